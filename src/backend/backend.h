@@ -1,0 +1,162 @@
+/* Backends, contexts and weights: what a model's forward function stands on.
+ *
+ * A model is written once against the ops of backend/ops.h. The same code runs in two ways:
+ *   plan  ctx->plan is true: tensors have no memory, ops check shapes, count work and stack their
+ * scratch on a measuring arena. No device is needed and nothing is computed. run   the backend's
+ * kernels execute, taking scratch from the lane's arena, which has the planned size.
+ *
+ * Backends: `ref` (plain C, the oracle of every test), `cpu` (oneDNN and own kernels), and devices
+ * that are known by their datasheet only, which can plan but not run (backend/plan). */
+#ifndef VX_BACKEND_BACKEND_H
+#define VX_BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cancel.h"
+#include "base/pool.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct vx_backend vx_backend;
+typedef struct vx_backend_ops vx_backend_ops; /* backend/ops.h */
+
+/* ---- weights
+ * ---------------------------------------------------------------------------------------- */
+
+typedef enum vx_weight_kind {
+    VX_WEIGHT_LINEAR,         /* [out, in] */
+    VX_WEIGHT_CONV,           /* [out, in, kd, kh, kw], torch's order */
+    VX_WEIGHT_CONV_TRANSPOSE, /* 1-D: [out, in, k] after swapping torch's [in, out, k] */
+    VX_WEIGHT_LSTM            /* both directions: rows of [W_ih | W_hh], see vx_lstm */
+} vx_weight_kind;
+
+/* A matrix or filter in the backend's own layout. Fill the description, ask vx_weight_plan for
+ * `bytes`, give it memory, then vx_weight_pack. Biases, norms and tables are plain vx_tensors
+ * instead. */
+typedef struct vx_weight {
+    vx_weight_kind kind;
+    vx_dtype store; /* as kept: f32 bf16 f16 int8 q8_0 q4_0 nf4 */
+    vx_dtype
+        compute; /* type of the products: f32, bf16, or u8 (int8 weights, quantised activations) */
+    int64_t out, in;
+    int64_t kernel[3]; /* depth, height, width; 1 where unused; a 1-D filter is {1, 1, k} */
+    int64_t stride[3], dilation[3], pad[3];
+    size_t bytes; /* valid after vx_weight_plan */
+    void *data;   /* `bytes` of device memory, NULL in a plan; not owned */
+    void *layout; /* the backend's own description, owned by the backend; valid after vx_weight_plan
+                   */
+} vx_weight;
+
+/* Rows of the source in float: rows [first, first+count) of `out`, each row all of [in, kd, kh, kw]
+ * in torch's order, count*in*kd*kh*kw floats. Called with rising `first` that covers every row
+ * once. */
+typedef vx_status (*vx_fetch_fn)(void *arg, int64_t first, int64_t count, float *dst,
+                                 vx_error *err);
+
+/* Describes a linear layer / a filter; kernel, stride and dilation are 1 and pad 0 until set. */
+vx_weight vx_weight_linear(int64_t out, int64_t in, vx_dtype store, vx_dtype compute);
+vx_weight vx_weight_conv1d(int64_t out, int64_t in, int64_t k, int64_t stride, int64_t dilation,
+                           int64_t pad, vx_dtype store, vx_dtype compute);
+
+/* Sets w->bytes and w->layout. VX_ERR_INPUT for a store/compute pair that the backend does not
+ * have. */
+vx_status vx_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
+
+/* Converts from float rows into w->data. `staging` holds `staging_floats`, at least one row. */
+vx_status vx_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+                         float *staging, size_t staging_floats, vx_error *err);
+
+/* ---- devices
+ * ---------------------------------------------------------------------------------------- */
+
+/* What the roofline needs. For the CPU the rates are measured or estimated at open. */
+typedef struct vx_device {
+    char name[64];           /* "cpu", "rtx3060", … */
+    char title[96];          /* for people: the processor's or the card's name */
+    double flops_per_s_f32;  /* dense matrix peak */
+    double flops_per_s_bf16; /* 0: bf16 is not native, f32 is used instead */
+    double bytes_per_s;      /* memory bandwidth */
+    double efficiency;       /* share of the peak that is projected, 0..1 */
+    size_t memory_bytes;     /* capacity; 0 unknown */
+    size_t overhead_bytes;   /* taken by driver and context beside our reservation */
+} vx_device;
+
+struct vx_backend {
+    const vx_backend_ops *ops;
+    vx_device device;
+    int workers;     /* for scratch that is kept per worker; 1 on devices without workers */
+    vx_dtype native; /* VX_BF16 where bf16 products are native, else VX_F32 */
+    void *state;     /* the backend's own */
+};
+
+/* The CPU: oneDNN and own kernels. `pool` stays the caller's and must outlive the backend. */
+vx_status vx_backend_open_cpu(vx_backend **backend, vx_pool *pool, vx_error *err);
+/* The oracle: plain C in f32 with double accumulators, one thread. For tests. */
+vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
+/* A device by its datasheet: plans, never runs. VX_ERR_USAGE for an unknown name, listing the
+ * known. */
+vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);
+void vx_backend_close(vx_backend **backend);
+
+/* ---- contexts
+ * --------------------------------------------------------------------------------------- */
+
+/* Work counted by ops, in a plan and in a run alike. */
+typedef struct vx_counts {
+    double flops;       /* 2 per multiply-add, padding taps included */
+    double bytes_moved; /* operands read once and results written once per op */
+    int64_t ops;
+} vx_counts;
+
+/* Time by op name, for benches; filled when ctx->profile is not NULL. */
+typedef struct vx_profile_row {
+    const char *op;
+    int64_t calls;
+    double seconds, flops;
+} vx_profile_row;
+enum { VX_PROFILE_ROWS = 64 };
+typedef struct vx_profile {
+    int rows;
+    vx_profile_row row[VX_PROFILE_ROWS];
+} vx_profile;
+
+/* One lane's view of the device. Not thread-safe: one thread per context. */
+typedef struct vx_ctx {
+    vx_backend *backend;
+    vx_pool *pool;       /* NULL in a plan */
+    vx_arena *workspace; /* the lane's stack; measuring in a plan */
+    vx_cancel *cancel;   /* may be NULL */
+    bool plan;
+    vx_counts counts;
+    vx_profile *profile; /* may be NULL */
+    vx_error *err;       /* where failures are described; may be NULL */
+} vx_ctx;
+
+/* A tensor on the lane's stack; contents undefined. Give back with vx_release. */
+vx_status vx_take(vx_ctx *ctx, vx_dtype dtype, int rank, const int64_t *dim, vx_tensor *out);
+static inline vx_status vx_take2(vx_ctx *ctx, vx_dtype dtype, int64_t rows, int64_t cols,
+                                 vx_tensor *out)
+{
+    return vx_take(ctx, dtype, 2, (const int64_t[]){rows, cols}, out);
+}
+
+/* A sequence for convolutions: [rows, cols] with a zeroed halo of `halo` rows and room for `rows`
+ * rounded up to VX_SEQ_TILE, because kernels write whole tiles; what lies between the rows' end and
+ * the room's end is scratch of whoever writes the tensor next, except that the halo is zero
+ * whenever an op returns. */
+enum { VX_SEQ_TILE = 512 };
+vx_status vx_take_seq(vx_ctx *ctx, vx_dtype dtype, int64_t rows, int64_t cols, int64_t halo,
+                      vx_tensor *out);
+
+static inline vx_mark vx_mark_now(const vx_ctx *ctx)
+{
+    return vx_arena_mark(ctx->workspace);
+}
+static inline void vx_release(vx_ctx *ctx, vx_mark mark)
+{
+    vx_arena_release(ctx->workspace, mark);
+}
+
+#endif

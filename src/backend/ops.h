@@ -1,0 +1,270 @@
+/* The ops: one name per operation on every backend.
+ *
+ * Each takes a context and one struct of arguments. Common rules, unless an op says otherwise:
+ *   - tensors are channels-last views (tensor/tensor.h), dtype f32 or bf16 each on its own;
+ * products follow the weight's compute type, everything else is done in f32;
+ *   - vectors (bias, gamma, …) are f32, dense, in weight or workspace memory; NULL leaves them out;
+ *   - `out` is written whole, its halo zeroed; it overlaps no input unless the op allows it;
+ *   - shapes are asserted: a mismatch is a programmer's error. VX_ERR_CANCELLED when the token is
+ * set, VX_ERR_INTERNAL when scratch exceeds the plan or a library fails; `out` is then undefined.
+ *
+ * An op consists of a front (backend/ops.c: checks, counts, scratch, plan) and one kernel per
+ * backend (backend/<name>/). To add one: its args struct and prototype here, its line in VX_OPS,
+ * its front, its kernel in `ref` and `cpu`, its cases in tests/checkop.c. */
+#ifndef VX_BACKEND_OPS_H
+#define VX_BACKEND_OPS_H
+
+#include "backend/backend.h"
+
+/* ---- activations
+ * ------------------------------------------------------------------------------------ */
+
+typedef enum vx_act_kind {
+    VX_ACT_NONE,
+    VX_ACT_RELU,
+    VX_ACT_LRELU,      /* x < 0 ? slope*x : x */
+    VX_ACT_SILU,       /* x * sigmoid(x) */
+    VX_ACT_GELU_TANH,  /* 0.5x(1 + tanh(0.7978845608028654(x + 0.044715x^3))) */
+    VX_ACT_GELU_ERF,   /* 0.5x(1 + erf(x/sqrt 2)) */
+    VX_ACT_QUICK_GELU, /* x * sigmoid(1.702x) */
+    VX_ACT_SIGMOID,
+    VX_ACT_TANH
+} vx_act_kind;
+
+typedef struct vx_act {
+    vx_act_kind kind;
+    float slope; /* VX_ACT_LRELU only */
+} vx_act;
+
+/* ---- moving
+ * ----------------------------------------------------------------------------------------- */
+
+/* out = x, converting the dtype; [R, C] each. For concatenation give a slice of columns as out. */
+typedef struct vx_copy_args {
+    const vx_tensor *x;
+    vx_tensor *out;
+} vx_copy_args;
+vx_status vx_copy(vx_ctx *ctx, const vx_copy_args *a);
+
+/* out[r] = table[index[r]]; table [V, C] (f32, bf16 or f16), index on the host, R = rows of out,
+ * each in [0, V). Embedding lookup, repetition by durations, nearest upsampling. index may be NULL
+ * in a plan. */
+typedef struct vx_gather_args {
+    const vx_tensor *table;
+    const int32_t *index;
+    vx_tensor *out;
+} vx_gather_args;
+vx_status vx_gather(vx_ctx *ctx, const vx_gather_args *a);
+
+/* Every row of out [R, C] becomes the vector x [C]. Style vectors beside a sequence. */
+typedef struct vx_broadcast_args {
+    const vx_tensor *x;
+    vx_tensor *out;
+} vx_broadcast_args;
+vx_status vx_broadcast(vx_ctx *ctx, const vx_broadcast_args *a);
+
+/* Dense copies between host memory and a tensor; nothing happens in a plan. `host` is dense, same
+ * dtype. */
+vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out);
+vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host);
+
+/* ---- elementwise
+ * ------------------------------------------------------------------------------------ */
+
+/* out = act(scale[0]*x[0] + scale[1]*x[1] + scale[2]*x[2]); n = 1..3 inputs [R, C]; out may be one
+ * of them. */
+typedef struct vx_blend_args {
+    int n;
+    const vx_tensor *x[3];
+    float scale[3];
+    vx_act act;
+    vx_tensor *out;
+} vx_blend_args;
+vx_status vx_blend(vx_ctx *ctx, const vx_blend_args *a);
+
+/* out = act(x) * y, the gate of T5's feed-forward; [R, C] each; out may be x or y. */
+typedef struct vx_gate_args {
+    const vx_tensor *x, *y;
+    vx_act act;
+    vx_tensor *out;
+} vx_gate_args;
+vx_status vx_gate(vx_ctx *ctx, const vx_gate_args *a);
+
+/* ---- matrix products
+ * -------------------------------------------------------------------------------- */
+
+/* out[R, out] = residual + gate * act(x[R, in] W^T + bias).
+ * bias [out], gate [out] (a vector that multiplies each row), residual [R, out] may each be NULL;
+ * residual may be out itself. w->kind is VX_WEIGHT_LINEAR. */
+typedef struct vx_linear_args {
+    const vx_tensor *x;
+    const vx_weight *w;
+    const vx_tensor *bias, *gate, *residual;
+    vx_act act;
+    vx_tensor *out;
+} vx_linear_args;
+vx_status vx_linear(vx_ctx *ctx, const vx_linear_args *a);
+
+/* out[R, C] (f32 or bf16) = act(conv(x) + bias) (+ out when accumulate: in place). x [L, in] with
+ * halo >= dilation*(k-1)/2 of zeroes standing for the padding; "same" length for stride 1:
+ * L_out = floor((L + 2 pad - dilation(k-1) - 1)/stride) + 1. w->kind is VX_WEIGHT_CONV with kernel
+ * {1,1,k}. x and out come from vx_take_seq. */
+typedef struct vx_conv1d_args {
+    const vx_tensor *x;
+    const vx_weight *w;
+    const vx_tensor *bias;
+    vx_act act;
+    bool accumulate;
+    vx_tensor *out;
+} vx_conv1d_args;
+vx_status vx_conv1d(vx_ctx *ctx, const vx_conv1d_args *a);
+
+/* Transposed convolution with k = 2*stride, pad = stride/2 (torch ConvTranspose1d): out [L*stride,
+ * out]. x [L, in] with halo >= 1; out with halo >= pad, from vx_take_seq. w->kind
+ * VX_WEIGHT_CONV_TRANSPOSE, rows of [in, k] per output channel. Done as a two-tap convolution with
+ * stride*out channels. */
+typedef struct vx_conv_transpose1d_args {
+    const vx_tensor *x;
+    const vx_weight *w;
+    const vx_tensor *bias;
+    vx_tensor *out;
+} vx_conv_transpose1d_args;
+vx_status vx_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a);
+
+/* Depthwise transposed convolution k = 3, stride 2, pad 1, output padding 1 (Kokoro's `pool`):
+ * x [L, C] -> out [2L, C]; weight [C, 3] f32, bias [C]. */
+typedef struct vx_depthwise_up2_args {
+    const vx_tensor *x, *weight, *bias;
+    vx_tensor *out;
+} vx_depthwise_up2_args;
+vx_status vx_depthwise_up2(vx_ctx *ctx, const vx_depthwise_up2_args *a);
+
+/* Scaled dot-product attention over heads: out[Nq, H*D] from q [Nq, H*D], k and v [Nk, H*D], head h
+ * in columns [hD, (h+1)D). weights = softmax(scale q k^T + bias), in f32. `causal`: key j > query i
+ * is masked. bias NULL or [H, Nq+Nk-1] f32: the value for (h, i, j) is bias[h][j - i + Nq - 1]
+ * (T5). `compute` is the type of the two products. The score matrix never exists whole: work goes
+ * by tiles of queries. */
+typedef struct vx_attention_args {
+    const vx_tensor *q, *k, *v;
+    int heads;
+    float scale;
+    bool causal;
+    const vx_tensor *bias;
+    vx_dtype compute;
+    vx_tensor *out;
+} vx_attention_args;
+vx_status vx_attention(vx_ctx *ctx, const vx_attention_args *a);
+
+/* Bidirectional LSTM, batch 1, zero initial state: x [T, I] -> out [T, 2H], forward in [0, H),
+ * backward in [H, 2H). w: kind VX_WEIGHT_LSTM, w->in = I, w->out = 2*4H; source rows [W_ih (I) |
+ * W_hh (H)] for the 4H gates of the forward direction in torch's order i, f, g, o, then those of
+ * the backward one. bias [2*4H] = b_ih + b_hh in the same order. */
+typedef struct vx_lstm_args {
+    const vx_tensor *x;
+    const vx_weight *w;
+    const vx_tensor *bias;
+    vx_tensor *out;
+} vx_lstm_args;
+vx_status vx_lstm(vx_ctx *ctx, const vx_lstm_args *a);
+
+/* ---- norms
+ * ------------------------------------------------------------------------------------------ */
+
+/* Per row: y = (x + add - mean)/sqrt(var + eps); y = y*gamma + beta; out = y*(1 + scale) + shift.
+ * add [R, C] or NULL; gamma, beta, scale, shift [C] or NULL. rms: no mean is taken and y = x/rms
+ * (T5). sum_out, when not NULL, receives x + add (the residual stream); it may be x or add. */
+typedef struct vx_layer_norm_args {
+    const vx_tensor *x, *add;
+    const vx_tensor *gamma, *beta, *scale, *shift;
+    float eps;
+    bool rms;
+    vx_tensor *sum_out;
+    vx_tensor *out;
+} vx_layer_norm_args;
+vx_status vx_layer_norm(vx_ctx *ctx, const vx_layer_norm_args *a);
+
+/* Per channel over all rows (AdaIN): y = (x - mean)/sqrt(var + eps), biased variance;
+ * y = y*(1 + scale) + shift; then act(y), or Snake when alpha is not NULL: y + sin^2(alpha
+ * y)/alpha. x [L, C]; scale, shift, alpha [C]; out [L, C], may be x. */
+typedef struct vx_instance_norm_args {
+    const vx_tensor *x;
+    const vx_tensor *scale, *shift, *alpha;
+    float eps;
+    vx_act act;
+    vx_tensor *out;
+} vx_instance_norm_args;
+vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a);
+
+/* ---- speech
+ * ----------------------------------------------------------------------------------------- */
+
+/* Kokoro's harmonic source (istftnet.py SineGen + SourceModuleHnNSF; facts: 9 harmonics, 300
+ * samples per F0 value, 24 kHz). f0 [F, 1] f32 in Hz -> out [300F, 1] f32 = tanh(bias + sum_k
+ * weight_k src_k). weight [9], bias [1]. Phase is accumulated in double and wrapped. Noise: one
+ * Philox normal per sample (stream VX_STREAM_VOICE_NOISE, counter = first_sample + sample), scaled
+ * by |weight|_2 and 0.003 where voiced (f0 > 10), 0.1/3 elsewhere; none when `noise` is false. */
+typedef struct vx_harmonic_source_args {
+    const vx_tensor *f0, *weight, *bias;
+    uint64_t seed, first_sample;
+    bool noise;
+    vx_tensor *out;
+} vx_harmonic_source_args;
+vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a);
+
+/* STFT in polar form: x [S, 1] f32 -> out [S/5 + 1, 22]: magnitude of bins 0..10, then angle of
+ * bins 0..10. n_fft 20, hop 5, periodic Hann, centred with reflection. The imaginary part of bins 0
+ * and 10 is +0, so their angle is 0 or +pi. S is a multiple of 5, S > 10. */
+typedef struct vx_stft_args {
+    const vx_tensor *x;
+    vx_tensor *out;
+} vx_stft_args;
+vx_status vx_stft(vx_ctx *ctx, const vx_stft_args *a);
+
+/* The inverse: x [F, 22] holds log magnitude of bins 0..10, then a number whose sine is the angle
+ * in radians -> out [5(F-1), 1] f32: torch.istft's overlap-add with division by the summed squared
+ * window. */
+typedef struct vx_istft_args {
+    const vx_tensor *x;
+    vx_tensor *out;
+} vx_istft_args;
+vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
+
+/* ---- the table
+ * -------------------------------------------------------------------------------------- */
+
+#define VX_OPS(X)                                                                                  \
+    X(copy)                                                                                        \
+    X(gather)                                                                                      \
+    X(broadcast)                                                                                   \
+    X(blend)                                                                                       \
+    X(gate)                                                                                        \
+    X(linear)                                                                                      \
+    X(conv1d)                                                                                      \
+    X(conv_transpose1d)                                                                            \
+    X(depthwise_up2)                                                                               \
+    X(attention)                                                                                   \
+    X(lstm)                                                                                        \
+    X(layer_norm)                                                                                  \
+    X(instance_norm)                                                                               \
+    X(harmonic_source)                                                                             \
+    X(stft)                                                                                        \
+    X(istft)
+
+/* For each op: the bytes of scratch for these arguments (NULL: none), and the kernel. `scratch` is
+ * VX_ALIGN-aligned. Data-sheet backends have neither kernel nor scratch. */
+struct vx_backend_ops {
+    const char *name;
+    void (*close)(vx_backend *backend);
+    vx_status (*weight_plan)(vx_backend *backend, vx_weight *w, vx_error *err);
+    vx_status (*weight_pack)(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+                             float *staging, size_t staging_floats, vx_error *err);
+    vx_status (*upload)(vx_ctx *ctx, const void *host, vx_tensor *out);
+    vx_status (*download)(vx_ctx *ctx, const vx_tensor *x, void *host);
+#define VX_OP_SLOT(op)                                                                             \
+    size_t (*op##_scratch)(vx_backend * backend, const vx_##op##_args *a);                         \
+    vx_status (*op)(vx_ctx * ctx, const vx_##op##_args *a, void *scratch);
+    VX_OPS(VX_OP_SLOT)
+#undef VX_OP_SLOT
+};
+
+#endif

@@ -1,0 +1,90 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static vx_log_level log_level = VX_LOG_WARN;
+static int log_json = -1; /* -1: decided by the first line */
+static _Thread_local char scope_slot[80], scope_stage[32];
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+void vx_log_setup(vx_log_level level, bool json)
+{
+    log_level = level;
+    log_json = json;
+}
+
+bool vx_log_enabled(vx_log_level level)
+{
+    return level <= log_level;
+}
+
+void vx_log_scope(const char *slot, const char *stage)
+{
+    snprintf(scope_slot, sizeof scope_slot, "%s", slot ? slot : "");
+    snprintf(scope_stage, sizeof scope_stage, "%s", stage ? stage : "");
+}
+
+/* Appends `text` as the inside of a JSON string; cuts rather than overflows. Bytes over 0x7F pass
+ * through: messages are made from validated UTF-8. */
+static size_t put_escaped(char *line, size_t at, size_t room, const char *text)
+{
+    for (; *text != '\0' && at + 7 < room; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') {
+            line[at++] = '\\';
+            line[at++] = (char)c;
+        } else if (c < 0x20 || c == 0x7F) {
+            at += (size_t)snprintf(line + at, room - at, "\\u%04x", c);
+        } else {
+            line[at++] = (char)c;
+        }
+    }
+    line[at] = '\0';
+    return at;
+}
+
+static size_t put_field(char *line, size_t at, size_t room, const char *name, const char *value)
+{
+    if (value[0] == '\0' || at + strlen(name) + 8 >= room) return at;
+    at += (size_t)snprintf(line + at, room - at, ",\"%s\":\"", name);
+    at = put_escaped(line, at, room - 2, value);
+    line[at++] = '"';
+    return at;
+}
+
+void vx_log(vx_log_level level, const char *format, ...)
+{
+    if (!vx_log_enabled(level)) return;
+    char message[1024], line[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    bool json = log_json < 0 ? !isatty(STDERR_FILENO) : log_json != 0;
+    size_t room = sizeof line - 32, at;
+    if (json) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        at = (size_t)snprintf(line, room, "{\"ts\":%lld.%03ld,\"level\":\"%s\"",
+                              (long long)now.tv_sec, now.tv_nsec / 1000000, level_names[level]);
+        at = put_field(line, at, room, "msg", message);
+        at = put_field(line, at, room, "slot", scope_slot);
+        at = put_field(line, at, room, "stage", scope_stage);
+        at += (size_t)snprintf(line + at, sizeof line - at, ",\"memory_bytes\":%zu}\n",
+                               vx_rss_bytes());
+    } else {
+        at = (size_t)snprintf(line, room, "%s: ", level_names[level]);
+        at = put_escaped(line, at, room - 2, message);
+        line[at++] = '\n';
+    }
+    /* One write per line, so that lines of several threads do not mix. A closed stderr is not our
+     * problem. */
+    if (write(STDERR_FILENO, line, at) < 0) return;
+}

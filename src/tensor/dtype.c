@@ -1,0 +1,97 @@
+#include "tensor/dtype.h"
+
+#include <assert.h>
+#include <math.h>
+
+static const struct {
+    const char *name;
+    size_t bytes;  /* of one element, 0 for block formats */
+    int64_t block; /* elements of a block */
+    size_t block_bytes;
+} dtypes[VX_DTYPES] = {
+    [VX_F32] = {"f32", 4, 1, 4},
+    [VX_BF16] = {"bf16", 2, 1, 2},
+    [VX_F16] = {"f16", 2, 1, 2},
+    [VX_I8] = {"i8", 1, 1, 1},
+    [VX_U8] = {"u8", 1, 1, 1},
+    [VX_I32] = {"i32", 4, 1, 4},
+    [VX_I64] = {"i64", 8, 1, 8},
+    [VX_F64] = {"f64", 8, 1, 8},
+    [VX_BOOL] = {"bool", 1, 1, 1},
+    [VX_F8_E4M3] = {"f8_e4m3", 1, 1, 1},
+    /* f16 scale + 32 codes; f16 scale + 16 bytes; GGUF's super-block of 256. */
+    [VX_Q8_0] = {"q8_0", 0, 32, 34},
+    [VX_Q4_0] = {"q4_0", 0, 32, 18},
+    [VX_Q4_K] = {"q4_K", 0, 256, 144},
+    /* Codes alone: the double-quantised scales are kept beside them (tensor/quant.h). */
+    [VX_NF4] = {"nf4", 0, 64, 32},
+    [VX_INT8_ROW] = {"int8", 1, 1, 1},
+};
+
+const char *vx_dtype_name(vx_dtype dtype)
+{
+    assert((int)dtype >= 0 && dtype < VX_DTYPES);
+    return dtypes[dtype].name;
+}
+
+int vx_dtype_parse(const char *name)
+{
+    for (int i = 0; i < VX_DTYPES; i++)
+        if (strcmp(dtypes[i].name, name) == 0) return i;
+    return -1;
+}
+
+size_t vx_dtype_bytes(vx_dtype dtype)
+{
+    assert((int)dtype >= 0 && dtype < VX_DTYPES);
+    return dtypes[dtype].bytes;
+}
+
+size_t vx_row_bytes(vx_dtype dtype, int64_t elements)
+{
+    assert((int)dtype >= 0 && dtype < VX_DTYPES);
+    assert(elements >= 0 && elements % dtypes[dtype].block == 0);
+    return (size_t)(elements / dtypes[dtype].block) * dtypes[dtype].block_bytes;
+}
+
+float vx_f16_to_f32(uint16_t bits)
+{
+    uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u,
+             mantissa = bits & 1023u;
+    uint32_t wide;
+    if (exponent == 31)
+        wide = sign | 0x7F800000u | mantissa << 13;
+    else if (exponent != 0)
+        wide = sign | (exponent + 112) << 23 | mantissa << 13;
+    else
+        return (sign ? -1.0f : 1.0f) * ldexpf((float)mantissa, -24);
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+uint16_t vx_f32_to_f16(float value)
+{
+    uint32_t wide;
+    memcpy(&wide, &value, sizeof wide);
+    uint32_t sign = (wide >> 16) & 0x8000u, magnitude = wide & 0x7FFFFFFFu;
+    if (magnitude > 0x7F800000u) /* NaN */
+        return (uint16_t)(sign | 0x7E00u);
+    if (magnitude >= 0x477FF000u) /* 65520 and more round to infinity */
+        return (uint16_t)(sign | 0x7C00u);
+    if (magnitude < 0x38800000u) { /* below 2^-14: subnormal; lrintf rounds to nearest even */
+        float scaled = fabsf(value) * 16777216.0f;
+        return (uint16_t)(sign | (uint32_t)lrintf(scaled));
+    }
+    uint32_t rounded = magnitude + 0xFFFu + ((magnitude >> 13) & 1u);
+    return (uint16_t)(sign | ((rounded - 0x38000000u) >> 13));
+}
+
+float vx_f8_e4m3_to_f32(uint8_t bits)
+{
+    int exponent = (bits >> 3) & 15, mantissa = bits & 7;
+    float sign = bits & 0x80 ? -1.0f : 1.0f;
+    if (exponent == 15 && mantissa == 7) return NAN;
+    if (exponent == 0) return sign * ldexpf((float)mantissa, -9);
+    return sign * ldexpf((float)(8 + mantissa), exponent - 10);
+}

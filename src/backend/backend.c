@@ -1,6 +1,9 @@
 /* Tensors on the lane's stack, weight descriptions, and closing. */
 #include "backend/backend.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "backend/ops.h"
 
 vx_weight vx_weight_linear(int64_t out, int64_t in, vx_dtype store, vx_dtype compute)
@@ -66,4 +69,15 @@ vx_status vx_take_seq(vx_ctx *ctx, vx_dtype dtype, int64_t rows, int64_t cols, i
     VX_TRY(vx_arena_take(ctx->workspace, (size_t)room * row_bytes, &base, ctx->err));
     if (base != NULL) out->data = (char *)base + (size_t)halo * row_bytes;
     return VX_OK;
+}
+
+void vx_tap(vx_ctx *ctx, const vx_tensor *tensor, const char *format, ...)
+{
+    if (ctx->tap == NULL || ctx->plan) return;
+    char name[96];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    ctx->tap(ctx->tap_arg, name, tensor);
 }

@@ -122,6 +122,10 @@ typedef struct vx_profile {
     vx_profile_row row[VX_PROFILE_ROWS];
 } vx_profile;
 
+/* Sees a model's intermediate results by name, "vision.layers.3" say; for parity with the reference
+ * implementations. The tensor is valid during the call. */
+typedef void (*vx_tap_fn)(void *arg, const char *name, const vx_tensor *tensor);
+
 /* One lane's view of the device. Not thread-safe: one thread per context. */
 typedef struct vx_ctx {
     vx_backend *backend;
@@ -131,8 +135,14 @@ typedef struct vx_ctx {
     bool plan;
     vx_counts counts;
     vx_profile *profile; /* may be NULL */
-    vx_error *err;       /* where failures are described; may be NULL */
+    vx_tap_fn tap;       /* NULL outside parity tests */
+    void *tap_arg;
+    vx_error *err; /* where failures are described; may be NULL */
 } vx_ctx;
+
+/* Shows a tensor to the tap, if there is one; the name is formatted only then. */
+void vx_tap(vx_ctx *ctx, const vx_tensor *tensor, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A tensor on the lane's stack; contents undefined. Give back with vx_release. */
 vx_status vx_take(vx_ctx *ctx, vx_dtype dtype, int rank, const int64_t *dim, vx_tensor *out);

@@ -1,0 +1,315 @@
+#include "base/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* A row of the table: claimed by its owner, visible to the sweep while LIVE. */
+enum { ROW_FREE, ROW_TAKEN, ROW_LIVE };
+
+typedef struct table_row {
+    atomic_int state;
+    char temp[PATH_MAX];
+    char target[PATH_MAX];
+} table_row;
+
+static table_row table[VX_OUTFILE_MAX];
+static atomic_uint temp_counter;
+
+static vx_status io_failed(vx_error *err, const char *code, const char *verb, const char *path)
+{
+    int cause = errno;
+    const char *advice = cause == ENOSPC || cause == EDQUOT || cause == EFBIG
+                             ? "free some space or write elsewhere"
+                         : cause == EACCES || cause == EPERM || cause == EROFS
+                             ? "choose a folder that you may write to"
+                         : cause == ENOENT ? "make the folder first"
+                         : cause == EPIPE  ? "the reader closed the pipe"
+                                           : "check the path and the device";
+    return vx_fail_at(err, VX_ERR_IO, code, path, 0, "cannot %s %s: %s; %s", verb, path,
+                      strerror(cause), advice);
+}
+
+static int take_row(void)
+{
+    for (int i = 0; i < VX_OUTFILE_MAX; i++) {
+        int expected = ROW_FREE;
+        if (atomic_compare_exchange_strong(&table[i].state, &expected, ROW_TAKEN)) return i;
+    }
+    return -1;
+}
+
+/* Writes ".name.<pid>-<n>-<time>.tmp" beside the target; false when that is too long. The name part
+ * is cut so that a target of the longest legal name still has a temporary one. */
+static bool make_temp_name(table_row *row)
+{
+    const char *slash = strrchr(row->target, '/');
+    size_t folder = slash != NULL ? (size_t)(slash - row->target) + 1 : 0;
+    char name[181];
+    snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1, row->target + folder);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    memcpy(row->temp, row->target, folder);
+    int length =
+        snprintf(row->temp + folder, sizeof row->temp - folder, ".%s.%d-%u-%08lx.tmp", name,
+                 (int)getpid(), atomic_fetch_add(&temp_counter, 1), (unsigned long)now.tv_nsec);
+    return length > 0 && (size_t)length < sizeof row->temp - folder;
+}
+
+/* Creates the temporary file of a taken row; its fd, or -1 with errno set. */
+static int create_temp(table_row *row)
+{
+    for (int attempt = 0; attempt < 16; attempt++) {
+        if (!make_temp_name(row)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        /* Live before it exists: a signal in between must not leave the file behind. */
+        atomic_store(&row->state, ROW_LIVE);
+        int fd = open(row->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0) return fd;
+        atomic_store(&row->state, ROW_TAKEN);
+        if (errno != EEXIST) return -1;
+    }
+    return -1;
+}
+
+static vx_status open_direct(vx_outfile *file, const char *path, vx_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return io_failed(err, "cannot_write", "write", path);
+    *file = (vx_outfile){.open = true, .fd = fd, .slot = -1};
+    return VX_OK;
+}
+
+static vx_status open_temp(vx_outfile *file, const char *path, const struct stat *old,
+                           vx_error *err)
+{
+    int slot = take_row();
+    if (slot < 0)
+        return vx_fail_at(err, VX_ERR_IO, "too_many_files", path, 0,
+                          "cannot write %s: %d output files are open already; close some first",
+                          path, VX_OUTFILE_MAX);
+    table_row *row = &table[slot];
+    int fd = -1;
+    errno = ENAMETOOLONG;
+    if (strlen(path) < sizeof row->target) {
+        /* An existing target may be reached through a link; the link is to stay. */
+        if (old == NULL || realpath(path, row->target) == NULL) strcpy(row->target, path);
+        fd = create_temp(row);
+    }
+    if (fd < 0) {
+        vx_status status = io_failed(err, "cannot_write", "write", path);
+        atomic_store(&row->state, ROW_FREE);
+        return status;
+    }
+    if (old != NULL) (void)!fchmod(fd, old->st_mode & 0777);
+    *file = (vx_outfile){.open = true, .seekable = true, .fd = fd, .slot = slot};
+    return VX_OK;
+}
+
+vx_status vx_outfile_open(vx_outfile *file, const char *path, vx_error *err)
+{
+    *file = (vx_outfile){.fd = -1, .slot = -1};
+    if (path == NULL || path[0] == '\0')
+        return vx_fail(err, VX_ERR_USAGE, "no_output", "the output path is empty; give a file");
+    if (strcmp(path, "-") == 0) {
+        *file = (vx_outfile){.open = true, .fd = STDOUT_FILENO, .slot = -1};
+        struct stat info;
+        /* Redirected into a file from its start, the header can still be corrected. In append mode
+         * Linux appends whatever the offset says. */
+        int flags = fcntl(STDOUT_FILENO, F_GETFL);
+        file->seekable = fstat(STDOUT_FILENO, &info) == 0 && S_ISREG(info.st_mode) && flags >= 0 &&
+                         (flags & O_APPEND) == 0 && lseek(STDOUT_FILENO, 0, SEEK_CUR) == 0;
+        return VX_OK;
+    }
+    struct stat info;
+    bool exists = stat(path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return vx_fail_at(err, VX_ERR_IO, "cannot_write", path, 0,
+                          "cannot write %s: it is a folder; give a file name", path);
+    if (exists && !S_ISREG(info.st_mode)) return open_direct(file, path, err);
+    return open_temp(file, path, exists ? &info : NULL, err);
+}
+
+static const char *shown_path(const vx_outfile *file)
+{
+    if (file->slot >= 0) return table[file->slot].target;
+    return file->fd == STDOUT_FILENO ? "standard output" : "the output";
+}
+
+vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_error *err)
+{
+    assert(file->open);
+    const char *at = data;
+    while (bytes > 0) {
+        ssize_t done = write(file->fd, at, bytes);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return io_failed(err, "write_failed", "write", shown_path(file));
+        at += done;
+        bytes -= (size_t)done;
+        file->written += (uint64_t)done;
+    }
+    return VX_OK;
+}
+
+vx_status vx_outfile_write_at(vx_outfile *file, uint64_t offset, const void *data, size_t bytes,
+                              vx_error *err)
+{
+    assert(file->open);
+    assert(file->seekable);
+    const char *at = data;
+    while (bytes > 0) {
+        ssize_t done = pwrite(file->fd, at, bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return io_failed(err, "write_failed", "write", shown_path(file));
+        at += done;
+        bytes -= (size_t)done;
+        offset += (uint64_t)done;
+    }
+    return VX_OK;
+}
+
+vx_status vx_outfile_commit(vx_outfile *file, vx_error *err)
+{
+    assert(file->open);
+    file->open = false;
+    /* Some file systems report a full disk only here. */
+    bool closed = file->fd == STDOUT_FILENO || close(file->fd) == 0;
+    if (file->slot < 0) return closed ? VX_OK : io_failed(err, "write_failed", "close", "output");
+    table_row *row = &table[file->slot];
+    vx_status status = VX_OK;
+    if (!closed || rename(row->temp, row->target) != 0) {
+        status = io_failed(err, "write_failed", closed ? "move into place" : "write", row->target);
+        unlink(row->temp);
+    }
+    atomic_store(&row->state, ROW_FREE);
+    file->slot = -1;
+    return status;
+}
+
+void vx_outfile_abort(vx_outfile *file)
+{
+    if (file == NULL || !file->open) return;
+    file->open = false;
+    if (file->fd != STDOUT_FILENO) close(file->fd);
+    if (file->slot < 0) return;
+    unlink(table[file->slot].temp);
+    atomic_store(&table[file->slot].state, ROW_FREE);
+    file->slot = -1;
+}
+
+const char *vx_outfile_temp_path(const vx_outfile *file)
+{
+    return file->open && file->slot >= 0 ? table[file->slot].temp : NULL;
+}
+
+void vx_outfile_sweep(void)
+{
+    for (int i = 0; i < VX_OUTFILE_MAX; i++)
+        if (atomic_load(&table[i].state) == ROW_LIVE) unlink(table[i].temp);
+}
+
+vx_status vx_file_write(const char *path, const void *data, size_t bytes, vx_error *err)
+{
+    vx_outfile out;
+    VX_TRY(vx_outfile_open(&out, path, err));
+    vx_status status = vx_outfile_write(&out, data, bytes, err);
+    if (status == VX_OK) return vx_outfile_commit(&out, err);
+    vx_outfile_abort(&out);
+    return status;
+}
+
+/* Reads fd to its end into a growing block. */
+static vx_status read_all(int fd, const char *path, size_t expected, size_t bytes_max, char **data,
+                          size_t *bytes, vx_error *err)
+{
+    size_t room = expected < bytes_max ? expected + 1 : bytes_max + 1;
+    if (room < 4096) room = 4096;
+    char *block = vx_heap_alloc(room);
+    size_t used = 0;
+    while (block != NULL) {
+        if (used == room) {
+            char *grown = vx_heap_grow(block, room * 2);
+            if (grown == NULL) break;
+            block = grown;
+            room *= 2;
+        }
+        ssize_t got = read(fd, block + used, room - used);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            vx_heap_free(block);
+            return vx_fail_at(err, errno == EISDIR ? VX_ERR_INPUT : VX_ERR_IO, "read_failed", path,
+                              0, "cannot read %s: %s; give a readable file", path, strerror(errno));
+        }
+        used += (size_t)got;
+        if (used > bytes_max) {
+            vx_heap_free(block);
+            return vx_fail_at(err, VX_ERR_INPUT, "too_long", path, 0,
+                              "%s is longer than the %zu bytes allowed here; is it the right file?",
+                              path, bytes_max);
+        }
+        if (got > 0) continue;
+        char *whole = used < room ? block : vx_heap_grow(block, used + 1);
+        if (whole == NULL) break;
+        whole[used] = '\0';
+        *data = whole;
+        *bytes = used;
+        return VX_OK;
+    }
+    vx_heap_free(block);
+    return vx_fail_at(err, VX_ERR_MEMORY, "no_memory", path, 0,
+                      "not enough memory to read %s; free some memory", path);
+}
+
+vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
+                       vx_error *err)
+{
+    *data = NULL;
+    *bytes = 0;
+    assert(bytes_max < SIZE_MAX / 4);
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return vx_fail_at(err, VX_ERR_MISSING, "no_such_file", path, 0,
+                          "there is no file %s; check the path", path);
+    if (fd < 0)
+        return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0, "cannot open %s: %s", path,
+                          strerror(errno));
+    struct stat info;
+    size_t expected = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? (size_t)info.st_size : 0;
+    vx_status status =
+        read_all(fd, standard ? "standard input" : path, expected, bytes_max, data, bytes, err);
+    if (!standard) close(fd);
+    return status;
+}
+
+vx_status vx_folder_make(const char *path, vx_error *err)
+{
+    char partial[PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof partial)
+        return vx_fail(err, VX_ERR_USAGE, "bad_folder",
+                       "the folder name is empty or too long; give a shorter one");
+    memcpy(partial, path, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (partial[i] != '/' && partial[i] != '\0') continue;
+        char end = partial[i];
+        partial[i] = '\0';
+        struct stat info;
+        if (mkdir(partial, 0777) != 0 && (stat(partial, &info) != 0 || !S_ISDIR(info.st_mode)))
+            return io_failed(err, "cannot_write", "make the folder", path);
+        partial[i] = end;
+    }
+    return VX_OK;
+}

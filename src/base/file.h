@@ -1,0 +1,73 @@
+/* Files that are whole or not there.
+ *
+ * An output is written under a temporary name in its own folder and moved over the target by
+ * commit, so a reader never sees half a file and a failure leaves the old one as it was. Names of
+ * live temporary files stand in a fixed table that a signal handler may sweep.
+ *
+ *     vx_outfile out;
+ *     VX_TRY(vx_outfile_open(&out, path, err));
+ *     vx_status status = vx_outfile_write(&out, data, bytes, err);
+ *     if (status == VX_OK) return vx_outfile_commit(&out, err);
+ *     vx_outfile_abort(&out);
+ *     return status;
+ *
+ * "-" is stdout. A path that exists and is no regular file (/dev/null, a named pipe) is written
+ * directly. A symbolic link stays a link: its target is replaced. A file that is replaced keeps its
+ * permissions. Data is handed to the system, not forced to the platter: no fsync.
+ *
+ * A program that writes to pipes ignores SIGPIPE, so that a closed reader is VX_ERR_IO here. */
+#ifndef VX_BASE_FILE_H
+#define VX_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* Temporary files alive at one time; the reason for a bound is the signal handler. */
+enum { VX_OUTFILE_MAX = 64 };
+
+/* Open between vx_outfile_open and commit or abort. One thread at a time. */
+typedef struct vx_outfile {
+    bool open;
+    bool seekable; /* vx_outfile_write_at works */
+    int fd;
+    int slot;         /* in the table of temporary names; -1 when written directly */
+    uint64_t written; /* bytes that vx_outfile_write has taken */
+} vx_outfile;
+
+/* VX_ERR_USAGE for an empty path, VX_ERR_IO when the file cannot be made there; *file is closed
+ * then. */
+vx_status vx_outfile_open(vx_outfile *file, const char *path, vx_error *err);
+
+/* Appends all of it. VX_ERR_IO when the disk is full or the pipe closed; then abort. */
+vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_error *err);
+/* Overwrites bytes already written; only when seekable. */
+vx_status vx_outfile_write_at(vx_outfile *file, uint64_t offset, const void *data, size_t bytes,
+                              vx_error *err);
+
+/* Closes and moves to the target. A failure removes the temporary file. */
+vx_status vx_outfile_commit(vx_outfile *file, vx_error *err);
+/* Closes and removes. Safe on a closed or zeroed file, and after any failure. */
+void vx_outfile_abort(vx_outfile *file);
+
+/* The name that the bytes lie under now, for a library that opens it again; NULL when direct. */
+const char *vx_outfile_temp_path(const vx_outfile *file);
+
+/* Removes every live temporary file of this process. Async-signal-safe; the process should end
+ * afterwards. */
+void vx_outfile_sweep(void);
+
+/* Open, write, commit in one. */
+vx_status vx_file_write(const char *path, const void *data, size_t bytes, vx_error *err);
+
+/* The whole file in a heap block (vx_heap_free) that is followed by a NUL; "-" is stdin. *data is
+ * NULL on failure: VX_ERR_MISSING when there is no such file, VX_ERR_INPUT when it is longer than
+ * bytes_max or a folder, VX_ERR_IO when reading fails. */
+vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
+                       vx_error *err);
+
+/* Makes the folder and those above it; fine when it is there already. */
+vx_status vx_folder_make(const char *path, vx_error *err);
+
+#endif

@@ -1,0 +1,264 @@
+/* Output files: whole or not there, whatever fails on the way. */
+#include <fcntl.h>
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/vx-file-XXXXXX");
+    return mkdtemp(folder) == NULL;
+}
+
+/* Names in the folder, hidden ones included. */
+static int count_files(void)
+{
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(dir);
+    return count;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return 1;
+    char path[512];
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.') unlink(path);
+    }
+    closedir(dir);
+    return rmdir(folder);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[2][640];
+    static int turn;
+    turn ^= 1;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+    return path[turn];
+}
+
+static void commit_replaces_abort_keeps(void **state)
+{
+    (void)state;
+    const char *path = in_folder("a.txt");
+    assert_int_equal(vx_file_write(path, "first", 5, NULL), VX_OK);
+    assert_int_equal(chmod(path, 0640), 0);
+    vx_outfile out;
+    assert_int_equal(vx_outfile_open(&out, path, NULL), VX_OK);
+    assert_int_equal(vx_outfile_write(&out, "second", 6, NULL), VX_OK);
+    assert_int_equal(vx_outfile_write_at(&out, 0, "S", 1, NULL), VX_OK);
+    assert_int_equal(count_files(), 2);
+    char *data;
+    size_t bytes;
+    assert_int_equal(vx_file_read(path, 100, &data, &bytes, NULL), VX_OK);
+    assert_string_equal(data, "first");
+    vx_heap_free(data);
+    vx_outfile_abort(&out);
+    vx_outfile_abort(&out);
+    assert_int_equal(count_files(), 1);
+
+    assert_int_equal(vx_outfile_open(&out, path, NULL), VX_OK);
+    assert_int_equal(vx_outfile_write(&out, "second", 6, NULL), VX_OK);
+    assert_int_equal(vx_outfile_write_at(&out, 0, "S", 1, NULL), VX_OK);
+    assert_int_equal(vx_outfile_commit(&out, NULL), VX_OK);
+    assert_int_equal(vx_file_read(path, 6, &data, &bytes, NULL), VX_OK);
+    assert_int_equal(bytes, 6);
+    assert_string_equal(data, "Second");
+    vx_heap_free(data);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+    assert_int_equal(count_files(), 1);
+}
+
+static void link_stays_a_link(void **state)
+{
+    (void)state;
+    const char *target = in_folder("target"), *name = in_folder("link");
+    assert_int_equal(vx_file_write(target, "x", 1, NULL), VX_OK);
+    assert_int_equal(symlink("target", name), 0);
+    assert_int_equal(vx_file_write(name, "yy", 2, NULL), VX_OK);
+    struct stat info;
+    assert_int_equal(lstat(name, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(target, &info), 0);
+    assert_int_equal(info.st_size, 2);
+}
+
+static void devices_are_written_not_replaced(void **state)
+{
+    (void)state;
+    assert_int_equal(vx_file_write("/dev/null", "x", 1, NULL), VX_OK);
+    struct stat info;
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+    vx_error err = {0};
+    assert_int_equal(vx_file_write("/dev/full", "x", 1, &err), VX_ERR_IO);
+    assert_non_null(strstr(err.message, "No space"));
+}
+
+static void bad_targets_are_named(void **state)
+{
+    (void)state;
+    vx_error err = {0};
+    assert_int_equal(vx_file_write("", "x", 1, &err), VX_ERR_USAGE);
+    assert_int_equal(vx_file_write(folder, "x", 1, &err), VX_ERR_IO);
+    assert_non_null(strstr(err.message, "folder"));
+    assert_int_equal(vx_file_write(in_folder("no/such/a"), "x", 1, &err), VX_ERR_IO);
+    assert_non_null(strstr(err.message, "no/such/a"));
+    char longest[512];
+    memset(longest, 'n', 255);
+    longest[255] = '\0';
+    assert_int_equal(vx_file_write(in_folder(longest), "x", 1, &err), VX_OK);
+    longest[255] = 'n';
+    longest[256] = '\0';
+    assert_int_equal(vx_file_write(in_folder(longest), "x", 1, &err), VX_ERR_IO);
+    char *huge = vx_heap_alloc(10001);
+    memset(huge, 'p', 10000);
+    assert_int_equal(vx_file_write(huge, "x", 1, &err), VX_ERR_IO);
+    vx_heap_free(huge);
+}
+
+static void full_disk_leaves_nothing(void **state)
+{
+    (void)state;
+    int before = count_files();
+    struct rlimit old, small = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    char *data = vx_heap_alloc(200000);
+    vx_error err = {0};
+    assert_int_equal(vx_file_write(in_folder("big"), data, 200000, &err), VX_ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    vx_heap_free(data);
+    assert_int_equal(count_files(), before);
+    assert_string_equal(err.code, "write_failed");
+}
+
+static void sweep_handler(int number)
+{
+    vx_outfile_sweep();
+    _exit(number == SIGINT ? 7 : 1);
+}
+
+static void signal_sweeps_temporary_files(void **state)
+{
+    (void)state;
+    int before = count_files();
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGINT, sweep_handler);
+        vx_outfile out[3];
+        for (int i = 0; i < 3; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "s%d", i);
+            if (vx_outfile_open(&out[i], in_folder(name), NULL) != VX_OK) _exit(1);
+            if (vx_outfile_write(&out[i], "data", 4, NULL) != VX_OK) _exit(1);
+        }
+        if (vx_outfile_commit(&out[1], NULL) != VX_OK) _exit(1);
+        raise(SIGINT);
+        _exit(2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(count_files(), before + 1);
+}
+
+static void table_has_a_bound(void **state)
+{
+    (void)state;
+    int before = count_files();
+    vx_outfile out[VX_OUTFILE_MAX + 1];
+    for (int i = 0; i < VX_OUTFILE_MAX; i++)
+        assert_int_equal(vx_outfile_open(&out[i], in_folder("same"), NULL), VX_OK);
+    assert_int_equal(count_files(), before + VX_OUTFILE_MAX);
+    vx_error err = {0};
+    assert_int_equal(vx_outfile_open(&out[VX_OUTFILE_MAX], in_folder("same"), &err), VX_ERR_IO);
+    assert_string_equal(err.code, "too_many_files");
+    for (int i = 0; i <= VX_OUTFILE_MAX; i++)
+        vx_outfile_abort(&out[i]);
+    assert_int_equal(count_files(), before);
+}
+
+static void reading_checks(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes;
+    vx_error err = {0};
+    assert_int_equal(vx_file_read(in_folder("none"), 10, &data, &bytes, &err), VX_ERR_MISSING);
+    assert_int_equal(vx_file_read(folder, 10, &data, &bytes, &err), VX_ERR_INPUT);
+    assert_int_equal(vx_file_write(in_folder("ten"), "0123456789", 10, NULL), VX_OK);
+    assert_int_equal(vx_file_read(in_folder("ten"), 9, &data, &bytes, &err), VX_ERR_INPUT);
+    assert_null(data);
+    assert_int_equal(vx_file_read(in_folder("ten"), 10, &data, &bytes, &err), VX_OK);
+    assert_int_equal(bytes, 10);
+    assert_int_equal(data[10], 0);
+    vx_heap_free(data);
+    assert_int_equal(vx_file_read("/dev/zero", 1 << 20, &data, &bytes, &err), VX_ERR_INPUT);
+    /* Files of /proc say that they are empty and are not. */
+    assert_int_equal(vx_file_read("/proc/self/status", 1 << 20, &data, &bytes, &err), VX_OK);
+    assert_true(bytes > 100);
+    vx_heap_free(data);
+}
+
+static void folders_are_made(void **state)
+{
+    (void)state;
+    vx_error err = {0};
+    assert_int_equal(vx_folder_make(in_folder("d/e/f"), &err), VX_OK);
+    assert_int_equal(vx_folder_make(in_folder("d/e/f/"), &err), VX_OK);
+    assert_int_equal(vx_file_write(in_folder("d/e/f/x"), "x", 1, NULL), VX_OK);
+    assert_int_equal(vx_folder_make(in_folder("d/e/f/x/y"), &err), VX_ERR_IO);
+    assert_int_equal(vx_folder_make("", &err), VX_ERR_USAGE);
+    unlink(in_folder("d/e/f/x"));
+    rmdir(in_folder("d/e/f"));
+    rmdir(in_folder("d/e"));
+    rmdir(in_folder("d"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commit_replaces_abort_keeps),
+        cmocka_unit_test(link_stays_a_link),
+        cmocka_unit_test(devices_are_written_not_replaced),
+        cmocka_unit_test(bad_targets_are_named),
+        cmocka_unit_test(full_disk_leaves_nothing),
+        cmocka_unit_test(signal_sweeps_temporary_files),
+        cmocka_unit_test(table_has_a_bound),
+        cmocka_unit_test(reading_checks),
+        cmocka_unit_test(folders_are_made),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,113 @@
+/* Opening, closing and describing the CPU backend; host copies; the table. */
+#include "backend/cpu/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/cpu/onednn.h"
+#include "base/mem.h"
+
+/* ---- host copies
+ * --------------------------------------------------------------------------------- */
+
+static vx_status upload(vx_ctx *ctx, const void *host, vx_tensor *out)
+{
+    (void)ctx;
+    size_t row_bytes = (size_t)vx_cols(out) * vx_dtype_bytes(out->dtype);
+    for (int64_t r = 0; r < vx_rows(out); r++)
+        memcpy(vx_row(out, r), (const char *)host + (size_t)r * row_bytes, row_bytes);
+    return VX_OK;
+}
+
+static vx_status download(vx_ctx *ctx, const vx_tensor *x, void *host)
+{
+    (void)ctx;
+    size_t row_bytes = (size_t)vx_cols(x) * vx_dtype_bytes(x->dtype);
+    for (int64_t r = 0; r < vx_rows(x); r++)
+        memcpy((char *)host + (size_t)r * row_bytes, vx_row(x, r), row_bytes);
+    return VX_OK;
+}
+
+/* ---- the device
+ * ---------------------------------------------------------------------------------- */
+
+/* The processor's name as /proc/cpuinfo gives it; "processor" where it gives none. */
+static void read_title(char *title, size_t size)
+{
+    snprintf(title, size, "processor");
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    if (file == NULL) return;
+    char line[512];
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "model name", 10) != 0) continue;
+        char *value = strchr(line, ':');
+        if (value == NULL) break;
+        value += strspn(value + 1, " \t") + 1;
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(title, size, "%.90s", value);
+        break;
+    }
+    fclose(file);
+}
+
+/* Physical memory, or the control group's limit where that is lower. */
+static size_t memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (file == NULL) return bytes;
+    unsigned long long limit;
+    if (fscanf(file, "%llu", &limit) == 1 && (bytes == 0 || limit < bytes)) bytes = (size_t)limit;
+    fclose(file);
+    return bytes;
+}
+
+/* Estimates, not measurements: floating-point operations a core starts per cycle at each level (one
+ * full-width multiply-add), at 3.5 GHz, and the bandwidth that server cores reach. */
+static void describe(vx_device *device, vx_cpu_level level, int workers)
+{
+    static const double f32_per_cycle[VX_CPU_LEVELS] = {8, 32, 32, 32};
+    enum { BF16_PER_CYCLE = 64 };
+    const double hertz = 3.5e9;
+    snprintf(device->name, sizeof device->name, "cpu");
+    read_title(device->title, sizeof device->title);
+    device->flops_per_s_f32 = f32_per_cycle[level] * hertz * workers;
+    if (level == VX_CPU_AVX512_BF16) device->flops_per_s_bf16 = BF16_PER_CYCLE * hertz * workers;
+    device->bytes_per_s = 20e9 * (workers < 4 ? workers : 4);
+    device->efficiency = 0.75;
+    device->memory_bytes = memory_bytes();
+}
+
+static void close_cpu(vx_backend *backend)
+{
+    vx_heap_free(vx_cpu_of(backend));
+}
+
+/* ---- the table
+ * ----------------------------------------------------------------------------------- */
+
+static const vx_backend_ops cpu_ops = {
+    .name = "cpu",
+    .close = close_cpu,
+    .upload = upload,
+    .download = download,
+};
+
+vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
+{
+    *out = NULL;
+    vx_cpu *cpu = vx_heap_alloc(sizeof *cpu);
+    if (cpu == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the CPU backend");
+    cpu->level = vx_onednn_level();
+    cpu->pool = pool;
+    cpu->backend = (vx_backend){.ops = &cpu_ops,
+                                .workers = vx_pool_workers(pool),
+                                .native = cpu->level == VX_CPU_AVX512_BF16 ? VX_BF16 : VX_F32,
+                                .state = cpu};
+    describe(&cpu->backend.device, cpu->level, cpu->backend.workers);
+    *out = &cpu->backend;
+    return VX_OK;
+}

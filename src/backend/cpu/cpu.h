@@ -1,0 +1,58 @@
+/* The CPU backend: oneDNN for matrix products and convolutions, own kernels for the rest.
+ *
+ * A kernel splits its op into tiles whose number and bounds depend on shapes alone and runs them
+ * with vx_pool_run(ctx->pool, ctx->cancel, …). Kernels that need vector instructions are written
+ * once over backend/cpu/simd.h and compiled once per level (files *_avx512.c, *_avx2.c and one
+ * without suffix for any processor); the level is chosen at open, never by the compiler. */
+#ifndef VX_BACKEND_CPU_CPU_H
+#define VX_BACKEND_CPU_CPU_H
+
+#include "backend/ops.h"
+
+/* Instruction levels, each including those before it. The level is what the processor has, lowered
+ * by oneDNN's own setting (environment ONEDNN_MAX_CPU_ISA or DNNL_MAX_CPU_ISA: AVX2, AVX512_CORE,
+ * AVX512_CORE_BF16, …), so that one setting forces oneDNN and our kernels alike. */
+typedef enum vx_cpu_level {
+    VX_CPU_GENERIC,
+    VX_CPU_AVX2,        /* avx2, fma, f16c */
+    VX_CPU_AVX512,      /* avx512 f, bw, dq, vl */
+    VX_CPU_AVX512_BF16, /* avx512 vnni, bf16 */
+    VX_CPU_LEVELS
+} vx_cpu_level;
+
+typedef struct vx_onednn vx_onednn; /* backend/cpu/onednn.h */
+
+/* vx_backend.state of the CPU backend; constant after open except inside `onednn`. */
+typedef struct vx_cpu {
+    vx_backend backend;
+    vx_cpu_level level;
+    vx_pool *pool;     /* the pool given at open; ops use ctx->pool */
+    vx_onednn *onednn; /* primitives by shape; thread-safe */
+} vx_cpu;
+
+static inline vx_cpu *vx_cpu_of(vx_backend *backend)
+{
+    return backend->state;
+}
+
+/* Rows of a tile for passes over `cols` columns that are not matrix products: about 16 Ki elements,
+ * enough to hide the claim and few enough to spread. Depends on the shape alone. */
+static inline int64_t vx_cpu_pass_rows(int64_t cols)
+{
+    int64_t rows = (16 << 10) / (cols > 0 ? cols : 1);
+    return rows < 1 ? 1 : rows;
+}
+
+/* One kernel per op, and the bytes of scratch it needs (a kernel without scratch leaves the slot of
+ * the table NULL and does not define it). Contracts: backend/ops.h. */
+#define VX_CPU_KERNEL(op)                                                                          \
+    vx_status vx_cpu_##op(vx_ctx *ctx, const vx_##op##_args *a, void *scratch);                    \
+    size_t vx_cpu_##op##_scratch(vx_backend *backend, const vx_##op##_args *a);
+VX_OPS(VX_CPU_KERNEL)
+#undef VX_CPU_KERNEL
+
+vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
+vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+                             float *staging, size_t staging_floats, vx_error *err);
+
+#endif

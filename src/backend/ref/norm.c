@@ -1,0 +1,67 @@
+/* Reference: norms. */
+#include "backend/ref/ref.h"
+
+#include <math.h>
+
+/* One row of sums, since sum_out may be one of the inputs. */
+size_t vx_ref_layer_norm_scratch(vx_backend *backend, const vx_layer_norm_args *a)
+{
+    (void)backend;
+    return (size_t)vx_cols(a->x) * sizeof(double);
+}
+
+vx_status vx_ref_layer_norm(vx_ctx *ctx, const vx_layer_norm_args *a, void *scratch)
+{
+    (void)ctx;
+    double *row = scratch;
+    int64_t cols = vx_cols(a->x);
+    for (int64_t r = 0; r < vx_rows(a->x); r++) {
+        double mean = 0, square = 0;
+        for (int64_t c = 0; c < cols; c++) {
+            row[c] = vx_ref_get(a->x, r, c) + (a->add ? vx_ref_get(a->add, r, c) : 0);
+            mean += row[c] / (double)cols;
+        }
+        if (a->rms) mean = 0;
+        for (int64_t c = 0; c < cols; c++)
+            square += (row[c] - mean) * (row[c] - mean) / (double)cols;
+        double factor = 1 / sqrt(square + (double)a->eps);
+        for (int64_t c = 0; c < cols; c++) {
+            double y = (row[c] - mean) * factor;
+            y = y * vx_ref_at(a->gamma, c, 1) + vx_ref_at(a->beta, c, 0);
+            y = y * (1 + vx_ref_at(a->scale, c, 0)) + vx_ref_at(a->shift, c, 0);
+            vx_ref_set(a->out, r, c, y);
+        }
+        for (int64_t c = 0; c < cols && a->sum_out; c++)
+            vx_ref_set(a->sum_out, r, c, row[c]);
+    }
+    vx_ref_zero_halo(a->out);
+    if (a->sum_out) vx_ref_zero_halo(a->sum_out);
+    return VX_OK;
+}
+
+vx_status vx_ref_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void *scratch)
+{
+    (void)ctx, (void)scratch;
+    int64_t rows = vx_rows(a->x);
+    for (int64_t c = 0; c < vx_cols(a->x); c++) {
+        double mean = 0, square = 0;
+        for (int64_t r = 0; r < rows; r++)
+            mean += vx_ref_get(a->x, r, c) / (double)rows;
+        for (int64_t r = 0; r < rows; r++) {
+            double d = vx_ref_get(a->x, r, c) - mean;
+            square += d * d / (double)rows;
+        }
+        double factor = 1 / sqrt(square + (double)a->eps);
+        for (int64_t r = 0; r < rows; r++) {
+            double y = (vx_ref_get(a->x, r, c) - mean) * factor;
+            y = y * (1 + vx_ref_at(a->scale, c, 0)) + vx_ref_at(a->shift, c, 0);
+            if (a->alpha) {
+                double alpha = vx_ref_at(a->alpha, c, 1), s = sin(alpha * y);
+                y += s * s / alpha;
+            }
+            vx_ref_set(a->out, r, c, vx_ref_act(a->act, y));
+        }
+    }
+    vx_ref_zero_halo(a->out);
+    return VX_OK;
+}

@@ -15,7 +15,8 @@ vx_weight vx_weight_linear(int64_t out, int64_t in, vx_dtype store, vx_dtype com
                        .in = in,
                        .kernel = {1, 1, 1},
                        .stride = {1, 1, 1},
-                       .dilation = {1, 1, 1}};
+                       .dilation = {1, 1, 1},
+                       .upsample = 1};
 }
 
 vx_weight vx_weight_conv1d(int64_t out, int64_t in, int64_t k, int64_t stride, int64_t dilation,
@@ -27,6 +28,18 @@ vx_weight vx_weight_conv1d(int64_t out, int64_t in, int64_t k, int64_t stride, i
     w.stride[2] = stride;
     w.dilation[2] = dilation;
     w.pad[2] = pad;
+    return w;
+}
+
+vx_weight vx_weight_conv(int64_t out, int64_t in, const int64_t kernel[3], vx_dtype store,
+                         vx_dtype compute)
+{
+    vx_weight w = vx_weight_linear(out, in, store, compute);
+    w.kind = VX_WEIGHT_CONV;
+    for (int i = 0; i < 3; i++) {
+        w.kernel[i] = kernel[i];
+        w.pad[i] = (kernel[i] - 1) / 2;
+    }
     return w;
 }
 

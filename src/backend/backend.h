@@ -22,8 +22,7 @@
 typedef struct vx_backend vx_backend;
 typedef struct vx_backend_ops vx_backend_ops; /* backend/ops.h */
 
-/* ---- weights
- * ---------------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------- */
 
 typedef enum vx_weight_kind {
     VX_WEIGHT_LINEAR,         /* [out, in] */
@@ -43,8 +42,9 @@ typedef struct vx_weight {
     int64_t out, in;
     int64_t kernel[3]; /* depth, height, width; 1 where unused; a 1-D filter is {1, 1, k} */
     int64_t stride[3], dilation[3], pad[3];
-    size_t bytes; /* valid after vx_weight_plan */
-    void *data;   /* `bytes` of device memory, NULL in a plan; not owned */
+    int64_t upsample; /* 2-D and 3-D filters: each pixel is repeated so often along H and W first */
+    size_t bytes;     /* valid after vx_weight_plan */
+    void *data;       /* `bytes` of device memory, NULL in a plan; not owned */
     void *layout; /* the backend's own description, owned by the backend; valid after vx_weight_plan
                    */
 } vx_weight;
@@ -60,6 +60,10 @@ vx_weight vx_weight_linear(int64_t out, int64_t in, vx_dtype store, vx_dtype com
 vx_weight vx_weight_conv1d(int64_t out, int64_t in, int64_t k, int64_t stride, int64_t dilation,
                            int64_t pad, vx_dtype store, vx_dtype compute);
 
+/* A 2-D ({1, kh, kw}) or 3-D filter, stride 1, padded by (k-1)/2. */
+vx_weight vx_weight_conv(int64_t out, int64_t in, const int64_t kernel[3], vx_dtype store,
+                         vx_dtype compute);
+
 /* Sets w->bytes and w->layout. VX_ERR_INPUT for a store/compute pair that the backend does not
  * have. */
 vx_status vx_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
@@ -68,8 +72,7 @@ vx_status vx_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
 vx_status vx_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                          float *staging, size_t staging_floats, vx_error *err);
 
-/* ---- devices
- * ---------------------------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------------------------- */
 
 /* What the roofline needs. For the CPU the rates are measured or estimated at open. */
 typedef struct vx_device {
@@ -100,8 +103,7 @@ vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
 vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);
 void vx_backend_close(vx_backend **backend);
 
-/* ---- contexts
- * --------------------------------------------------------------------------------------- */
+/* ---- contexts ------------------------------------------------------------------------------ */
 
 /* Work counted by ops, in a plan and in a run alike. */
 typedef struct vx_counts {

@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 
-/* ---- what every front does
- * -------------------------------------------------------------------------- */
+/* ---- what every front does ----------------------------------------------------------------- */
 
 static double bytes_of(const vx_tensor *t)
 {
@@ -70,8 +69,7 @@ static bool vector_of(const vx_tensor *v, int64_t n)
     return v == NULL || (v->dtype == VX_F32 && vx_dense(v) && vx_elements(v) == n);
 }
 
-/* ---- fronts
- * ----------------------------------------------------------------------------------------- */
+/* ---- fronts -------------------------------------------------------------------------------- */
 
 vx_status vx_copy(vx_ctx *ctx, const vx_copy_args *a)
 {
@@ -140,6 +138,29 @@ vx_status vx_conv1d(vx_ctx *ctx, const vx_conv1d_args *a)
            bytes_of(a->x) + (double)w->bytes + bytes_of(a->out) * (a->accumulate ? 2 : 1));
 }
 
+/* Output size along axis i (0 depth, 1 height, 2 width) of an input of `size`. */
+static int64_t conv_size(int64_t size, const vx_weight *w, int i)
+{
+    int64_t up = i == 0 ? size : size * w->upsample;
+    return (up + 2 * w->pad[i] - w->dilation[i] * (w->kernel[i] - 1) - 1) / w->stride[i] + 1;
+}
+
+vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a)
+{
+    const vx_weight *w = a->w;
+    int rank = a->x->rank;
+    assert(w->kind == VX_WEIGHT_CONV && (rank == 4 || rank == 5) && a->out->rank == rank);
+    assert(rank == 5 || w->kernel[0] == 1);
+    assert(vx_dense(a->x) && vx_dense(a->out));
+    assert(vx_cols(a->x) == w->in && vx_cols(a->out) == w->out && a->x->dim[0] == a->out->dim[0]);
+    for (int i = rank == 5 ? 0 : 1; i < 3; i++)
+        assert(a->out->dim[rank - 4 + i] == conv_size(a->x->dim[rank - 4 + i], w, i));
+    assert(vector_of(a->bias, w->out) && (a->residual == NULL || same_shape(a->residual, a->out)));
+    double taps = (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
+    RUN_OP(conv, 2.0 * (double)vx_elements(a->out) * (double)w->in * taps,
+           bytes_of(a->x) + (double)w->bytes + bytes_of(a->residual) + bytes_of(a->out));
+}
+
 vx_status vx_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a)
 {
     const vx_weight *w = a->w;
@@ -202,6 +223,23 @@ vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a)
     assert(vector_of(a->scale, cols) && vector_of(a->shift, cols) && vector_of(a->alpha, cols));
     assert(a->alpha == NULL || a->act.kind == VX_ACT_NONE);
     RUN_OP(instance_norm, 8.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a)
+{
+    assert(same_shape(a->x, a->out) && a->groups > 0 && vx_cols(a->x) % a->groups == 0);
+    assert(vector_of(a->gamma, vx_cols(a->x)) && vector_of(a->beta, vx_cols(a->x)));
+    RUN_OP(group_norm, 8.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a)
+{
+    assert(same_shape(a->x, a->out) && a->heads > 0 && vx_cols(a->x) % a->heads == 0);
+    int64_t width = vx_cols(a->x) / a->heads;
+    assert(width % 2 == 0 && vector_of(a->weight, width));
+    assert(a->table == NULL || (a->table->dtype == VX_F32 && vx_dense(a->table) &&
+                                vx_rows(a->table) == vx_rows(a->x) && vx_cols(a->table) == width));
+    RUN_OP(qk_norm, 10.0 * (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a)

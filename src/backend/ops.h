@@ -16,8 +16,7 @@
 
 #include "backend/backend.h"
 
-/* ---- activations
- * ------------------------------------------------------------------------------------ */
+/* ---- activations --------------------------------------------------------------------------- */
 
 typedef enum vx_act_kind {
     VX_ACT_NONE,
@@ -36,8 +35,7 @@ typedef struct vx_act {
     float slope; /* VX_ACT_LRELU only */
 } vx_act;
 
-/* ---- moving
- * ----------------------------------------------------------------------------------------- */
+/* ---- moving -------------------------------------------------------------------------------- */
 
 /* out = x, converting the dtype; [R, C] each. For concatenation give a slice of columns as out. */
 typedef struct vx_copy_args {
@@ -68,8 +66,7 @@ vx_status vx_broadcast(vx_ctx *ctx, const vx_broadcast_args *a);
 vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out);
 vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host);
 
-/* ---- elementwise
- * ------------------------------------------------------------------------------------ */
+/* ---- elementwise --------------------------------------------------------------------------- */
 
 /* out = act(scale[0]*x[0] + scale[1]*x[1] + scale[2]*x[2]); n = 1..3 inputs [R, C]; out may be one
  * of them. */
@@ -90,8 +87,7 @@ typedef struct vx_gate_args {
 } vx_gate_args;
 vx_status vx_gate(vx_ctx *ctx, const vx_gate_args *a);
 
-/* ---- matrix products
- * -------------------------------------------------------------------------------- */
+/* ---- matrix products ----------------------------------------------------------------------- */
 
 /* out[R, out] = residual + gate * act(x[R, in] W^T + bias).
  * bias [out], gate [out] (a vector that multiplies each row), residual [R, out] may each be NULL;
@@ -118,6 +114,19 @@ typedef struct vx_conv1d_args {
     vx_tensor *out;
 } vx_conv1d_args;
 vx_status vx_conv1d(vx_ctx *ctx, const vx_conv1d_args *a);
+
+/* Convolution over planes or volumes: x [N, H, W, in] or [N, D, H, W, in] -> out of the same rank,
+ * dense, without halo; zero padding and stride as w says. Each pixel of x is repeated w->upsample
+ * times along H and W before (nearest), which backends do without making the larger map. out =
+ * residual + act(conv(x) + bias); residual is NULL or has out's shape and may be out. */
+typedef struct vx_conv_args {
+    const vx_tensor *x;
+    const vx_weight *w;
+    const vx_tensor *bias, *residual;
+    vx_act act;
+    vx_tensor *out;
+} vx_conv_args;
+vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a);
 
 /* Transposed convolution with k = 2*stride, pad = stride/2 (torch ConvTranspose1d): out [L*stride,
  * out]. x [L, in] with halo >= 1; out with halo >= pad, from vx_take_seq. w->kind
@@ -167,8 +176,7 @@ typedef struct vx_lstm_args {
 } vx_lstm_args;
 vx_status vx_lstm(vx_ctx *ctx, const vx_lstm_args *a);
 
-/* ---- norms
- * ------------------------------------------------------------------------------------------ */
+/* ---- norms --------------------------------------------------------------------------------- */
 
 /* Per row: y = (x + add - mean)/sqrt(var + eps); y = y*gamma + beta; out = y*(1 + scale) + shift.
  * add [R, C] or NULL; gamma, beta, scale, shift [C] or NULL. rms: no mean is taken and y = x/rms
@@ -195,8 +203,31 @@ typedef struct vx_instance_norm_args {
 } vx_instance_norm_args;
 vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a);
 
-/* ---- speech
- * ----------------------------------------------------------------------------------------- */
+/* Over groups of C/groups channels and all pixels of each image: x [N, …, C] -> out, biased variance;
+ * y*gamma + beta, then act. gamma, beta [C]. out may be x. */
+typedef struct vx_group_norm_args {
+    const vx_tensor *x;
+    const vx_tensor *gamma, *beta;
+    int groups;
+    float eps;
+    vx_act act;
+    vx_tensor *out;
+} vx_group_norm_args;
+vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a);
+
+/* FLUX's query and key preparation, per head of D channels: y = x/sqrt(mean(x^2) + eps) * weight, then
+ * rotation of adjacent pairs: out[2i] = cos y[2i] - sin y[2i+1], out[2i+1] = sin y[2i] + cos y[2i+1].
+ * x [R, H*D]; weight [D]; table NULL (no rotation) or [R, D] f32 with cos, sin of pair i at columns 2i and
+ * 2i+1. out may be x. Source: black-forest-labs/flux src/flux/math.py, modules/layers.py. */
+typedef struct vx_qk_norm_args {
+    const vx_tensor *x, *weight, *table;
+    int heads;
+    float eps;
+    vx_tensor *out;
+} vx_qk_norm_args;
+vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a);
+
+/* ---- speech -------------------------------------------------------------------------------- */
 
 /* Kokoro's harmonic source (istftnet.py SineGen + SourceModuleHnNSF; facts: 9 harmonics, 300
  * samples per F0 value, 24 kHz). f0 [F, 1] f32 in Hz -> out [300F, 1] f32 = tanh(bias + sum_k
@@ -229,8 +260,7 @@ typedef struct vx_istft_args {
 } vx_istft_args;
 vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
 
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 #define VX_OPS(X)                                                                                  \
     X(copy)                                                                                        \
@@ -240,12 +270,15 @@ vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
     X(gate)                                                                                        \
     X(linear)                                                                                      \
     X(conv1d)                                                                                      \
+    X(conv)                                                                                        \
     X(conv_transpose1d)                                                                            \
     X(depthwise_up2)                                                                               \
     X(attention)                                                                                   \
     X(lstm)                                                                                        \
     X(layer_norm)                                                                                  \
     X(instance_norm)                                                                               \
+    X(group_norm)                                                                                  \
+    X(qk_norm)                                                                                     \
     X(harmonic_source)                                                                             \
     X(stft)                                                                                        \
     X(istft)

@@ -26,6 +26,12 @@ static const struct {
     /* Codes alone: the double-quantised scales are kept beside them (tensor/quant.h). */
     [VX_NF4] = {"nf4", 0, 64, 32},
     [VX_INT8_ROW] = {"int8", 1, 1, 1},
+    [VX_I16] = {"i16", 2, 1, 2},
+    [VX_Q4_1] = {"q4_1", 0, 32, 20},
+    [VX_Q5_0] = {"q5_0", 0, 32, 22},
+    [VX_Q5_1] = {"q5_1", 0, 32, 24},
+    [VX_Q5_K] = {"q5_K", 0, 256, 176},
+    [VX_Q6_K] = {"q6_K", 0, 256, 210},
 };
 
 const char *vx_dtype_name(vx_dtype dtype)
@@ -47,27 +53,17 @@ size_t vx_dtype_bytes(vx_dtype dtype)
     return dtypes[dtype].bytes;
 }
 
+int64_t vx_dtype_block(vx_dtype dtype)
+{
+    assert((int)dtype >= 0 && dtype < VX_DTYPES);
+    return dtypes[dtype].block;
+}
+
 size_t vx_row_bytes(vx_dtype dtype, int64_t elements)
 {
     assert((int)dtype >= 0 && dtype < VX_DTYPES);
     assert(elements >= 0 && elements % dtypes[dtype].block == 0);
     return (size_t)(elements / dtypes[dtype].block) * dtypes[dtype].block_bytes;
-}
-
-float vx_f16_to_f32(uint16_t bits)
-{
-    uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u,
-             mantissa = bits & 1023u;
-    uint32_t wide;
-    if (exponent == 31)
-        wide = sign | 0x7F800000u | mantissa << 13;
-    else if (exponent != 0)
-        wide = sign | (exponent + 112) << 23 | mantissa << 13;
-    else
-        return (sign ? -1.0f : 1.0f) * ldexpf((float)mantissa, -24);
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
 }
 
 uint16_t vx_f32_to_f16(float value)

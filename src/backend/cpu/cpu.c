@@ -8,8 +8,7 @@
 #include "backend/cpu/onednn.h"
 #include "base/mem.h"
 
-/* ---- host copies
- * --------------------------------------------------------------------------------- */
+/* ---- host copies --------------------------------------------------------------------------- */
 
 static vx_status upload(vx_ctx *ctx, const void *host, vx_tensor *out)
 {
@@ -29,8 +28,7 @@ static vx_status download(vx_ctx *ctx, const vx_tensor *x, void *host)
     return VX_OK;
 }
 
-/* ---- the device
- * ---------------------------------------------------------------------------------- */
+/* ---- the device ---------------------------------------------------------------------------- */
 
 /* The processor's name as /proc/cpuinfo gives it; "processor" where it gives none. */
 static void read_title(char *title, size_t size)
@@ -85,8 +83,7 @@ static void close_cpu(vx_backend *backend)
     vx_heap_free(vx_cpu_of(backend));
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 static const vx_backend_ops cpu_ops = {
     .name = "cpu",

@@ -177,3 +177,63 @@ vx_status vx_ref_lstm(vx_ctx *ctx, const vx_lstm_args *a, void *scratch)
     vx_ref_zero_halo(a->out);
     return VX_OK;
 }
+
+/* A pixel of a plane or volume: image, depth, height, width. */
+typedef struct pixel {
+    int64_t n, d, h, w;
+} pixel;
+
+static int64_t pixel_row(const vx_tensor *t, pixel p)
+{
+    int64_t depth = t->rank == 5 ? t->dim[1] : 1;
+    return ((p.n * depth + p.d) * t->dim[t->rank - 3] + p.h) * t->dim[t->rank - 2] + p.w;
+}
+
+/* Row of x under tap (kd, kh, kw) of output pixel `at`; -1 where that is padding. */
+static int64_t tap_row(const vx_tensor *x, const vx_weight *w, pixel at, int64_t kd, int64_t kh,
+                       int64_t kw)
+{
+    int64_t depth = x->rank == 5 ? x->dim[1] : 1;
+    int64_t height = x->dim[x->rank - 3] * w->upsample, width = x->dim[x->rank - 2] * w->upsample;
+    int64_t d = at.d * w->stride[0] + kd * w->dilation[0] - w->pad[0];
+    int64_t h = at.h * w->stride[1] + kh * w->dilation[1] - w->pad[1];
+    int64_t v = at.w * w->stride[2] + kw * w->dilation[2] - w->pad[2];
+    if (d < 0 || d >= depth || h < 0 || h >= height || v < 0 || v >= width) return -1;
+    return pixel_row(x, (pixel){at.n, d, h / w->upsample, v / w->upsample});
+}
+
+static double conv_pixel(const vx_conv_args *a, pixel at, int64_t out)
+{
+    const vx_weight *w = a->w;
+    const float *row = weight_row(w, out);
+    int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
+    double sum = vx_ref_at(a->bias, out, 0);
+    for (int64_t k = 0; k < taps; k++) {
+        int64_t source = tap_row(a->x, w, at, k / (w->kernel[1] * w->kernel[2]),
+                                 k / w->kernel[2] % w->kernel[1], k % w->kernel[2]);
+        for (int64_t i = 0; i < w->in && source >= 0; i++)
+            sum += vx_ref_operand(w->compute, vx_ref_get(a->x, source, i)) *
+                   vx_ref_operand(w->compute, row[i * taps + k]);
+    }
+    return sum;
+}
+
+vx_status vx_ref_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
+{
+    (void)ctx, (void)scratch;
+    const vx_tensor *out = a->out;
+    int64_t depth = out->rank == 5 ? out->dim[1] : 1;
+    int64_t height = out->dim[out->rank - 3], width = out->dim[out->rank - 2];
+    for (int64_t r = 0; r < vx_rows(out); r++) {
+        pixel at = {.w = r % width,
+                    .h = r / width % height,
+                    .d = r / (width * height) % depth,
+                    .n = r / (width * height * depth)};
+        for (int64_t o = 0; o < a->w->out; o++) {
+            double y = vx_ref_act(a->act, conv_pixel(a, at, o));
+            if (a->residual) y += vx_ref_get(a->residual, r, o);
+            vx_ref_set(out, r, o, y);
+        }
+    }
+    return VX_OK;
+}

@@ -65,3 +65,61 @@ vx_status vx_ref_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void
     vx_ref_zero_halo(a->out);
     return VX_OK;
 }
+
+/* One group of one image: `pixels` rows from `first`, columns [from, from + count). */
+static void group_norm(const vx_group_norm_args *a, int64_t first, int64_t pixels, int64_t from,
+                       int64_t count)
+{
+    double mean = 0, square = 0, n = (double)(pixels * count);
+    for (int64_t r = first; r < first + pixels; r++)
+        for (int64_t c = from; c < from + count; c++)
+            mean += vx_ref_get(a->x, r, c) / n;
+    for (int64_t r = first; r < first + pixels; r++)
+        for (int64_t c = from; c < from + count; c++)
+            square += pow(vx_ref_get(a->x, r, c) - mean, 2) / n;
+    double factor = 1 / sqrt(square + (double)a->eps);
+    for (int64_t r = first; r < first + pixels; r++) {
+        for (int64_t c = from; c < from + count; c++) {
+            double y = (vx_ref_get(a->x, r, c) - mean) * factor;
+            y = y * vx_ref_at(a->gamma, c, 1) + vx_ref_at(a->beta, c, 0);
+            vx_ref_set(a->out, r, c, vx_ref_act(a->act, y));
+        }
+    }
+}
+
+vx_status vx_ref_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scratch)
+{
+    (void)ctx, (void)scratch;
+    int64_t images = a->x->dim[0], pixels = images > 0 ? vx_rows(a->x) / images : 0;
+    int64_t count = vx_cols(a->x) / a->groups;
+    for (int64_t n = 0; n < images; n++)
+        for (int g = 0; g < a->groups; g++)
+            group_norm(a, n * pixels, pixels, g * count, count);
+    vx_ref_zero_halo(a->out);
+    return VX_OK;
+}
+
+vx_status vx_ref_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a, void *scratch)
+{
+    (void)ctx, (void)scratch;
+    int64_t width = vx_cols(a->x) / a->heads;
+    for (int64_t r = 0; r < vx_rows(a->x); r++) {
+        for (int64_t first = 0; first < vx_cols(a->x); first += width) {
+            double square = 0;
+            for (int64_t i = 0; i < width; i++)
+                square += pow(vx_ref_get(a->x, r, first + i), 2) / (double)width;
+            double factor = 1 / sqrt(square + (double)a->eps);
+            for (int64_t i = 0; i < width; i += 2) {
+                double y0 = vx_ref_get(a->x, r, first + i) * factor * vx_ref_at(a->weight, i, 1);
+                double y1 =
+                    vx_ref_get(a->x, r, first + i + 1) * factor * vx_ref_at(a->weight, i + 1, 1);
+                double cosine = a->table ? vx_ref_get(a->table, r, i) : 1;
+                double sine = a->table ? vx_ref_get(a->table, r, i + 1) : 0;
+                vx_ref_set(a->out, r, first + i, cosine * y0 - sine * y1);
+                vx_ref_set(a->out, r, first + i + 1, sine * y0 + cosine * y1);
+            }
+        }
+    }
+    vx_ref_zero_halo(a->out);
+    return VX_OK;
+}

@@ -16,6 +16,7 @@ static vx_status upload(vx_ctx *ctx, const void *host, vx_tensor *out)
     size_t row_bytes = (size_t)vx_cols(out) * vx_dtype_bytes(out->dtype);
     for (int64_t r = 0; r < vx_rows(out); r++)
         memcpy(vx_row(out, r), (const char *)host + (size_t)r * row_bytes, row_bytes);
+    vx_cpu_zero_halo(out);
     return VX_OK;
 }
 
@@ -90,6 +91,13 @@ static const vx_backend_ops cpu_ops = {
     .close = close_cpu,
     .upload = upload,
     .download = download,
+    .copy = vx_cpu_copy,
+    .gather = vx_cpu_gather,
+    .broadcast = vx_cpu_broadcast,
+    .blend = vx_cpu_blend,
+    .gate = vx_cpu_gate,
+    .depthwise_up2 = vx_cpu_depthwise_up2,
+    .depthwise_up2_scratch = vx_cpu_depthwise_up2_scratch,
 };
 
 vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)

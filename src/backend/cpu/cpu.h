@@ -43,6 +43,21 @@ static inline int64_t vx_cpu_pass_rows(int64_t cols)
     return rows < 1 ? 1 : rows;
 }
 
+static inline int64_t vx_cpu_tiles(int64_t rows, int64_t rows_of_tile)
+{
+    return (rows + rows_of_tile - 1) / rows_of_tile;
+}
+
+/* Zeroes the halo rows of a tensor that a kernel has written. */
+static inline void vx_cpu_zero_halo(const vx_tensor *t)
+{
+    size_t bytes = (size_t)vx_cols(t) * vx_dtype_bytes(t->dtype);
+    for (int64_t h = 1; h <= t->halo; h++) {
+        memset(vx_row(t, -h), 0, bytes);
+        memset(vx_row(t, vx_rows(t) + h - 1), 0, bytes);
+    }
+}
+
 /* One kernel per op, and the bytes of scratch it needs (a kernel without scratch leaves the slot of
  * the table NULL and does not define it). Contracts: backend/ops.h. */
 #define VX_CPU_KERNEL(op)                                                                          \

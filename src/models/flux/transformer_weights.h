@@ -1,0 +1,49 @@
+/* The transformer's weights, private to this folder. */
+#ifndef VX_MODELS_FLUX_TRANSFORMER_WEIGHTS_H
+#define VX_MODELS_FLUX_TRANSFORMER_WEIGHTS_H
+
+#include "models/flux/transformer.h"
+
+typedef struct flux_linear {
+    vx_weight w;
+    vx_tensor b;
+} flux_linear;
+
+/* One stream (picture or text) of a double block. */
+typedef struct flux_stream {
+    flux_linear mod;          /* [6D, D]: shift, scale, gate of attention, then of the MLP */
+    flux_linear qkv, proj;    /* [3D, D], [D, D] */
+    vx_tensor q_norm, k_norm; /* [head_dim] */
+    flux_linear mlp0, mlp2;   /* [4D, D], [D, 4D] */
+} flux_stream;
+
+typedef struct flux_double {
+    flux_stream img, txt;
+} flux_double;
+
+/* linear1 is bound as two matrices, because only its MLP rows pass through GELU. */
+typedef struct flux_single {
+    flux_linear mod;          /* [3D, D]: shift, scale, gate */
+    flux_linear qkv, mlp;     /* [3D, D], [4D, D] */
+    flux_linear linear2;      /* [D, 5D] */
+    vx_tensor q_norm, k_norm; /* [head_dim] */
+} flux_single;
+
+struct vx_flux {
+    vx_flux_config config;
+    vx_dtype store, compute;
+    flux_linear img_in, txt_in, time_in, time_out, vector_in, vector_out;
+    flux_double dbl[VX_FLUX_DOUBLE_MAX];
+    flux_single single[VX_FLUX_SINGLE_MAX];
+    flux_linear final_mod, final; /* [2D, D] shift, scale; [channels, D] */
+};
+
+static inline int64_t flux_width(const vx_flux *flux)
+{
+    return (int64_t)flux->config.heads * flux->config.head_dim;
+}
+
+/* Channels of the sinusoidal time embedding (modules/layers.py timestep_embedding). */
+enum { FLUX_TIME_CHANNELS = 256 };
+
+#endif

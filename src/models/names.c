@@ -1,0 +1,39 @@
+#include "models/names.h"
+
+vx_status vx_fetch_stack(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
+{
+    const vx_stack *stack = arg;
+    int64_t base = 0;
+    for (int i = 0; i < stack->count && count > 0; i++) {
+        const vx_rows_of *part = &stack->part[i];
+        if (first < base + part->rows) {
+            int64_t from = first - base, n = part->rows - from < count ? part->rows - from : count;
+            VX_TRY(vx_source_read(part->source, part->tensor, (part->first_row + from) * part->cols,
+                                  n * part->cols, dst, err));
+            dst += n * part->cols;
+            first += n;
+            count -= n;
+        }
+        base += part->rows;
+    }
+    assert(count == 0);
+    return VX_OK;
+}
+
+vx_status vx_fetch_stack_as_row(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
+{
+    const vx_stack *stack = arg;
+    assert(first == 0 && count == 1);
+    int64_t rows = 0;
+    for (int i = 0; i < stack->count; i++) {
+        assert(stack->part[i].cols == 1);
+        rows += stack->part[i].rows;
+    }
+    return vx_fetch_stack(arg, 0, rows, dst, err);
+}
+
+void vx_stack_release(const vx_stack *stack)
+{
+    for (int i = 0; i < stack->count; i++)
+        vx_source_release(stack->part[i].source, stack->part[i].tensor);
+}

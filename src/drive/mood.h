@@ -1,0 +1,18 @@
+/* The moods that a recipe may ask for. */
+#ifndef VX_DRIVE_MOOD_H
+#define VX_DRIVE_MOOD_H
+
+typedef enum vx_mood {
+    VX_MOOD_NEUTRAL,
+    VX_MOOD_EXCITED,
+    VX_MOOD_CALM,
+    VX_MOOD_MANIC,
+    VX_MOOD_SAD,
+    VX_MOOD_ANGRY,
+    VX_MOODS
+} vx_mood;
+
+/* Their names, in the enum's order, as the schema reads them. */
+#define VX_MOOD_NAMES "neutral|excited|calm|manic|sad|angry"
+
+#endif

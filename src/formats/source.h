@@ -3,7 +3,15 @@
  *
  * A source is mapped, never copied whole, and nothing in it is ever executed. Opening parses the
  * header and checks every length, offset and shape against the file; a tensor that opened is safe
- * to read. */
+ * to read. The file must not be shortened while it is open.
+ *
+ * Names are the file's own. Nested dicts of a .pth are joined with '.', a file that holds one
+ * unnamed array (NPY, a .pth that is a tensor) shows it as "data", and the members of an NPZ lose
+ * their ".npy". A weight that bitsandbytes quantised (NF4, int8) appears under its own name with
+ * its logical shape; the tensors that hold its scales are not listed.
+ *
+ * Opening, the hash and closing belong to one thread at a time; the rest may be called from many.
+ */
 #ifndef VX_FORMATS_SOURCE_H
 #define VX_FORMATS_SOURCE_H
 
@@ -19,40 +27,67 @@ enum { VX_SOURCE_RANK_MAX = 8 };
 
 /* A tensor of the file. Owned by the source and valid until it is closed. */
 typedef struct vx_source_tensor {
-    const char *name;
+    const char *name;                /* UTF-8 without control characters */
     vx_dtype dtype;                  /* as stored */
     int rank;                        /* 0 for a scalar */
     int64_t dim[VX_SOURCE_RANK_MAX]; /* outermost first, as torch prints it; beyond rank 1 */
     int64_t elements;
-    uint64_t bytes; /* stored bytes, scales of block formats excluded */
-    const void
-        *data; /* into the mapping, unaligned; NULL where the file holds values another way */
-    const void *private; /* the format's own: strides, scales, typed fields */
+    uint64_t bytes;      /* stored bytes, scales kept elsewhere (nf4, int8) excluded */
+    const void *data;    /* `bytes` of stored elements, unaligned, little-endian, row-major unless
+                            `private` says otherwise; NULL only when there are none */
+    const void *private; /* the format's own: strides, scales; NULL when `data` tells all */
 } vx_source_tensor;
 
 /* Opens by content, not by name. *source is NULL on failure. VX_ERR_INPUT for a truncated or lying
  * file, with what was expected and what was found; VX_ERR_MISSING when there is no such file. */
 vx_status vx_source_open(vx_source **source, const char *path, vx_error *err);
+/* Sets *source to NULL; safe on NULL. */
 void vx_source_close(vx_source **source);
 
 const char *vx_source_path(const vx_source *source);
-const char *
-vx_source_format(const vx_source *source); /* "safetensors", "pth", "onnx", "gguf", "npy" */
+/* "safetensors", "pth", "onnx", "gguf", "npy", "npz" */
+const char *vx_source_format(const vx_source *source);
 /* SHA-256 of the whole file in hex, computed on first use. */
 vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err);
 
 int64_t vx_source_count(const vx_source *source);
+/* In the file's order. */
 const vx_source_tensor *vx_source_at(const vx_source *source, int64_t index);
-/* By exact name, hashed; NULL when absent. */
+/* By exact name; NULL when absent. */
 const vx_source_tensor *vx_source_find(const vx_source *source, const char *name);
 
 /* Elements [first, first+count) in row-major order as float, whatever the stored type (integers as
- * their value, block formats dequantised: then first and count are multiples of the block). */
+ * their value, block formats dequantised; for GGUF's blocks first and count are multiples of the
+ * block). */
 vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                          int64_t count, float *dst, vx_error *err);
 
 /* Tells the system that this tensor's pages are not needed again, so that a mapped file does not
  * count towards resident memory. Contents stay readable. */
 void vx_source_release(const vx_source *source, const vx_source_tensor *tensor);
+
+/* ---- key-value metadata: GGUF's keys and safetensors' __metadata__ */
+
+typedef enum vx_meta_kind { VX_META_INT, VX_META_FLOAT, VX_META_BOOL, VX_META_TEXT } vx_meta_kind;
+
+/* One key. Owned by the source. Read its values with the functions below. */
+typedef struct vx_source_meta {
+    const char *key;
+    vx_meta_kind kind; /* of every element */
+    bool array;
+    int64_t count;       /* elements; 1 unless an array */
+    const void *private; /* where and how they lie */
+} vx_source_meta;
+
+int64_t vx_source_meta_count(const vx_source *source);
+const vx_source_meta *vx_source_meta_at(const vx_source *source, int64_t index);
+/* By exact key; NULL when absent. */
+const vx_source_meta *vx_source_meta_find(const vx_source *source, const char *key);
+
+/* Element `index` in [0, count). A u64 beyond int64 gives INT64_MAX. */
+int64_t vx_meta_int(const vx_source_meta *meta, int64_t index);  /* INT and BOOL */
+double vx_meta_float(const vx_source_meta *meta, int64_t index); /* FLOAT, INT and BOOL */
+/* TEXT: `*bytes` of it, not NUL-terminated, any bytes. */
+const char *vx_meta_text(const vx_source_meta *meta, int64_t index, size_t *bytes);
 
 #endif

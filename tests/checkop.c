@@ -24,6 +24,9 @@ static const co_op *const ops[] = {
     &co_stft_op,       &co_istft_op,
 };
 
+/* From this size on memory comes in huge pages, as the engine's does: benches need it. */
+static const size_t HUGE = 1 << 20;
+
 /* A block of memory with guards: a tensor, a weight or the workspace. */
 typedef struct block {
     char *base; /* GUARD bytes, then `bytes`, then GUARD bytes; NULL in a plan */
@@ -71,7 +74,14 @@ static void *data_of(const block *b)
 
 static block block_open(size_t bytes)
 {
-    block b = {.base = vx_heap_alloc(bytes + 2 * GUARD), .bytes = bytes};
+    block b = {.bytes = bytes};
+    vx_error err;
+    void *base;
+    if (bytes < HUGE) {
+        b.base = vx_heap_alloc(bytes + 2 * GUARD);
+    } else if (vx_reserve(bytes + 2 * GUARD, &base, &err) == VX_OK) {
+        b.base = base;
+    }
     if (b.base == NULL) {
         fprintf(stderr, "checkop: no memory for %zu bytes\n", bytes);
         exit(1);
@@ -80,6 +90,14 @@ static block block_open(size_t bytes)
     memset(b.base + GUARD, POISON, bytes);
     memset(b.base + GUARD + bytes, GUARD_BYTE, GUARD);
     return b;
+}
+
+static void block_close(block *b)
+{
+    if (b->bytes < HUGE)
+        vx_heap_free(b->base);
+    else
+        vx_unreserve(b->base, b->bytes + 2 * GUARD);
 }
 
 static bool guards_whole(const block *b)
@@ -110,7 +128,7 @@ static void co_open(co *c, vx_backend *backend, vx_pool *pool, bool plan, size_t
 static void co_close(co *c)
 {
     for (int i = 0; i < c->slots; i++)
-        vx_heap_free(c->slot[i].block.base);
+        block_close(&c->slot[i].block);
     /* Releasing the whole arena lifts ASan's poison before the memory goes back. */
     if (c->workspace.base) {
         void *all;
@@ -118,7 +136,7 @@ static void co_close(co *c)
         vx_status status = vx_arena_take(&c->arena, c->workspace.bytes, &all, NULL);
         assert(status == VX_OK);
     }
-    vx_heap_free(c->workspace.base);
+    block_close(&c->workspace);
 }
 
 vx_ctx *co_ctx(co *c)

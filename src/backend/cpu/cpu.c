@@ -98,6 +98,10 @@ static const vx_backend_ops cpu_ops = {
     .gate = vx_cpu_gate,
     .depthwise_up2 = vx_cpu_depthwise_up2,
     .depthwise_up2_scratch = vx_cpu_depthwise_up2_scratch,
+    .layer_norm = vx_cpu_layer_norm,
+    .layer_norm_scratch = vx_cpu_layer_norm_scratch,
+    .instance_norm = vx_cpu_instance_norm,
+    .instance_norm_scratch = vx_cpu_instance_norm_scratch,
 };
 
 vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)

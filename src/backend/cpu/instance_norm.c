@@ -1,0 +1,118 @@
+/* instance_norm on the CPU (AdaIN, with an activation or Snake), in three passes:
+ *   1. tiles of rows sum their columns: shift, sum, square [tiles][3][C]
+ *   2. strips of columns merge the tiles in order, in double, into five factors per column
+ *   3. tiles of rows apply the factors
+ * Tiles depend on the shape alone and the merge's order is fixed, so the number of workers changes
+ * nothing. */
+#include "backend/cpu/instance_norm.inc"
+
+static void (*const column_sums[VX_CPU_LEVELS])(const vx_tensor *, int64_t, int64_t, float *,
+                                                float *,
+                                                float *) = VX_SIMD_TABLE(vx_cpu_column_sums);
+static void (*const column_apply[VX_CPU_LEVELS])(const vx_cpu_columns *, const vx_tensor *,
+                                                 const vx_tensor *, int64_t,
+                                                 int64_t) = VX_SIMD_TABLE(vx_cpu_column_apply);
+
+/* More tiles would spend their time in the merge. */
+enum { SUM_TILES_MAX = 64, MERGE_COLS = 64 };
+
+typedef struct job {
+    const vx_instance_norm_args *args;
+    vx_cpu_level level;
+    int64_t cols, rows, sum_rows, sum_tiles, apply_rows;
+    float *parts; /* [sum_tiles][3][cols] */
+    float *mean, *gain, *bias, *turn, *amount;
+} job;
+
+static int64_t sum_rows_of(const vx_tensor *x)
+{
+    int64_t rows = vx_cpu_pass_rows(vx_cols(x)), spread = vx_cpu_tiles(vx_rows(x), SUM_TILES_MAX);
+    return rows > spread ? rows : spread;
+}
+
+size_t vx_cpu_instance_norm_scratch(vx_backend *backend, const vx_instance_norm_args *a)
+{
+    (void)backend;
+    int64_t tiles = vx_cpu_tiles(vx_rows(a->x), sum_rows_of(a->x));
+    return (size_t)((3 * tiles + 5) * vx_cols(a->x)) * sizeof(float);
+}
+
+static int64_t rows_in(int64_t rows, int64_t tile_rows, int64_t tile)
+{
+    int64_t left = rows - tile * tile_rows;
+    return left < tile_rows ? left : tile_rows;
+}
+
+static void sum_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    float *part = j->parts + tile * 3 * j->cols;
+    column_sums[j->level](j->args->x, tile * j->sum_rows, rows_in(j->rows, j->sum_rows, tile), part,
+                          part + j->cols, part + 2 * j->cols);
+}
+
+static double at(const vx_tensor *v, int64_t c, double absent)
+{
+    return v ? ((const float *)v->data)[c] : absent;
+}
+
+/* Chan, Golub and LeVeque's merge of means and sums of squared deviations, tile after tile. */
+static void merge_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    const vx_instance_norm_args *a = j->args;
+    int64_t first = tile * MERGE_COLS, count = rows_in(j->cols, MERGE_COLS, tile);
+    double mean[MERGE_COLS] = {0}, squares[MERGE_COLS] = {0}, n = 0;
+    for (int64_t t = 0; t < j->sum_tiles; t++) {
+        const float *shift = j->parts + t * 3 * j->cols + first;
+        const float *sum = shift + j->cols, *square = sum + j->cols;
+        double add = (double)rows_in(j->rows, j->sum_rows, t), all = n + add;
+        for (int64_t c = 0; c < count; c++) {
+            double part = (double)sum[c] / add, delta = (double)shift[c] + part - mean[c];
+            squares[c] +=
+                (double)square[c] - part * (double)sum[c] + delta * delta * (n * add / all);
+            mean[c] += delta * (add / all);
+        }
+        n = all;
+    }
+    const double pi = 3.141592653589793;
+    for (int64_t c = 0; c < count; c++) {
+        double variance = squares[c] > 0 ? squares[c] / n : 0, alpha = at(a->alpha, first + c, 1);
+        double gain = (1 + at(a->scale, first + c, 0)) / sqrt(variance + (double)a->eps);
+        j->mean[first + c] = (float)mean[c];
+        j->gain[first + c] = (float)gain;
+        j->bias[first + c] = (float)at(a->shift, first + c, 0);
+        j->turn[first + c] = (float)(alpha / pi);
+        j->amount[first + c] = (float)(1 / alpha);
+    }
+}
+
+static void apply_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    const vx_instance_norm_args *a = j->args;
+    vx_cpu_columns f = {.mean = j->mean, .gain = j->gain, .bias = j->bias, .act = a->act};
+    if (a->alpha) f.turn = j->turn, f.amount = j->amount;
+    column_apply[j->level](&f, a->x, a->out, tile * j->apply_rows,
+                           rows_in(j->rows, j->apply_rows, tile));
+}
+
+vx_status vx_cpu_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void *scratch)
+{
+    job j = {.args = a, .level = vx_cpu_of(ctx->backend)->level, .parts = scratch};
+    j.cols = vx_cols(a->x), j.rows = vx_rows(a->x);
+    j.sum_rows = sum_rows_of(a->x);
+    j.sum_tiles = vx_cpu_tiles(j.rows, j.sum_rows);
+    j.apply_rows = vx_cpu_pass_rows(j.cols);
+    j.mean = j.parts + j.sum_tiles * 3 * j.cols;
+    j.gain = j.mean + j.cols;
+    j.bias = j.gain + j.cols, j.turn = j.bias + j.cols, j.amount = j.turn + j.cols;
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, j.sum_tiles, sum_tile, &j));
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j.cols, MERGE_COLS), merge_tile, &j));
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j.rows, j.apply_rows), apply_tile, &j));
+    vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}

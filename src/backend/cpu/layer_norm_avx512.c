@@ -1,0 +1,1 @@
+#include "backend/cpu/layer_norm.inc"

@@ -43,8 +43,12 @@ typedef struct vx_weight {
     int64_t kernel[3]; /* depth, height, width; 1 where unused; a 1-D filter is {1, 1, k} */
     int64_t stride[3], dilation[3], pad[3];
     int64_t upsample; /* 2-D and 3-D filters: each pixel is repeated so often along H and W first */
-    size_t bytes;     /* valid after vx_weight_plan */
-    void *data;       /* `bytes` of device memory, NULL in a plan; not owned */
+    /* The map before (cells_in) or after (cells_out) the filter has cells of 4 x 4 pixels whose two
+     * middle rows are equal, and whose two middle columns are; it is kept without the repetition,
+     * 3 x 3 a cell. A 3 x 3 filter over a map upsampled by 4 has such a result. */
+    bool cells_in, cells_out;
+    size_t bytes; /* valid after vx_weight_plan */
+    void *data;   /* `bytes` of device memory, NULL in a plan; not owned */
     void *layout; /* the backend's own description, owned by the backend; valid after vx_weight_plan
                    */
 } vx_weight;

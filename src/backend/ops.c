@@ -141,23 +141,53 @@ vx_status vx_conv1d(vx_ctx *ctx, const vx_conv1d_args *a)
 /* Output size along axis i (0 depth, 1 height, 2 width) of an input of `size`. */
 static int64_t conv_size(int64_t size, const vx_weight *w, int i)
 {
-    int64_t up = i == 0 ? size : size * w->upsample;
-    return (up + 2 * w->pad[i] - w->dilation[i] * (w->kernel[i] - 1) - 1) / w->stride[i] + 1;
+    int64_t full = i > 0 && w->cells_in ? size / 3 * 4 : size;
+    int64_t up = i == 0 ? full : full * w->upsample;
+    int64_t out = (up + 2 * w->pad[i] - w->dilation[i] * (w->kernel[i] - 1) - 1) / w->stride[i] + 1;
+    return i > 0 && w->cells_out ? out / 4 * 3 : out;
+}
+
+/* Share of a filter's products along one axis that are needed (facts of nearest upsampling: with two pixels
+ * a cell 4 products instead of 6, with four 5 instead of 12; over cells of four 10 instead of 12). */
+static double axis_share(const vx_weight *w)
+{
+    if (w->cells_in) return 10.0 / 12;
+    return w->upsample == 2 ? 4.0 / 6 : w->upsample == 4 ? 5.0 / 12 : 1;
+}
+
+/* Taps along depth that do not meet padding, summed over the output's depth. */
+static double depth_taps(const vx_weight *w, int64_t size, int64_t out)
+{
+    int64_t taps = 0;
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t k = 0; k < w->kernel[0]; k++) {
+            int64_t at = o * w->stride[0] - w->pad[0] + k * w->dilation[0];
+            taps += at >= 0 && at < size;
+        }
+    return (double)taps;
 }
 
 vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a)
 {
     const vx_weight *w = a->w;
     int rank = a->x->rank;
+    bool structured = w->upsample > 1 || w->cells_in;
     assert(w->kind == VX_WEIGHT_CONV && (rank == 4 || rank == 5) && a->out->rank == rank);
     assert(rank == 5 || w->kernel[0] == 1);
+    assert(!structured ||
+           (w->kernel[1] == 3 && w->kernel[2] == 3 && w->pad[1] == 1 && w->pad[2] == 1));
+    assert(!w->cells_out || w->upsample == 4);
     assert(vx_dense(a->x) && vx_dense(a->out));
     assert(vx_cols(a->x) == w->in && vx_cols(a->out) == w->out && a->x->dim[0] == a->out->dim[0]);
     for (int i = rank == 5 ? 0 : 1; i < 3; i++)
         assert(a->out->dim[rank - 4 + i] == conv_size(a->x->dim[rank - 4 + i], w, i));
     assert(vector_of(a->bias, w->out) && (a->residual == NULL || same_shape(a->residual, a->out)));
-    double taps = (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
-    RUN_OP(conv, 2.0 * (double)vx_elements(a->out) * (double)w->in * taps,
+    int64_t depth = rank == 5 ? a->x->dim[1] : 1, depth_out = rank == 5 ? a->out->dim[1] : 1;
+    double planes = (double)a->out->dim[0] * depth_taps(w, depth, depth_out);
+    double pixels =
+        (double)(a->out->dim[rank - 3] * a->out->dim[rank - 2]) * (w->cells_out ? 16.0 / 9 : 1);
+    double taps = (double)(w->kernel[1] * w->kernel[2]) * axis_share(w) * axis_share(w);
+    RUN_OP(conv, 2.0 * planes * pixels * taps * (double)w->in * (double)w->out,
            bytes_of(a->x) + (double)w->bytes + bytes_of(a->residual) + bytes_of(a->out));
 }
 
@@ -240,6 +270,99 @@ vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a)
     assert(a->table == NULL || (a->table->dtype == VX_F32 && vx_dense(a->table) &&
                                 vx_rows(a->table) == vx_rows(a->x) && vx_cols(a->table) == width));
     RUN_OP(qk_norm, 10.0 * (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_spade(vx_ctx *ctx, const vx_spade_args *a)
+{
+    int64_t cols = vx_cols(a->x);
+    assert(a->x->rank == 3 && a->out->rank == 3 && a->map->rank == 3 && vx_cols(a->out) == cols);
+    assert(vx_cols(a->map) == cols || vx_cols(a->map) == 2 * cols);
+    for (int i = 0; i < 2; i++)
+        assert(a->out->dim[i] == a->x->dim[i] * a->up && a->map->dim[i] == a->out->dim[i]);
+    assert(vector_of(a->mean, cols) && vector_of(a->var, cols) &&
+           (a->mean == NULL) == (a->var == NULL));
+    RUN_OP(spade, 10.0 * (double)vx_elements(a->out),
+           2 * bytes_of(a->x) + bytes_of(a->map) + bytes_of(a->out));
+}
+
+vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a)
+{
+    assert(same_shape(a->x, a->out));
+    assert(vector_of(a->gamma, vx_cols(a->x)) && vector_of(a->beta, vx_cols(a->x)));
+    RUN_OP(response_norm, 6.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a)
+{
+    int rank = a->x->rank;
+    assert((rank == 4 || rank == 5) && a->out->rank == rank && vx_cols(a->x) == vx_cols(a->out));
+    assert(vx_dense(a->x));
+    for (int i = 0; i + 1 < rank; i++)
+        assert(a->out->dim[i] == (i < rank - 3 ? a->x->dim[i] : a->x->dim[i] / 2));
+    RUN_OP(pool2, 4.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a)
+{
+    int64_t k = a->weight->dim[0];
+    assert(a->x->rank == 3 && a->out->rank == 3 && same_shape(a->x, a->out) && vx_dense(a->x));
+    assert(a->weight->rank == 3 && a->weight->dim[1] == k && k % 2 == 1 &&
+           a->weight->dtype == VX_F32);
+    assert(vx_cols(a->weight) == vx_cols(a->x) && vector_of(a->bias, vx_cols(a->x)));
+    RUN_OP(depthwise, 2.0 * (double)(k * k) * (double)vx_elements(a->x),
+           bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a)
+{
+    assert(same_shape(a->x, a->out) && vx_elements(a->s) == vx_rows(a->x) && vx_cols(a->s) == 1);
+    RUN_OP(row_gate, (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
+}
+
+/* Key points: [K, 3] f32, dense. */
+static bool key_points(const vx_tensor *t, int64_t count)
+{
+    return t->dtype == VX_F32 && vx_dense(t) && vx_rows(t) == count && vx_cols(t) == 3;
+}
+
+vx_status vx_motion_input(vx_ctx *ctx, const vx_motion_input_args *a)
+{
+    int64_t points = vx_rows(a->source), features = vx_cols(a->feature);
+    assert(a->feature->rank == 4 && a->out->rank == 4 && vx_rows(a->feature) == vx_rows(a->out));
+    assert(key_points(a->source, points) && key_points(a->driving, points));
+    assert(vx_cols(a->out) == (points + 1) * (features + 1) && a->variance > 0);
+    RUN_OP(motion_input, 16.0 * (double)vx_elements(a->out),
+           bytes_of(a->feature) + bytes_of(a->out));
+}
+
+vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a)
+{
+    int64_t points = vx_cols(a->logits) - 1;
+    assert(a->logits->rank == 4 && a->out->rank == 4 && vx_rows(a->logits) == vx_rows(a->out));
+    assert(key_points(a->source, points) && key_points(a->driving, points));
+    assert(a->out->dtype == VX_F32 && vx_cols(a->out) == 3 && vx_dense(a->out));
+    RUN_OP(motion_field, 12.0 * (double)vx_elements(a->logits),
+           bytes_of(a->logits) + bytes_of(a->out));
+}
+
+vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a)
+{
+    assert(a->x->rank == 4 && a->out->rank == 4 && a->field->rank == 4 && same_shape(a->x, a->out));
+    assert(a->field->dim[0] == a->x->dim[0] && vx_cols(a->field) == 3 && a->field->dtype == VX_F32);
+    assert(a->field->dim[1] <= a->x->dim[1] && a->field->dim[2] <= a->x->dim[2]);
+    assert(vx_dense(a->x) && vx_dense(a->field));
+    RUN_OP(warp, 16.0 * (double)vx_elements(a->out),
+           bytes_of(a->x) + bytes_of(a->field) + bytes_of(a->out));
+}
+
+vx_status vx_picture(vx_ctx *ctx, const vx_picture_args *a)
+{
+    assert(a->x->rank == 3 && a->out->rank == 3 && vx_cols(a->x) == 3 * a->factor * a->factor);
+    assert(a->out->dim[0] == a->x->dim[0] * a->factor &&
+           a->out->dim[1] == a->x->dim[1] * a->factor);
+    assert(vx_cols(a->out) == 3 && vx_dense(a->out) &&
+           (a->out->dtype == VX_U8 || a->out->dtype == VX_F32));
+    RUN_OP(picture, 8.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a)

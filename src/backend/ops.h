@@ -227,6 +227,101 @@ typedef struct vx_qk_norm_args {
 } vx_qk_norm_args;
 vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a);
 
+/* SPADE: y = (x - mean)/sqrt(var + eps) per channel over the pixels of one image; then, pixel by pixel,
+ * out = act(y*(1 + gamma) + beta). x [h, w, C]; out [H, W, C], H = up*h, W = up*w: x is read as if repeated
+ * `up` times along both. map [H, W, 2C] holds gamma, then beta; [H, W, C] holds gamma alone (beta 0).
+ * mean and var [C] replace the image's own statistics when not NULL (batch norm).
+ * Source: LivePortrait src/modules/util.py SPADE, SPADEResnetBlock. */
+typedef struct vx_spade_args {
+    const vx_tensor *x, *map;
+    const vx_tensor *mean, *var;
+    int64_t up;
+    float eps;
+    vx_act act;
+    vx_tensor *out;
+} vx_spade_args;
+vx_status vx_spade(vx_ctx *ctx, const vx_spade_args *a);
+
+/* ConvNeXt V2's global response norm: x [R, C]; G_c = |x[:, c]|_2, N_c = G_c/(mean over c of G + eps);
+ * out = gamma*(x*N) + beta + x. gamma, beta [C]; out may be x. Source: LivePortrait src/modules/util.py GRN. */
+typedef struct vx_response_norm_args {
+    const vx_tensor *x, *gamma, *beta;
+    float eps;
+    vx_tensor *out;
+} vx_response_norm_args;
+vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a);
+
+/* ---- pictures and motion ----------------------------------------------------------------- */
+
+/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor). */
+typedef struct vx_pool2_args {
+    const vx_tensor *x;
+    vx_tensor *out;
+} vx_pool2_args;
+vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a);
+
+/* Depthwise filter, stride 1, padding (k-1)/2: x [H, W, C] -> out [H, W, C]; weight [k, k, C] f32, k odd,
+ * bias [C]. */
+typedef struct vx_depthwise_args {
+    const vx_tensor *x, *weight, *bias;
+    vx_tensor *out;
+} vx_depthwise_args;
+vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a);
+
+/* out[r, c] = x[r, c] * act(s[r]); s [R, 1]; out may be x. */
+typedef struct vx_row_gate_args {
+    const vx_tensor *x, *s;
+    vx_act act;
+    vx_tensor *out;
+} vx_row_gate_args;
+vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a);
+
+/* How a grid position i of n is written as a coordinate, and read back as an index (LivePortrait
+ * src/modules/util.py make_coordinate_grid; torch grid_sample with align_corners false).
+ * VX_GRID_PUBLISHED: coordinate 2i/(n-1) - 1, index ((x+1)n - 1)/2; so the identity samples i*n/(n-1) - 0.5.
+ * VX_GRID_CENTRES: coordinate (2i+1)/n - 1, and the identity samples i. */
+typedef enum vx_grid { VX_GRID_PUBLISHED, VX_GRID_CENTRES } vx_grid;
+
+/* The input of the dense-motion network: for the background (k = 0, identity) and each key point k = 1..K,
+ * F+1 columns: exp(-|g - x_d|^2/(2*variance)) - exp(-|g - x_s|^2/(2*variance)) (0 for k = 0), then the F
+ * features sampled trilinearly (zeroes outside) at g - x_d + x_s.
+ * feature [D, H, W, F]; source, driving [K, 3] f32 device vectors (x, y, z in -1..1); out [D, H, W, (K+1)(F+1)].
+ * Source: LivePortrait src/modules/dense_motion.py, kp2gaussian. */
+typedef struct vx_motion_input_args {
+    const vx_tensor *feature, *source, *driving;
+    vx_grid grid;
+    float variance;
+    vx_tensor *out;
+} vx_motion_input_args;
+vx_status vx_motion_input(vx_ctx *ctx, const vx_motion_input_args *a);
+
+/* The sampling field: m = softmax over the K+1 logits of each cell; out = g + sum over k >= 1 of
+ * m_k (x_s - x_d)_k. logits [D, H, W, K+1]; out [D, H, W, 3] f32. */
+typedef struct vx_motion_field_args {
+    const vx_tensor *logits, *source, *driving;
+    vx_grid grid;
+    vx_tensor *out;
+} vx_motion_field_args;
+vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a);
+
+/* Trilinear sampling of x [D, H, W, C] at field [D, h, w, 3] (x, y, z in -1..1, align_corners false, zeroes
+ * outside) -> out [D, H, W, C]. Where h < H the field is first enlarged to H × W, bilinearly, align_corners
+ * false, as torch's interpolate does. */
+typedef struct vx_warp_args {
+    const vx_tensor *x, *field;
+    vx_tensor *out;
+} vx_warp_args;
+vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a);
+
+/* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*sigmoid(x)).
+ * With out f32 the sigmoid itself. */
+typedef struct vx_picture_args {
+    const vx_tensor *x;
+    int64_t factor;
+    vx_tensor *out;
+} vx_picture_args;
+vx_status vx_picture(vx_ctx *ctx, const vx_picture_args *a);
+
 /* ---- speech -------------------------------------------------------------------------------- */
 
 /* Kokoro's harmonic source (istftnet.py SineGen + SourceModuleHnNSF; facts: 9 harmonics, 300
@@ -279,6 +374,15 @@ vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
     X(instance_norm)                                                                               \
     X(group_norm)                                                                                  \
     X(qk_norm)                                                                                     \
+    X(spade)                                                                                       \
+    X(response_norm)                                                                               \
+    X(pool2)                                                                                       \
+    X(depthwise)                                                                                   \
+    X(row_gate)                                                                                    \
+    X(motion_input)                                                                                \
+    X(motion_field)                                                                                \
+    X(warp)                                                                                        \
+    X(picture)                                                                                     \
     X(harmonic_source)                                                                             \
     X(stft)                                                                                        \
     X(istft)

@@ -189,16 +189,33 @@ static int64_t pixel_row(const vx_tensor *t, pixel p)
     return ((p.n * depth + p.d) * t->dim[t->rank - 3] + p.h) * t->dim[t->rank - 2] + p.w;
 }
 
+/* Where pixel p of a full map lies in one kept by cells, 3 of 4 (vx_weight.cells_in), and back. */
+static int64_t into_cells(int64_t p)
+{
+    static const int64_t place[4] = {0, 1, 1, 2};
+    return p / 4 * 3 + place[p % 4];
+}
+static int64_t out_of_cells(int64_t p)
+{
+    static const int64_t place[3] = {0, 1, 3};
+    return p / 3 * 4 + place[p % 3];
+}
+
 /* Row of x under tap (kd, kh, kw) of output pixel `at`; -1 where that is padding. */
 static int64_t tap_row(const vx_tensor *x, const vx_weight *w, pixel at, int64_t kd, int64_t kh,
                        int64_t kw)
 {
     int64_t depth = x->rank == 5 ? x->dim[1] : 1;
     int64_t height = x->dim[x->rank - 3] * w->upsample, width = x->dim[x->rank - 2] * w->upsample;
+    if (w->cells_in) {
+        height = height / 3 * 4;
+        width = width / 3 * 4;
+    }
     int64_t d = at.d * w->stride[0] + kd * w->dilation[0] - w->pad[0];
     int64_t h = at.h * w->stride[1] + kh * w->dilation[1] - w->pad[1];
     int64_t v = at.w * w->stride[2] + kw * w->dilation[2] - w->pad[2];
     if (d < 0 || d >= depth || h < 0 || h >= height || v < 0 || v >= width) return -1;
+    if (w->cells_in) return pixel_row(x, (pixel){at.n, d, into_cells(h), into_cells(v)});
     return pixel_row(x, (pixel){at.n, d, h / w->upsample, v / w->upsample});
 }
 
@@ -229,6 +246,10 @@ vx_status vx_ref_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
                     .h = r / width % height,
                     .d = r / (width * height) % depth,
                     .n = r / (width * height * depth)};
+        if (a->w->cells_out) {
+            at.h = out_of_cells(at.h);
+            at.w = out_of_cells(at.w);
+        }
         for (int64_t o = 0; o < a->w->out; o++) {
             double y = vx_ref_act(a->act, conv_pixel(a, at, o));
             if (a->residual) y += vx_ref_get(a->residual, r, o);

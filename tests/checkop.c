@@ -18,10 +18,20 @@ enum { SLOTS = 24, GUARD = 256, RANDOM_VARIANTS = 24, WORKER_COUNTS = 4 };
 enum { GUARD_BYTE = 0xA5, POISON = 0xFF }; /* 0xFF.. is a NaN in every float format */
 
 static const co_op *const ops[] = {
-    &co_copy_op,       &co_gather_op,        &co_broadcast_op,
-    &co_blend_op,      &co_gate_op,          &co_depthwise_up2_op,
-    &co_layer_norm_op, &co_instance_norm_op, &co_harmonic_source_op,
-    &co_stft_op,       &co_istft_op,
+    &co_copy_op,
+    &co_gather_op,
+    &co_broadcast_op,
+    &co_blend_op,
+    &co_gate_op,
+    &co_depthwise_up2_op,
+    &co_layer_norm_op,
+    &co_instance_norm_op,
+    &co_harmonic_source_op,
+    &co_stft_op,
+    &co_istft_op,
+    &co_linear_op,
+    &co_conv1d_op,
+    &co_conv_transpose1d_op,
 };
 
 /* From this size on memory comes in huge pages, as the engine's does: benches need it. */
@@ -142,6 +152,13 @@ static void co_close(co *c)
 vx_ctx *co_ctx(co *c)
 {
     return &c->ctx;
+}
+
+static vx_dtype native = VX_F32; /* of the backend under test */
+
+vx_dtype co_compute(vx_dtype compute)
+{
+    return compute == VX_BF16 ? native : compute;
 }
 
 vx_act co_act(const co *c, vx_act act)
@@ -694,7 +711,10 @@ static void open_machine(machine *m, const options *o)
         status = vx_pool_open(&m->pool[i], counts[i], &err);
         if (status == VX_OK) status = vx_backend_open_cpu(&m->cpu[i], m->pool[i], &err);
     }
-    if (status == VX_OK) return;
+    if (status == VX_OK) {
+        native = m->cpu[0]->native;
+        return;
+    }
     fprintf(stderr, "checkop: %s\n", err.message);
     exit(1);
 }

@@ -68,6 +68,10 @@ vx_ctx *co_ctx(co *c);
 /* The activation, or none in the magnitude run. */
 vx_act co_act(const co *c, vx_act act);
 
+/* The type that products asked for in `compute` have on the backend under test: f32 where bf16 is not
+ * native. A body asks for weights with this, so that the reference rounds as the backend does. */
+vx_dtype co_compute(vx_dtype compute);
+
 /* Replaces the comparison by tolerance for the output asked for last: NULL when got (as f32) is
  * right, else what is wrong, as a static string. *share receives the part of the tolerance used. */
 typedef const char *(*co_check_fn)(const vx_tensor *want, const vx_tensor *got, double *share);
@@ -112,6 +116,7 @@ typedef struct co_op {
 
 extern const co_op co_copy_op, co_gather_op, co_broadcast_op, co_blend_op, co_gate_op,
     co_depthwise_up2_op;
+extern const co_op co_linear_op, co_conv1d_op, co_conv_transpose1d_op;
 extern const co_op co_layer_norm_op, co_instance_norm_op;
 extern const co_op co_harmonic_source_op, co_stft_op, co_istft_op;
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backend/cpu/onednn.h"
+#include "backend/cpu/product.h"
 #include "base/mem.h"
 
 /* ---- host copies --------------------------------------------------------------------------- */
@@ -81,7 +81,11 @@ static void describe(vx_device *device, vx_cpu_level level, int workers)
 
 static void close_cpu(vx_backend *backend)
 {
-    vx_heap_free(vx_cpu_of(backend));
+    vx_cpu *cpu = vx_cpu_of(backend);
+    vx_cpu_layouts_free(cpu);
+    vx_onednn_close(&cpu->onednn);
+    pthread_mutex_destroy(&cpu->layout_lock);
+    vx_heap_free(cpu);
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -102,6 +106,14 @@ static const vx_backend_ops cpu_ops = {
     .layer_norm_scratch = vx_cpu_layer_norm_scratch,
     .instance_norm = vx_cpu_instance_norm,
     .instance_norm_scratch = vx_cpu_instance_norm_scratch,
+    .weight_plan = vx_cpu_weight_plan,
+    .weight_pack = vx_cpu_weight_pack,
+    .linear_scratch = vx_cpu_linear_scratch,
+    .linear = vx_cpu_linear,
+    .conv1d_scratch = vx_cpu_conv1d_scratch,
+    .conv1d = vx_cpu_conv1d,
+    .conv_transpose1d_scratch = vx_cpu_conv_transpose1d_scratch,
+    .conv_transpose1d = vx_cpu_conv_transpose1d,
 };
 
 vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
@@ -110,6 +122,12 @@ vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
     vx_cpu *cpu = vx_heap_alloc(sizeof *cpu);
     if (cpu == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the CPU backend");
+    vx_status status = vx_onednn_open(&cpu->onednn, err);
+    if (status != VX_OK) {
+        vx_heap_free(cpu);
+        return status;
+    }
+    pthread_mutex_init(&cpu->layout_lock, NULL);
     cpu->level = vx_onednn_level();
     cpu->pool = pool;
     cpu->backend = (vx_backend){.ops = &cpu_ops,

@@ -7,6 +7,8 @@
 #ifndef VX_BACKEND_CPU_CPU_H
 #define VX_BACKEND_CPU_CPU_H
 
+#include <pthread.h>
+
 #include "backend/ops.h"
 
 /* Instruction levels, each including those before it. The level is what the processor has, lowered
@@ -22,12 +24,14 @@ typedef enum vx_cpu_level {
 
 typedef struct vx_onednn vx_onednn; /* backend/cpu/onednn.h */
 
-/* vx_backend.state of the CPU backend; constant after open except inside `onednn`. */
+/* vx_backend.state of the CPU backend; constant after open except as said. */
 typedef struct vx_cpu {
     vx_backend backend;
     vx_cpu_level level;
     vx_pool *pool;     /* the pool given at open; ops use ctx->pool */
     vx_onednn *onednn; /* primitives by shape; thread-safe */
+    pthread_mutex_t layout_lock;
+    struct vx_cpu_layout *layouts; /* descriptions of weights, under the lock; product.h */
 } vx_cpu;
 
 static inline vx_cpu *vx_cpu_of(vx_backend *backend)

@@ -1,6 +1,17 @@
+/* Products are kept in a list that only grows, under a lock; the fast path never takes it. A run
+ * needs memory objects that hold the four addresses: each product keeps idle sets of them in a
+ * small array that threads take from and give back to by atomic exchange, so that in the steady
+ * state nothing is allocated here. */
 #include "backend/cpu/onednn.h"
 
+#include <dlfcn.h>
 #include <dnnl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+
+const int vx_tile_rows[VX_TILE_SIZES] = {64, 16, 4, 1};
 
 vx_cpu_level vx_onednn_level(void)
 {
@@ -11,4 +22,399 @@ vx_cpu_level vx_onednn_level(void)
     if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return VX_CPU_AVX512;
     if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2) return VX_CPU_AVX2;
     return VX_CPU_GENERIC;
+}
+
+/* ---- one thread
+ * ----------------------------------------------------------------------------------- */
+
+typedef void (*set_threads_fn)(int);
+
+/* OpenMP's setter, whichever runtime oneDNN brought along; NULL where it was built without. */
+static set_threads_fn set_threads;
+static pthread_once_t set_threads_once = PTHREAD_ONCE_INIT;
+
+static void find_set_threads(void)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    memcpy(&set_threads, &symbol, sizeof set_threads);
+}
+
+/* OpenMP's setting belongs to the thread, so each thread sets it once. */
+static void hold_one_thread(void)
+{
+    static _Thread_local bool held;
+    if (held) return;
+    pthread_once(&set_threads_once, find_set_threads);
+    if (set_threads != NULL) set_threads(1);
+    held = true;
+}
+
+/* ---- types
+ * ---------------------------------------------------------------------------------------- */
+
+/* More than the threads that run one product at once on most machines; beyond it, sets are made and
+ * destroyed. */
+enum { IDLE_SETS = 32 };
+
+typedef struct arg_set {
+    dnnl_memory_t x, weights, out, scratch;
+    dnnl_stream_t stream;
+} arg_set;
+
+typedef struct tile {
+    dnnl_primitive_desc_t desc;
+    _Atomic(dnnl_primitive_t) primitive; /* NULL until compiled */
+    _Atomic(arg_set *) idle[IDLE_SETS];
+} tile;
+
+struct vx_product {
+    vx_onednn *onednn;
+    vx_product *next;
+    vx_product_shape shape;
+    tile tile[VX_TILE_SIZES];
+    dnnl_memory_desc_t weights;
+    size_t weight_bytes, scratch_bytes;
+};
+
+struct vx_onednn {
+    dnnl_engine_t engine;
+    pthread_mutex_t lock; /* guards the list, compiling and packing */
+    vx_product *first;
+};
+
+static vx_status failed(vx_error *err, dnnl_status_t status, const char *what)
+{
+    if (status == dnnl_out_of_memory)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for oneDNN to %s", what);
+    return vx_fail(err, VX_ERR_INTERNAL, "onednn", "oneDNN failed to %s (its status %d)", what,
+                   (int)status);
+}
+
+/* ---- describing
+ * ----------------------------------------------------------------------------------- */
+
+static dnnl_data_type_t x_type(vx_dtype compute)
+{
+    return compute == VX_F32 ? dnnl_f32 : compute == VX_BF16 ? dnnl_bf16 : dnnl_u8;
+}
+
+static dnnl_data_type_t weight_type(vx_dtype compute)
+{
+    return compute == VX_U8 ? dnnl_s8 : x_type(compute);
+}
+
+static bool is_matmul(const vx_product_shape *s)
+{
+    return s->taps == 1 && s->stride == 1 && s->compute != VX_U8;
+}
+
+/* The description for a tile of `rows`; `weights` is NULL to let oneDNN choose their layout. */
+static dnnl_status_t describe_tile(vx_onednn *onednn, const vx_product_shape *s, int rows,
+                                   const dnnl_memory_desc_t *weights, dnnl_primitive_desc_t *desc)
+{
+    dnnl_memory_desc_t x, w, out;
+    dnnl_status_t status;
+    dnnl_primitive_attr_t attr;
+    status = dnnl_primitive_attr_create(&attr);
+    if (status != dnnl_success) return status;
+    dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (is_matmul(s)) {
+        dnnl_matmul_desc_t op;
+        dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){rows, s->in}, x_type(s->compute),
+                                     dnnl_ab);
+        dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){s->in, s->cols}, weight_type(s->compute),
+                                     dnnl_format_tag_any);
+        dnnl_memory_desc_init_by_tag(&out, 2, (dnnl_dims_t){rows, s->cols}, dnnl_f32, dnnl_ab);
+        status = dnnl_matmul_desc_init(&op, &x, weights ? weights : &w, NULL, &out);
+        if (status == dnnl_success)
+            status = dnnl_primitive_desc_create(desc, &op, attr, onednn->engine, NULL);
+    } else {
+        /* Time lies on W: the other orientation runs at less than half the rate. */
+        int64_t window = (rows - 1) * s->stride + (s->taps - 1) * s->dilation + 1;
+        dnnl_convolution_desc_t op;
+        dnnl_memory_desc_init_by_tag(&x, 4, (dnnl_dims_t){1, s->in, 1, window}, x_type(s->compute),
+                                     dnnl_nhwc);
+        dnnl_memory_desc_init_by_tag(&w, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps},
+                                     weight_type(s->compute), dnnl_format_tag_any);
+        dnnl_memory_desc_init_by_tag(&out, 4, (dnnl_dims_t){1, s->cols, 1, rows}, dnnl_f32,
+                                     dnnl_nhwc);
+        status = dnnl_dilated_convolution_forward_desc_init(
+            &op, dnnl_forward_inference, dnnl_convolution_direct, &x, weights ? weights : &w, NULL,
+            &out, (dnnl_dims_t){1, s->stride}, (dnnl_dims_t){0, s->dilation - 1},
+            (dnnl_dims_t){0, 0}, (dnnl_dims_t){0, 0});
+        if (status == dnnl_success)
+            status = dnnl_primitive_desc_create(desc, &op, attr, onednn->engine, NULL);
+    }
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+static dnnl_status_t describe(vx_product *p)
+{
+    for (int i = 0; i < VX_TILE_SIZES; i++) {
+        /* The largest tile chooses the layout of the weights and the others follow. */
+        dnnl_status_t status = describe_tile(p->onednn, &p->shape, vx_tile_rows[i],
+                                             i == 0 ? NULL : &p->weights, &p->tile[i].desc);
+        if (status != dnnl_success) return status;
+        if (i == 0) {
+            p->weights = *dnnl_primitive_desc_query_md(p->tile[0].desc, dnnl_query_weights_md, 0);
+            p->weight_bytes = dnnl_memory_desc_get_size(&p->weights);
+        }
+        const dnnl_memory_desc_t *scratch =
+            dnnl_primitive_desc_query_md(p->tile[i].desc, dnnl_query_scratchpad_md, 0);
+        size_t bytes = dnnl_memory_desc_get_size(scratch);
+        if (bytes > p->scratch_bytes) p->scratch_bytes = bytes;
+    }
+    return dnnl_success;
+}
+
+static void destroy_set(arg_set *set)
+{
+    if (set == NULL) return;
+    dnnl_memory_destroy(set->x);
+    dnnl_memory_destroy(set->weights);
+    dnnl_memory_destroy(set->out);
+    dnnl_memory_destroy(set->scratch);
+    dnnl_stream_destroy(set->stream);
+    vx_heap_free(set);
+}
+
+static void destroy_product(vx_product *p)
+{
+    for (int i = 0; i < VX_TILE_SIZES; i++) {
+        for (int k = 0; k < IDLE_SETS; k++)
+            destroy_set(atomic_load(&p->tile[i].idle[k]));
+        dnnl_primitive_t primitive = atomic_load(&p->tile[i].primitive);
+        if (primitive != NULL) dnnl_primitive_destroy(primitive);
+        if (p->tile[i].desc != NULL) dnnl_primitive_desc_destroy(p->tile[i].desc);
+    }
+    vx_heap_free(p);
+}
+
+static vx_product *find_product(vx_onednn *onednn, const vx_product_shape *s)
+{
+    for (vx_product *p = onednn->first; p != NULL; p = p->next) {
+        const vx_product_shape *t = &p->shape;
+        if (t->compute == s->compute && t->cols == s->cols && t->in == s->in &&
+            t->taps == s->taps && t->stride == s->stride && t->dilation == s->dilation)
+            return p;
+    }
+    return NULL;
+}
+
+vx_status vx_onednn_product(vx_onednn *onednn, const vx_product_shape *shape,
+                            const vx_product **product, vx_error *err)
+{
+    assert(shape->cols >= 1 && shape->cols <= VX_PANEL && shape->in >= 1 && shape->taps >= 1);
+    assert(shape->compute == VX_F32 || shape->compute == VX_BF16 || shape->compute == VX_U8);
+    hold_one_thread();
+    pthread_mutex_lock(&onednn->lock);
+    vx_status result = VX_OK;
+    vx_product *p = find_product(onednn, shape);
+    if (p == NULL) {
+        p = vx_heap_alloc(sizeof *p);
+        if (p == NULL) {
+            pthread_mutex_unlock(&onednn->lock);
+            return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to describe a product");
+        }
+        p->onednn = onednn;
+        p->shape = *shape;
+        dnnl_status_t status = describe(p);
+        if (status == dnnl_success) {
+            p->next = onednn->first;
+            onednn->first = p;
+        } else {
+            destroy_product(p);
+            p = NULL;
+            result = failed(err, status, "describe a product");
+        }
+    }
+    pthread_mutex_unlock(&onednn->lock);
+    *product = p;
+    return result;
+}
+
+size_t vx_product_weight_bytes(const vx_product *product)
+{
+    return product->weight_bytes;
+}
+
+size_t vx_product_scratch_bytes(const vx_product *product)
+{
+    return product->scratch_bytes;
+}
+
+/* ---- opening
+ * -------------------------------------------------------------------------------------- */
+
+vx_status vx_onednn_open(vx_onednn **out, vx_error *err)
+{
+    *out = NULL;
+    hold_one_thread();
+    vx_onednn *onednn = vx_heap_alloc(sizeof *onednn);
+    if (onednn == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for oneDNN");
+    dnnl_status_t status = dnnl_engine_create(&onednn->engine, dnnl_cpu, 0);
+    if (status != dnnl_success) {
+        vx_heap_free(onednn);
+        return failed(err, status, "open its engine");
+    }
+    pthread_mutex_init(&onednn->lock, NULL);
+    *out = onednn;
+    return VX_OK;
+}
+
+void vx_onednn_close(vx_onednn **handle)
+{
+    vx_onednn *onednn = *handle;
+    if (onednn == NULL) return;
+    while (onednn->first != NULL) {
+        vx_product *p = onednn->first;
+        onednn->first = p->next;
+        destroy_product(p);
+    }
+    pthread_mutex_destroy(&onednn->lock);
+    dnnl_engine_destroy(onednn->engine);
+    vx_heap_free(onednn);
+    *handle = NULL;
+}
+
+/* ---- packing
+ * -------------------------------------------------------------------------------------- */
+
+/* Compiles the primitives that are still missing. The lock is held. */
+static dnnl_status_t compile(vx_product *p)
+{
+    for (int i = 0; i < VX_TILE_SIZES; i++) {
+        if (atomic_load(&p->tile[i].primitive) != NULL) continue;
+        dnnl_primitive_t primitive;
+        dnnl_status_t status = dnnl_primitive_create(&primitive, p->tile[i].desc);
+        if (status != dnnl_success) return status;
+        atomic_store(&p->tile[i].primitive, primitive);
+    }
+    return dnnl_success;
+}
+
+static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, const void *plain,
+                             const dnnl_memory_desc_t *to, void *packed)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_memory_t source = NULL, target = NULL;
+    dnnl_stream_t stream = NULL;
+    dnnl_engine_t engine = onednn->engine;
+    dnnl_status_t status =
+        dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL);
+    if (status == dnnl_success) status = dnnl_primitive_create(&primitive, desc);
+    if (status == dnnl_success)
+        status = dnnl_memory_create(&source, from, engine, (void *)(uintptr_t)plain);
+    if (status == dnnl_success) status = dnnl_memory_create(&target, to, engine, packed);
+    if (status == dnnl_success)
+        status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success) {
+        const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+        status = dnnl_primitive_execute(primitive, stream, 2, args);
+    }
+    if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    if (stream != NULL) dnnl_stream_destroy(stream);
+    if (target != NULL) dnnl_memory_destroy(target);
+    if (source != NULL) dnnl_memory_destroy(source);
+    if (primitive != NULL) dnnl_primitive_destroy(primitive);
+    if (desc != NULL) dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+vx_status vx_product_pack(const vx_product *product, const void *plain, void *packed, vx_error *err)
+{
+    vx_product *p = (vx_product *)(uintptr_t)product; /* only compiling changes it */
+    const vx_product_shape *s = &p->shape;
+    dnnl_data_type_t type = s->compute == VX_U8 ? dnnl_s8 : dnnl_f32;
+    dnnl_memory_desc_t from;
+    if (is_matmul(s)) /* [in, cols] over memory that is [cols, in] */
+        dnnl_memory_desc_init_by_tag(&from, 2, (dnnl_dims_t){s->in, s->cols}, type, dnnl_ba);
+    else
+        dnnl_memory_desc_init_by_tag(&from, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps}, type,
+                                     dnnl_abcd);
+    hold_one_thread();
+    pthread_mutex_lock(&p->onednn->lock);
+    dnnl_status_t status = compile(p);
+    if (status == dnnl_success) status = reorder(p->onednn, &from, plain, &p->weights, packed);
+    pthread_mutex_unlock(&p->onednn->lock);
+    return status == dnnl_success ? VX_OK : failed(err, status, "pack weights");
+}
+
+/* ---- running
+ * -------------------------------------------------------------------------------------- */
+
+static arg_set *create_set(const vx_product *p, const tile *t)
+{
+    arg_set *set = vx_heap_alloc(sizeof *set);
+    if (set == NULL) return NULL;
+    dnnl_engine_t engine = p->onednn->engine;
+    const dnnl_memory_desc_t *x = dnnl_primitive_desc_query_md(t->desc, dnnl_query_src_md, 0);
+    const dnnl_memory_desc_t *out = dnnl_primitive_desc_query_md(t->desc, dnnl_query_dst_md, 0);
+    const dnnl_memory_desc_t *scratch =
+        dnnl_primitive_desc_query_md(t->desc, dnnl_query_scratchpad_md, 0);
+    if (dnnl_memory_create(&set->x, x, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+        dnnl_memory_create(&set->weights, &p->weights, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+        dnnl_memory_create(&set->out, out, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+        dnnl_memory_create(&set->scratch, scratch, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+        dnnl_stream_create(&set->stream, engine, dnnl_stream_default_flags) != dnnl_success) {
+        destroy_set(set);
+        return NULL;
+    }
+    return set;
+}
+
+/* Where this thread starts to look: threads that differ rarely meet. */
+static int home(void)
+{
+    static _Atomic int threads;
+    static _Thread_local int mine = -1;
+    if (mine < 0) mine = atomic_fetch_add(&threads, 1) % IDLE_SETS;
+    return mine;
+}
+
+static arg_set *take_set(const vx_product *p, tile *t)
+{
+    int start = home();
+    for (int i = 0; i < IDLE_SETS; i++) {
+        arg_set *set = atomic_exchange(&t->idle[(start + i) % IDLE_SETS], NULL);
+        if (set != NULL) return set;
+    }
+    return create_set(p, t);
+}
+
+static void give_set(tile *t, arg_set *set)
+{
+    int start = home();
+    for (int i = 0; i < IDLE_SETS; i++) {
+        arg_set *none = NULL;
+        if (atomic_compare_exchange_strong(&t->idle[(start + i) % IDLE_SETS], &none, set)) return;
+    }
+    destroy_set(set);
+}
+
+bool vx_product_run(const vx_product *product, int size, const void *x, const void *packed,
+                    float *out, void *scratch)
+{
+    assert(size >= 0 && size < VX_TILE_SIZES);
+    vx_product *p = (vx_product *)(uintptr_t)product; /* the idle sets change hands */
+    tile *t = &p->tile[size];
+    hold_one_thread();
+    dnnl_primitive_t primitive = atomic_load_explicit(&t->primitive, memory_order_acquire);
+    assert(primitive != NULL); /* weights are packed before they are used */
+    arg_set *set = take_set(p, t);
+    if (set == NULL) return false;
+    dnnl_memory_set_data_handle(set->x, (void *)(uintptr_t)x);
+    dnnl_memory_set_data_handle(set->weights, (void *)(uintptr_t)packed);
+    dnnl_memory_set_data_handle(set->out, out);
+    dnnl_memory_set_data_handle(set->scratch, scratch);
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, set->x},
+                                    {DNNL_ARG_WEIGHTS, set->weights},
+                                    {DNNL_ARG_DST, set->out},
+                                    {DNNL_ARG_SCRATCHPAD, set->scratch}};
+    dnnl_status_t status = dnnl_primitive_execute(primitive, set->stream, 4, args);
+    if (status == dnnl_success) status = dnnl_stream_wait(set->stream);
+    give_set(t, set);
+    return status == dnnl_success;
 }

@@ -1,0 +1,31 @@
+#include "backend/cpu/product.h"
+
+size_t vx_cpu_linear_scratch(vx_backend *backend, const vx_linear_args *a)
+{
+    return vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+}
+
+vx_status vx_cpu_linear(vx_ctx *ctx, const vx_linear_args *a, void *scratch)
+{
+    const vx_cpu_layout *layout = a->w->layout;
+    vx_cpu_job job = {.layout = layout,
+                      .weights = a->w->data,
+                      .x = a->x->data,
+                      .x_dtype = a->x->dtype,
+                      .x_ld = a->x->ld,
+                      .rows = vx_rows(a->x),
+                      .tail = layout->columns};
+    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
+                                 .gate = a->gate ? a->gate->data : NULL,
+                                 .act = a->act,
+                                 .out = a->out->data,
+                                 .out_dtype = a->out->dtype,
+                                 .out_ld = a->out->ld};
+    if (a->residual) {
+        job.epilogue.residual = a->residual->data;
+        job.epilogue.residual_dtype = a->residual->dtype;
+        job.epilogue.residual_ld = a->residual->ld;
+    }
+    vx_cpu_zero_halo(a->out);
+    return vx_cpu_job_run(ctx, &job, scratch);
+}

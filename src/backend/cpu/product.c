@@ -1,0 +1,135 @@
+#include "backend/cpu/product.h"
+
+#include <stdatomic.h>
+
+/* Panels of one unit of work. Few units would leave workers idle at the end, many would convert the
+ * same rows again and again; where rows need conversion, a unit takes twice as many. */
+enum { GROUP = 4, GROUP_CONVERTING = 8 };
+
+typedef struct run {
+    const vx_cpu *cpu;
+    const vx_cpu_job *job;
+    bool convert;
+    int64_t blocks, group, groups;
+    int64_t first_of_size[VX_TILE_SIZES + 1]; /* blocks of size i start here */
+    char *scratch;
+    size_t slice, window_offset, scratchpad_offset;
+    atomic_bool failed;
+} run;
+
+static size_t align(size_t bytes)
+{
+    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+}
+
+static int64_t window_rows(const vx_cpu_layout *l, int64_t rows)
+{
+    return (rows - 1) * l->stride + (l->taps - 1) * l->dilation + 1;
+}
+
+static size_t scratchpad_bytes(const vx_cpu_layout *l)
+{
+    size_t last = vx_product_scratch_bytes(l->last);
+    size_t full = l->full ? vx_product_scratch_bytes(l->full) : 0;
+    return align(full > last ? full : last);
+}
+
+/* A worker's slice: the private tile, oneDNN's scratchpad, the converted window. */
+static size_t slice_bytes(const vx_cpu_layout *l)
+{
+    return align(VX_TILE_ROWS * VX_PANEL * sizeof(float)) + scratchpad_bytes(l) +
+           align((size_t)(window_rows(l, VX_TILE_ROWS) * l->in) * vx_dtype_bytes(l->type));
+}
+
+size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_layout *layout)
+{
+    return slice_bytes(layout) * (size_t)cpu->backend.workers;
+}
+
+/* Finishes one tile; the borders of a transposed convolution row by row. */
+static void finish(const run *r, const float *tile, int64_t row, int64_t rows, int64_t col,
+                   int64_t cols)
+{
+    const vx_cpu_job *job = r->job;
+    vx_tile_finish_fn fn = vx_tile_finish[r->cpu->level];
+    int64_t last = row + rows;
+    if (row == 0 && job->head > 0) {
+        int64_t skip = job->head - col;
+        if (skip < 0) skip = 0;
+        if (skip < cols) fn(&job->epilogue, tile + skip, cols, 0, 1, col + skip, cols - skip);
+        row++;
+        tile += cols;
+    }
+    if (last == job->rows && job->tail < r->job->layout->columns) {
+        last--;
+        int64_t keep = job->tail - col;
+        if (keep > cols) keep = cols;
+        if (keep > 0) fn(&job->epilogue, tile + (last - row) * cols, cols, last, 1, col, keep);
+    }
+    if (last > row) fn(&job->epilogue, tile, cols, row, last - row, col, cols);
+}
+
+static void unit(void *arg, int64_t index, int worker)
+{
+    run *r = arg;
+    const vx_cpu_job *job = r->job;
+    const vx_cpu_layout *l = job->layout;
+    char *slice = r->scratch + (size_t)worker * r->slice;
+    float *tile = (float *)(void *)slice;
+    /* All tiles of a group before the next group, so that weights stream from memory once. */
+    int64_t block = index % r->blocks, group = index / r->blocks;
+    int size = 0;
+    while (block >= r->first_of_size[size + 1])
+        size++;
+    int64_t rows = vx_tile_rows[size], row = 0;
+    for (int i = 0; i < size; i++)
+        row += (r->first_of_size[i + 1] - r->first_of_size[i]) * vx_tile_rows[i];
+    row += (block - r->first_of_size[size]) * rows;
+
+    const char *x =
+        (const char *)job->x + row * l->stride * job->x_ld * (int64_t)vx_dtype_bytes(job->x_dtype);
+    if (r->convert) {
+        void *window = slice + r->window_offset;
+        vx_tile_convert[r->cpu->level](x, job->x_dtype, job->x_ld, window_rows(l, rows), l->in,
+                                       window, l->type);
+        x = window;
+    }
+    int64_t end = (group + 1) * r->group;
+    if (end > l->panels) end = l->panels;
+    for (int64_t p = group * r->group; p < end; p++) {
+        const vx_product *product = p == l->panels - 1 ? l->last : l->full;
+        int64_t cols = p == l->panels - 1 ? l->columns - p * VX_PANEL : VX_PANEL;
+        const char *weights = (const char *)job->weights + (size_t)p * l->panel_bytes;
+        if (!vx_product_run(product, size, x, weights, tile, slice + r->scratchpad_offset)) {
+            atomic_store(&r->failed, true);
+            return;
+        }
+        finish(r, tile, row, rows, p * VX_PANEL, cols);
+    }
+}
+
+vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
+{
+    const vx_cpu *cpu = vx_cpu_of(ctx->backend);
+    const vx_cpu_layout *l = job->layout;
+    assert(vx_pool_workers(ctx->pool) <= cpu->backend.workers);
+    run r = {.cpu = cpu, .job = job, .scratch = scratch, .slice = slice_bytes(l)};
+    r.convert = job->x_dtype != l->type || job->x_ld != l->in;
+    r.group = r.convert ? GROUP_CONVERTING : GROUP;
+    r.groups = (l->panels + r.group - 1) / r.group;
+    r.scratchpad_offset = align(VX_TILE_ROWS * VX_PANEL * sizeof(float));
+    r.window_offset = r.scratchpad_offset + scratchpad_bytes(l);
+    int64_t rest = job->rows;
+    for (int i = 0; i < VX_TILE_SIZES; i++) {
+        r.first_of_size[i] = r.blocks;
+        r.blocks += rest / vx_tile_rows[i];
+        rest %= vx_tile_rows[i];
+    }
+    r.first_of_size[VX_TILE_SIZES] = r.blocks;
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.blocks * r.groups, unit, &r));
+    if (atomic_load(&r.failed))
+        return vx_fail(ctx->err, VX_ERR_INTERNAL, "onednn",
+                       "oneDNN failed to run a product; this is a fault of Vortex or of oneDNN, "
+                       "please report the command");
+    return VX_OK;
+}

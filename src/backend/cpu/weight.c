@@ -1,0 +1,228 @@
+/* Planning and packing weights: linear layers and filters in panels, LSTMs as a linear layer of both
+ * directions' input weights followed by the recurrent weights (lstm.h). */
+#include "backend/cpu/lstm.h"
+#include "backend/cpu/product.h"
+#include "base/mem.h"
+#include "tensor/quant.h"
+
+static size_t align(size_t bytes)
+{
+    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+}
+
+/* ---- layouts ------------------------------------------------------------------------------- */
+
+/* bf16 products are emulated, and slow, where they are not native: f32 takes their place. */
+static vx_dtype product_type(const vx_cpu *cpu, vx_dtype compute)
+{
+    return compute == VX_BF16 && cpu->backend.native != VX_BF16 ? VX_F32 : compute;
+}
+
+static bool same(const vx_weight *a, const vx_weight *b)
+{
+    return a->kind == b->kind && a->store == b->store && a->compute == b->compute &&
+           a->out == b->out && a->in == b->in && a->kernel[2] == b->kernel[2] &&
+           a->stride[2] == b->stride[2] && a->dilation[2] == b->dilation[2];
+}
+
+static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
+{
+    const vx_weight *w = &l->key;
+    l->type = product_type(cpu, w->compute);
+    l->in = w->in;
+    l->columns = w->out;
+    l->taps = w->kernel[2];
+    l->stride = w->stride[2];
+    l->dilation = w->dilation[2];
+    if (w->kind == VX_WEIGHT_CONV_TRANSPOSE) {
+        l->columns = w->stride[2] * w->out;
+        l->taps = 2;
+        l->stride = l->dilation = 1;
+    }
+    vx_product_shape shape = {.compute = l->type,
+                              .cols = VX_PANEL,
+                              .in = l->in,
+                              .taps = l->taps,
+                              .stride = l->stride,
+                              .dilation = l->dilation};
+    l->panels = (l->columns + VX_PANEL - 1) / VX_PANEL;
+    if (l->columns >= VX_PANEL) {
+        VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->full, err));
+        l->panel_bytes = align(vx_product_weight_bytes(l->full));
+    }
+    l->last = l->full;
+    l->last_bytes = l->panel_bytes;
+    if (l->columns % VX_PANEL != 0) {
+        shape.cols = (int)(l->columns % VX_PANEL);
+        VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->last, err));
+        l->last_bytes = align(vx_product_weight_bytes(l->last));
+    }
+    l->bytes = (size_t)(l->panels - 1) * l->panel_bytes + l->last_bytes;
+    if (w->kind == VX_WEIGHT_LSTM) {
+        l->recurrent_offset = l->bytes;
+        l->bytes += 2 * vx_cpu_lstm_recurrent_bytes(l->type, w->out / 8);
+    }
+    return VX_OK;
+}
+
+static vx_status find_layout(vx_cpu *cpu, const vx_weight *w, vx_cpu_layout **layout, vx_error *err)
+{
+    *layout = cpu->layouts;
+    while (*layout != NULL && !same(&(*layout)->key, w))
+        *layout = (*layout)->next;
+    if (*layout != NULL) return VX_OK;
+    vx_cpu_layout *l = vx_heap_alloc(sizeof *l);
+    if (l == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to describe a weight");
+    l->key = *w;
+    l->key.data = l->key.layout = NULL;
+    vx_status status = describe(cpu, l, err);
+    if (status != VX_OK) {
+        vx_heap_free(l);
+        return status;
+    }
+    l->next = cpu->layouts;
+    cpu->layouts = *layout = l;
+    return VX_OK;
+}
+
+void vx_cpu_layouts_free(vx_cpu *cpu)
+{
+    while (cpu->layouts != NULL) {
+        vx_cpu_layout *l = cpu->layouts;
+        cpu->layouts = l->next;
+        vx_heap_free(l);
+    }
+}
+
+static bool supported(const vx_weight *w)
+{
+    bool floating = w->store == VX_F32 || w->store == VX_BF16 || w->store == VX_F16;
+    bool plane = w->kernel[0] > 1 || w->kernel[1] > 1;
+    return floating && (w->compute == VX_F32 || w->compute == VX_BF16) && !plane;
+}
+
+vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
+{
+    vx_cpu *cpu = vx_cpu_of(backend);
+    assert(w->kind != VX_WEIGHT_LSTM || w->out % 8 == 0);
+    if (!supported(w))
+        return vx_fail(err, VX_ERR_INPUT, "bad_precision",
+                       "the CPU has no kernel for weights stored as %s and computed in %s here; "
+                       "choose another precision for this component",
+                       vx_dtype_name(w->store), vx_dtype_name(w->compute));
+    vx_cpu_layout *layout;
+    pthread_mutex_lock(&cpu->layout_lock);
+    vx_status status = find_layout(cpu, w, &layout, err);
+    pthread_mutex_unlock(&cpu->layout_lock);
+    if (status != VX_OK) return status;
+    w->layout = layout;
+    w->bytes = layout->bytes;
+    return VX_OK;
+}
+
+/* ---- packing ------------------------------------------------------------------------------- */
+
+/* Values pass through the stored type, so that every backend computes with the same weights. */
+static void round_to_store(vx_dtype store, float *row, int64_t count)
+{
+    for (int64_t i = 0; i < count && store != VX_F32; i++)
+        row[i] = store == VX_BF16 ? vx_bf16_to_f32(vx_f32_to_bf16(row[i]))
+                                  : vx_f16_to_f32(vx_f32_to_f16(row[i]));
+}
+
+/* Where packing stands: plain columns [gathered][in*taps] on their way into panels. */
+typedef struct packing {
+    vx_weight *w;
+    const vx_cpu_layout *l;
+    int64_t row_floats; /* of the source */
+    float *plain;
+    vx_error *err;
+} packing;
+
+static vx_status pack_panel(packing *p, int64_t panel, const float *plain)
+{
+    const vx_product *product = panel == p->l->panels - 1 ? p->l->last : p->l->full;
+    char *target = (char *)p->w->data + (size_t)panel * p->l->panel_bytes;
+    return vx_product_pack(product, plain, target, p->err);
+}
+
+/* One source row is one column of a product: a panel is packed as soon as it is full. The plain
+ * buffer holds one panel. */
+static vx_status add_column(packing *p, int64_t column, const float *row)
+{
+    int64_t length = p->l->in * p->l->taps, place = column % VX_PANEL;
+    memcpy(p->plain + place * length, row, (size_t)length * sizeof *row);
+    if (place + 1 < VX_PANEL && column + 1 < p->l->columns) return VX_OK;
+    return pack_panel(p, column / VX_PANEL, p->plain);
+}
+
+/* One source row [in, 2*stride] is spread over `stride` columns of two taps: column phase*out + row
+ * sees the input before with tap phase + stride and its own with tap phase. The plain buffer holds
+ * all columns. */
+static vx_status add_transposed(packing *p, int64_t index, const float *row)
+{
+    int64_t stride = p->w->stride[2], in = p->l->in;
+    for (int64_t phase = 0; phase < stride; phase++) {
+        float *column = p->plain + (phase * p->w->out + index) * in * 2;
+        for (int64_t i = 0; i < in; i++) {
+            column[2 * i] = row[i * 2 * stride + phase + stride];
+            column[2 * i + 1] = row[i * 2 * stride + phase];
+        }
+    }
+    if (index + 1 < p->w->out) return VX_OK;
+    for (int64_t panel = 0; panel < p->l->panels; panel++)
+        VX_TRY(pack_panel(p, panel, p->plain + panel * VX_PANEL * in * 2));
+    return VX_OK;
+}
+
+/* One source row is [W_ih | W_hh] of one gate. */
+static vx_status add_gate(packing *p, int64_t index, const float *row)
+{
+    int64_t hidden = p->w->out / 8, gate = index % (4 * hidden);
+    size_t bytes = vx_cpu_lstm_recurrent_bytes(p->l->type, hidden);
+    char *recurrent =
+        (char *)p->w->data + p->l->recurrent_offset + (index < 4 * hidden ? 0 : bytes);
+    vx_cpu_lstm_pack_row(p->l->type, hidden, gate, row + p->w->in, recurrent);
+    return add_column(p, index, row);
+}
+
+static vx_status add_row(packing *p, int64_t index, float *row)
+{
+    round_to_store(p->w->store, row, p->row_floats);
+    switch (p->w->kind) {
+    case VX_WEIGHT_LINEAR:
+    case VX_WEIGHT_CONV:
+        return add_column(p, index, row);
+    case VX_WEIGHT_CONV_TRANSPOSE:
+        return add_transposed(p, index, row);
+    case VX_WEIGHT_LSTM:
+        return add_gate(p, index, row);
+    }
+    return VX_ERR_INTERNAL;
+}
+
+vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+                             float *staging, size_t staging_floats, vx_error *err)
+{
+    (void)backend;
+    const vx_cpu_layout *l = w->layout;
+    assert(l != NULL && l->bytes == w->bytes);
+    packing p = {.w = w, .l = l, .err = err, .row_floats = w->in * w->kernel[2]};
+    if (w->kind == VX_WEIGHT_LSTM) p.row_floats = w->in + w->out / 8;
+    int64_t columns = w->kind == VX_WEIGHT_CONV_TRANSPOSE ? l->panels * VX_PANEL : VX_PANEL;
+    p.plain = vx_heap_alloc((size_t)(columns * l->in * l->taps) * sizeof(float));
+    if (p.plain == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");
+    int64_t step = (int64_t)(staging_floats / (size_t)p.row_floats);
+    assert(step >= 1);
+    vx_status status = VX_OK;
+    for (int64_t first = 0; first < w->out && status == VX_OK; first += step) {
+        int64_t count = w->out - first < step ? w->out - first : step;
+        status = fetch(arg, first, count, staging, err);
+        for (int64_t i = 0; i < count && status == VX_OK; i++)
+            status = add_row(&p, first + i, staging + i * p.row_floats);
+    }
+    vx_heap_free(p.plain);
+    return status;
+}

@@ -1,0 +1,252 @@
+/* Cases: linear layers and convolutions along time. */
+#include "checkop.h"
+
+#include <math.h>
+
+/* Products are summed in f32 in another order than the reference's: rounding errors of K terms add
+ * up like a random walk of half units of the sum of magnitudes; four times that never happens. The
+ * activations have slopes up to 1.13. */
+static co_tolerance product_tolerance(int64_t terms)
+{
+    return (co_tolerance){.abs = 1e-6, .rel = 1e-6, .mag = 4 * 6e-8 * sqrt((double)terms) * 1.2};
+}
+
+/* ---- linear -------------------------------------------------------------------------------- */
+
+typedef struct linear_case {
+    const char *label;
+    vx_dtype store, compute, x, out;
+    int64_t rows, in, outs;
+    bool bias, gate;
+    int residual; /* 0 none, 1 its own tensor, 2 out itself */
+    vx_act act;
+    co_place place;
+} linear_case;
+
+static vx_status linear_body(co *c, const void *variant)
+{
+    const linear_case *v = variant;
+    const co_fill one = {.scale = 1};
+    const vx_weight description =
+        vx_weight_linear(v->outs, v->in, v->store, co_compute(v->compute));
+    vx_linear_args a = {.act = co_act(c, v->act)};
+    a.x = co_input(c, v->x, v->rows, v->in, v->place, one);
+    a.w = co_weight(c, description, (co_fill){.scale = 1 / sqrt((double)v->in)});
+    if (a.w == NULL) return VX_ERR_INTERNAL;
+    a.bias = co_vector(c, v->bias, v->outs, one);
+    a.gate = co_vector(c, v->gate, v->outs, one);
+    if (v->residual == 1) a.residual = co_input(c, VX_F32, v->rows, v->outs, v->place, one);
+    a.out = v->residual == 2
+                ? co_inout(c, v->out, v->rows, v->outs, v->place, one, product_tolerance(v->in))
+                : co_output(c, v->out, v->rows, v->outs, v->place, product_tolerance(v->in));
+    if (v->residual == 2) a.residual = a.out;
+    return vx_linear(co_ctx(c), &a);
+}
+
+static void linear_draw(co_random *random, void *variant)
+{
+    static const vx_dtype store[] = {VX_F32, VX_BF16, VX_F16};
+    linear_case *v = variant;
+    v->store = store[co_range(random, 0, 2)];
+    v->compute = co_dtype(random), v->x = co_dtype(random), v->out = co_dtype(random);
+    v->rows = co_range(random, 1, 200);
+    v->in = co_range(random, 1, 300), v->outs = co_range(random, 1, 300);
+    v->bias = co_range(random, 0, 1), v->gate = co_range(random, 0, 1);
+    v->residual = (int)co_range(random, 0, 2);
+    v->act = (vx_act){.kind = (vx_act_kind)co_range(random, 0, VX_ACT_TANH), .slope = 0.2f};
+    v->place = co_anywhere(random, true);
+}
+
+#define F VX_F32
+#define B VX_BF16
+#define NO                                                                                         \
+    {                                                                                              \
+        VX_ACT_NONE, 0                                                                             \
+    }
+static const linear_case linear_cases[] = {
+    {"one by one", F, F, F, F, 1, 1, 1, true, false, 0, NO, {0}},
+    {"one by one bf16", B, B, B, B, 1, 1, 1, true, false, 0, NO, {0}},
+    {"style vector", F, F, F, F, 1, 128, 1024, true, false, 0, NO, {0}},
+    {"four modulations", B, B, F, F, 4, 256, 1536, true, false, 0, NO, {0}},
+    {"every tile size", F, F, F, F, 64 + 16 + 4 + 1, 96, 64, true, false, 0, NO, {0}},
+    {"64 rows and panels", B, B, B, B, 64, 128, 128, true, false, 0, NO, {0}},
+    {"gelu", F, B, B, B, 130, 192, 320, true, false, 0, {VX_ACT_GELU_TANH, 0}, {0}},
+    {"gated residual in place", B, B, B, F, 70, 320, 200, true, true, 2, NO, {0}},
+    {"strided", F, F, F, F, 37, 100, 70, true, true, 1, {VX_ACT_SILU, 0}, {3, 5, 0, false}},
+    {"strided to bf16", F, B, B, B, 37, 100, 70, false, true, 2, NO, {3, 5, 0, false}},
+    {"one output", F, F, F, F, 300, 256, 1, true, false, 0, NO, {0}},
+    {"one output bf16", F, B, F, B, 300, 256, 1, true, false, 0, NO, {0}},
+    {"long rows", F, F, F, F, 20, 3072, 66, true, false, 0, NO, {0}},
+    {"halo", F, F, F, F, 20, 64, 66, true, false, 0, NO, {0, 0, 3, false}},
+};
+static const linear_case linear_bench[] = {
+    {"314x768x768 f32", F, F, F, F, 314, 768, 768, true, false, 0, NO, {0}},
+    {"314x768x768 bf16", B, B, B, B, 314, 768, 768, true, false, 0, NO, {0}},
+    {"314x768x2048 f32 gelu",
+     F,
+     F,
+     F,
+     F,
+     314,
+     768,
+     2048,
+     true,
+     false,
+     0,
+     {VX_ACT_GELU_TANH, 0},
+     {0}},
+    {"314x768x2048 bf16 gelu",
+     B,
+     B,
+     B,
+     B,
+     314,
+     768,
+     2048,
+     true,
+     false,
+     0,
+     {VX_ACT_GELU_TANH, 0},
+     {0}},
+    {"1280x3072x3072 f32", F, F, F, F, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"1280x3072x3072 bf16", B, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"1280x3072x3072 bf16 from f32", B, B, F, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"1280x3072x3072 bf16 gated residual", B, B, B, F, 1280, 3072, 3072, true, true, 2, NO, {0}},
+    {"1x128x1024 f32", F, F, F, F, 1, 128, 1024, true, false, 0, NO, {0}},
+    {"1x3072x3072 bf16", B, B, B, B, 1, 3072, 3072, true, false, 0, NO, {0}},
+    {"4x3072x18432 bf16", B, B, B, B, 4, 3072, 18432, true, false, 0, NO, {0}},
+};
+const co_op co_linear_op = {CO_OP(linear), .body = linear_body, CO_VARIANTS(linear_cases),
+                            .draw = linear_draw, CO_BENCH(linear_bench)};
+
+/* ---- conv1d -------------------------------------------------------------------------------- */
+
+typedef struct conv1d_case {
+    const char *label;
+    vx_dtype store, compute, x, out;
+    int64_t rows, in, outs, taps, stride, dilation;
+    bool bias, accumulate;
+    vx_act act;
+} conv1d_case;
+
+static vx_status conv1d_body(co *c, const void *variant)
+{
+    const conv1d_case *v = variant;
+    const co_fill one = {.scale = 1};
+    int64_t pad = v->dilation * (v->taps - 1) / 2, terms = v->in * v->taps;
+    const vx_weight description = vx_weight_conv1d(v->outs, v->in, v->taps, v->stride, v->dilation,
+                                                   pad, v->store, co_compute(v->compute));
+    int64_t rows_out = (v->rows + 2 * pad - v->dilation * (v->taps - 1) - 1) / v->stride + 1;
+    vx_conv1d_args a = {.act = co_act(c, v->act), .accumulate = v->accumulate};
+    a.x = co_input(c, v->x, v->rows, v->in, (co_place){.halo = pad + 1, .seq = true}, one);
+    a.w = co_weight(c, description, (co_fill){.scale = 1 / sqrt((double)terms)});
+    if (a.w == NULL) return VX_ERR_INTERNAL;
+    a.bias = co_vector(c, v->bias, v->outs, one);
+    const co_place place = {.halo = 2, .seq = true};
+    a.out = v->accumulate
+                ? co_inout(c, v->out, rows_out, v->outs, place, one, product_tolerance(terms))
+                : co_output(c, v->out, rows_out, v->outs, place, product_tolerance(terms));
+    return vx_conv1d(co_ctx(c), &a);
+}
+
+static void conv1d_draw(co_random *random, void *variant)
+{
+    conv1d_case *v = variant;
+    v->store = co_dtype(random), v->compute = co_dtype(random);
+    v->x = co_dtype(random), v->out = co_dtype(random);
+    v->rows = co_range(random, 1, 300);
+    v->in = co_range(random, 1, 70), v->outs = co_range(random, 1, 150);
+    v->taps = 2 * co_range(random, 0, 5) + 1;
+    v->dilation = co_range(random, 1, 5), v->stride = 1;
+    v->bias = co_range(random, 0, 1), v->accumulate = co_range(random, 0, 1);
+    v->act = (vx_act){.kind = (vx_act_kind)co_range(random, 0, VX_ACT_TANH), .slope = 0.2f};
+}
+
+static const conv1d_case conv1d_cases[] = {
+    {"one row", F, F, F, F, 1, 8, 8, 3, 1, 1, true, false, NO},
+    {"one channel, stride 2", F, F, F, F, 101, 1, 1, 3, 2, 1, true, false, NO},
+    {"one channel, stride 2, bf16", F, B, F, B, 100, 1, 1, 3, 2, 1, true, false, NO},
+    {"noise, stride 6", F, B, F, B, 601, 22, 256, 12, 6, 1, true, false, NO},
+    {"noise, one tap", F, B, F, B, 131, 22, 128, 1, 1, 1, true, false, NO},
+    {"post", F, B, B, F, 211, 128, 22, 7, 1, 1, true, false, NO},
+    {"residual", F, B, B, B, 150, 128, 128, 11, 1, 5, true, true, NO},
+    {"odd channels", F, F, F, F, 85, 109, 66, 3, 1, 1, true, false, {VX_ACT_LRELU, 0.2f}},
+    {"odd channels bf16", F, B, B, B, 85, 109, 66, 3, 1, 1, true, false, {VX_ACT_LRELU, 0.2f}},
+};
+static const conv1d_case conv1d_bench[] = {
+#define STAGE0(k, d)                                                                               \
+    {                                                                                              \
+        "14400x256 k" #k " d" #d " bf16", B, B, B, B, 14400, 256, 256, k, 1, d, true, false, NO    \
+    }
+    STAGE0(3, 1),
+    STAGE0(3, 5),
+    STAGE0(7, 3),
+    STAGE0(11, 1),
+    STAGE0(11, 5),
+    {"14400x256 k11 d5 f32", F, F, F, F, 14400, 256, 256, 11, 1, 5, true, false, NO},
+    {"14400x256 k3 d1 bf16 accumulated", B, B, B, B, 14400, 256, 256, 3, 1, 1, true, true, NO},
+    {"86401x128 k3 d1 bf16", B, B, B, B, 86401, 128, 128, 3, 1, 1, true, false, NO},
+    {"86401x128 k3 d1 bf16 accumulated", B, B, B, B, 86401, 128, 128, 3, 1, 1, true, true, NO},
+    {"86401x128 k11 d5 bf16", B, B, B, B, 86401, 128, 128, 11, 1, 5, true, false, NO},
+    {"86401x128 k3 d1 f32", F, F, F, F, 86401, 128, 128, 3, 1, 1, true, false, NO},
+    {"86401x128->22 k7 bf16", B, B, B, F, 86401, 128, 22, 7, 1, 1, true, false, NO},
+    {"86401x22->256 k12 s6 bf16", B, B, B, B, 86401, 22, 256, 12, 6, 1, true, false, NO},
+    {"720x514->1024 k3 bf16", B, B, B, B, 720, 514, 1024, 3, 1, 1, true, false, NO},
+    {"720x1024->1024 k3 bf16", B, B, B, B, 720, 1024, 1024, 3, 1, 1, true, false, NO},
+    {"720x1090->1024 k3 bf16", B, B, B, B, 720, 1090, 1024, 3, 1, 1, true, false, NO},
+    {"720x1090->1024 k3 f32", F, F, F, F, 720, 1090, 1024, 3, 1, 1, true, false, NO},
+    {"314x512->512 k5 f32", F, F, F, F, 314, 512, 512, 5, 1, 1, true, false, NO},
+};
+const co_op co_conv1d_op = {CO_OP(conv1d), .body = conv1d_body, CO_VARIANTS(conv1d_cases),
+                            .draw = conv1d_draw, CO_BENCH(conv1d_bench)};
+
+/* ---- conv_transpose1d ---------------------------------------------------------------------- */
+
+typedef struct transpose_case {
+    const char *label;
+    vx_dtype store, compute, x, out;
+    int64_t rows, in, outs, stride;
+    bool bias;
+} transpose_case;
+
+static vx_status transpose_body(co *c, const void *variant)
+{
+    const transpose_case *v = variant;
+    const co_fill one = {.scale = 1};
+    vx_weight description = vx_weight_conv1d(v->outs, v->in, 2 * v->stride, v->stride, 1,
+                                             v->stride / 2, v->store, co_compute(v->compute));
+    description.kind = VX_WEIGHT_CONV_TRANSPOSE;
+    vx_conv_transpose1d_args a = {0};
+    a.x = co_input(c, v->x, v->rows, v->in, (co_place){.halo = 1, .seq = true}, one);
+    a.w = co_weight(c, description, (co_fill){.scale = 1 / sqrt(2.0 * (double)v->in)});
+    if (a.w == NULL) return VX_ERR_INTERNAL;
+    a.bias = co_vector(c, v->bias, v->outs, one);
+    a.out = co_output(c, v->out, v->rows * v->stride, v->outs,
+                      (co_place){.halo = v->stride / 2, .seq = true}, product_tolerance(2 * v->in));
+    return vx_conv_transpose1d(co_ctx(c), &a);
+}
+
+static void transpose_draw(co_random *random, void *variant)
+{
+    transpose_case *v = variant;
+    v->store = co_dtype(random), v->compute = co_dtype(random);
+    v->x = co_dtype(random), v->out = co_dtype(random);
+    v->rows = co_range(random, 1, 140), v->stride = co_range(random, 1, 12);
+    v->in = co_range(random, 1, 60), v->outs = co_range(random, 1, 80);
+    v->bias = co_range(random, 0, 1);
+}
+
+static const transpose_case transpose_cases[] = {
+    {"one row", F, F, F, F, 1, 8, 8, 10, true},
+    {"ups.0", F, B, B, B, 33, 64, 32, 10, true},
+    {"ups.1", F, B, B, B, 70, 64, 128, 6, true},
+    {"odd stride, whole tiles of rows", F, F, F, F, 512, 8, 8, 3, true},
+};
+static const transpose_case transpose_bench[] = {
+    {"1440x512->256 s10 bf16", B, B, B, B, 1440, 512, 256, 10, true},
+    {"14400x256->128 s6 bf16", B, B, B, B, 14400, 256, 128, 6, true},
+    {"14400x256->128 s6 f32", F, F, F, F, 14400, 256, 128, 6, true},
+};
+const co_op co_conv_transpose1d_op = {CO_OP(conv_transpose1d), .body = transpose_body,
+                                      CO_VARIANTS(transpose_cases), .draw = transpose_draw,
+                                      CO_BENCH(transpose_bench)};

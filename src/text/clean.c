@@ -1,0 +1,236 @@
+#include "text/clean.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <utf8proc.h>
+
+#include "base/mem.h"
+
+/* Signs that have one plain form here. Sorted by code point. */
+static const struct plain {
+    uint32_t from;
+    const char *to;
+} plain_forms[] = {
+    {0x60, "'"},   {0xAB, "“"},   {0xB4, "'"},   {0xBB, "”"},   {0x2BC, "'"},  {0x60C, ","},
+    {0x61B, ";"},  {0x61F, "?"},  {0x6D4, "."},  {0x964, "."},  {0x2010, "-"}, {0x2011, "-"},
+    {0x2012, "–"}, {0x2015, "—"}, {0x2018, "‘"}, {0x2019, "’"}, {0x201A, "‘"}, {0x201B, "‘"},
+    {0x201E, "“"}, {0x201F, "“"}, {0x2025, "…"}, {0x2026, "…"}, {0x2032, "’"}, {0x2033, "\""},
+    {0x2039, "“"}, {0x203A, "”"}, {0x2212, "-"}, {0x2E3A, "—"}, {0x2E3B, "—"}, {0x3001, ","},
+    {0x3002, "."}, {0x300C, "“"}, {0x300D, "”"}, {0x300E, "“"}, {0x300F, "”"}, {0x30FB, " "},
+    {0xFF01, "!"}, {0xFF0C, ","}, {0xFF0E, "."}, {0xFF1A, ":"}, {0xFF1B, ";"}, {0xFF1F, "?"},
+    {0xFF61, "."}, {0xFF64, ","},
+};
+
+vx_status vx_clean_open(vx_clean *clean, vx_error *err)
+{
+    *clean = (vx_clean){0};
+    clean->text = vx_heap_alloc(VX_CLEAN_BYTES_MAX + 1);
+    clean->from = vx_heap_alloc(VX_CLEAN_BYTES_MAX * sizeof *clean->from);
+    clean->until = vx_heap_alloc(VX_CLEAN_BYTES_MAX * sizeof *clean->until);
+    if (clean->text != NULL && clean->from != NULL && clean->until != NULL) return VX_OK;
+    vx_clean_close(clean);
+    return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the text front end");
+}
+
+void vx_clean_close(vx_clean *clean)
+{
+    vx_heap_free(clean->text);
+    vx_heap_free(clean->from);
+    vx_heap_free(clean->until);
+    *clean = (vx_clean){0};
+}
+
+static const char *plain_form(uint32_t cp)
+{
+    size_t low = 0, high = sizeof plain_forms / sizeof plain_forms[0];
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (plain_forms[middle].from == cp) return plain_forms[middle].to;
+        if (plain_forms[middle].from < cp)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+typedef enum fate { KEEP, FOLD, VANISH, DROP } fate;
+
+static fate fate_of(uint32_t cp)
+{
+    if (cp < 0x80) return cp < 0x20 || cp == 0x7F ? DROP : KEEP;
+    /* Signs outside letters and punctuation that have a reading: the tokenizer knows them. */
+    static const uint32_t read[] = {0xA2,   0xA3,   0xA5,   0xA7,   0xB0,   0xB1,   0xB2,
+                                    0xB3,   0xD7,   0xF7,   0x20A9, 0x20AC, 0x20B9, 0x2103,
+                                    0x2109, 0x2248, 0x2260, 0x2264, 0x2265};
+    for (size_t i = 0; i < sizeof read / sizeof read[0]; i++)
+        if (cp == read[i]) return KEEP;
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
+    /* Fractions such as ½ keep their sign; other numbers such as ① fold to digits. */
+    if (c == UTF8PROC_CATEGORY_NO)
+        return (cp >= 0xBC && cp <= 0xBE) || (cp >= 0x2150 && cp <= 0x215E) ? KEEP : FOLD;
+    if (c == UTF8PROC_CATEGORY_ND) return KEEP;
+    if (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_ME) return FOLD;
+    if (c == UTF8PROC_CATEGORY_NL) return FOLD;
+    if (c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO) return FOLD;
+    /* Selectors and joiners belong to an emoji that was counted; the other format characters are
+     * invisible by design. */
+    if (c == UTF8PROC_CATEGORY_CF) return VANISH;
+    return DROP;
+}
+
+typedef struct cleaner {
+    vx_clean *out;
+    vx_strbuf buf;
+    size_t start, end; /* the bytes of the input under work */
+} cleaner;
+
+/* Gives the bytes written since `before` their origin. */
+static void note_origin(cleaner *c, size_t before)
+{
+    for (size_t i = before; i < c->buf.length; i++) {
+        c->out->from[i] = (uint32_t)c->start;
+        c->out->until[i] = (uint32_t)c->end;
+    }
+}
+
+static void count_dropped(cleaner *c, uint32_t cp)
+{
+    if (c->out->dropped++ > 0) return;
+    c->out->dropped_cp = cp;
+    c->out->dropped_where = c->start;
+}
+
+/* Variation selectors, and marks whose base was left out. */
+static bool is_selector(uint32_t cp)
+{
+    return (cp >= 0xFE00 && cp <= 0xFE0F) || (cp >= 0xE0000 && cp <= 0xE0FFF) ||
+           (cp >= 0x1F3FB && cp <= 0x1F3FF) || cp == 0x20E3;
+}
+
+/* Whether a folded segment holds only what fate_of keeps. */
+static bool folded_well(const char *text, size_t length)
+{
+    uint32_t cp;
+    for (size_t at = 0, n; (n = vx_utf8_decode(text + at, length - at, &cp)) > 0; at += n)
+        if (fate_of(cp) >= VANISH && !vx_cp_space(cp)) return false;
+    return length > 0;
+}
+
+static void put_segment(cleaner *c, const char *text, size_t length)
+{
+    uint32_t cp;
+    size_t first = vx_utf8_decode(text, length, &cp), before = c->buf.length;
+    const char *plain = plain_form(cp);
+    fate what = fate_of(cp);
+    if (plain != NULL) {
+        vx_strbuf_put(&c->buf, plain);
+    } else if (vx_cp_digit(cp) >= 0) {
+        vx_strbuf_cp(&c->buf, (uint32_t)('0' + vx_cp_digit(cp)));
+    } else if (is_selector(cp) || what == VANISH) {
+        return;
+    } else if (what == DROP) {
+        count_dropped(c, cp);
+        vx_strbuf_put(&c->buf, " ");
+    } else if (what == KEEP) {
+        vx_strbuf_add(&c->buf, text, first);
+        /* A mark on a letter stays; one on a digit or sign is decoration. */
+        if (vx_cp_letter(cp) && length > first) {
+            vx_strbuf_cut(&c->buf, before);
+            vx_utf8_normalize(text, length, true, &c->buf);
+        }
+    } else if (!vx_cp_mark(cp)) { /* a mark without a base says nothing */
+        vx_utf8_normalize(text, length, true, &c->buf);
+        if (!folded_well(c->buf.data + before, c->buf.length - before)) {
+            vx_strbuf_cut(&c->buf, before);
+            count_dropped(c, cp);
+        }
+    }
+    note_origin(c, before);
+}
+
+/* The bullet that begins a list entry: one of - * • – before a space. */
+static bool at_bullet(const char *text, size_t length)
+{
+    static const char *const bullets[] = {"- ", "* ", "• ", "– ", "— "};
+    for (size_t i = 0; i < sizeof bullets / sizeof bullets[0]; i++) {
+        size_t n = strlen(bullets[i]);
+        if (length >= n && memcmp(text, bullets[i], n) == 0) return true;
+    }
+    return false;
+}
+
+/* Takes a run of white space at `at` and returns where it ends. */
+static size_t put_space(cleaner *c, const char *text, size_t length, size_t at)
+{
+    c->start = at;
+    int lines = 0;
+    uint32_t cp;
+    size_t n;
+    bool after_cr = false;
+    while ((n = vx_utf8_decode(text + at, length - at, &cp)) > 0 && vx_cp_space(cp)) {
+        lines += cp == '\r' || (cp == '\n' && !after_cr) || cp == 0x85 || cp == 0x2028;
+        lines += cp == 0x2029 ? 2 : 0;
+        after_cr = cp == '\r';
+        at += n;
+    }
+    c->end = at;
+    bool paragraph = lines > 1 || (lines == 1 && at_bullet(text + at, length - at));
+    size_t before = c->buf.length;
+    char last = before > 0 ? c->buf.data[before - 1] : '\n';
+    if (paragraph && last == ' ') {
+        c->buf.data[before - 1] = '\n';
+    } else if (last != ' ' && last != '\n') {
+        vx_strbuf_put(&c->buf, paragraph ? "\n" : " ");
+        note_origin(c, before);
+    }
+    return at;
+}
+
+static vx_status check_input(const char *text, size_t length, vx_error *err)
+{
+    if (length > VX_TEXT_BYTES_MAX)
+        return vx_fail(err, VX_ERR_INPUT, "text_too_long",
+                       "the text has %zu bytes and at most %d are spoken at once: cut it into "
+                       "several jobs",
+                       length, VX_TEXT_BYTES_MAX);
+    size_t where;
+    if (!vx_utf8_valid(text, length, &where))
+        return vx_fail(err, VX_ERR_INPUT, "bad_utf8",
+                       "the text is not UTF-8: byte 0x%02X at offset %zu does not belong there; "
+                       "save it as UTF-8",
+                       (unsigned char)text[where], where);
+    return VX_OK;
+}
+
+vx_status vx_clean_text(vx_clean *clean, const char *text, size_t length, vx_error *err)
+{
+    clean->length = clean->dropped = 0;
+    clean->text[0] = '\0';
+    VX_TRY(check_input(text, length, err));
+    cleaner c = {.out = clean, .buf = vx_strbuf_over(clean->text, VX_CLEAN_BYTES_MAX + 1)};
+    for (size_t at = 0; at < length;) {
+        uint32_t cp;
+        vx_utf8_decode(text + at, length - at, &cp);
+        if (vx_cp_space(cp)) {
+            at = put_space(&c, text, length, at);
+            continue;
+        }
+        c.start = at;
+        c.end = at + vx_utf8_segment(text + at, length - at);
+        put_segment(&c, text + at, c.end - at);
+        at = c.end;
+    }
+    if (c.buf.full)
+        return vx_fail(err, VX_ERR_INPUT, "text_too_long",
+                       "the text has more than %d bytes in its normal form: cut it into several "
+                       "jobs",
+                       VX_CLEAN_BYTES_MAX);
+    clean->length = c.buf.length;
+    if (strspn(clean->text, " \n") == clean->length)
+        return vx_fail(err, VX_ERR_INPUT, "no_text",
+                       "there is nothing to speak: the text is empty or holds only signs that "
+                       "have no sound");
+    return VX_OK;
+}

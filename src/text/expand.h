@@ -1,0 +1,40 @@
+/* Words that are not said as they are written: abbreviations, dates, times, money, units, ranges.
+ *
+ * Each pass looks at the tokens and gives some of them a reading: plain words in a text of its own,
+ * to be said instead. A point that belongs to an abbreviation is silenced and joins its word. */
+#ifndef VX_TEXT_EXPAND_H
+#define VX_TEXT_EXPAND_H
+
+#include "text/tokens.h"
+
+typedef struct vx_expansion {
+    const char *text; /* the clean text */
+    vx_tokens *tokens;
+    bool british;
+    vx_strbuf readings; /* tokens' `read` point into it; check `full` at the end */
+} vx_expansion;
+
+/* Abbreviations, initials, Roman numerals after names. */
+void vx_expand_abbreviations(vx_expansion *x);
+/* Everything with digits in it. */
+void vx_expand_numbers(vx_expansion *x);
+
+/* What a sign inside a word is read as, NULL when it is silent: "=" "equals". `next` is the byte
+ * after it: a # is read before a digit only. */
+const char *vx_sign_reading(uint32_t code_point, char next);
+
+/* Shared by the passes. A token as text; length 0 when i is out of range or no word. */
+const char *vx_expand_word(const vx_expansion *x, size_t i, size_t *length);
+/* The nearest word after or before token i with nothing but white space between, or
+ * tokens->count. */
+size_t vx_expand_next(const vx_expansion *x, size_t i);
+size_t vx_expand_previous(const vx_expansion *x, size_t i);
+/* A reading is written between begin and end. */
+size_t vx_expand_begin(const vx_expansion *x);
+void vx_expand_end(vx_expansion *x, size_t i, size_t begin);
+void vx_expand_read(vx_expansion *x, size_t i, const char *words);
+/* 1 to 12 for a month's name or, `length` permitting, its short form; 0 for others. */
+int vx_month(const char *word, size_t length);
+const char *vx_month_name(int month); /* lower-case */
+
+#endif

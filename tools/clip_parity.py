@@ -151,7 +151,9 @@ def fixtures(out):
     save_file(state, out / "small_hf.safetensors")
     save_file(to_openai(state, SMALL), out / "small_openai.safetensors")
     (out / "small.json").write_text(json.dumps(SMALL, indent=1) + "\n")
-    np.savez(out / "small.npz", pixels=pixels, ids=ids, **taps)
+    values = {"pixels": pixels, "ids": ids, **taps}
+    save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in values.items()},
+              out / "small_values.safetensors")
 
 
 def published(dump):
@@ -168,12 +170,13 @@ def published(dump):
             save_file(state, folder / "hf.safetensors")
             save_file(to_openai(state, config), folder / "openai.safetensors")
             (folder / "config.json").write_text(json.dumps(config))
-            np.savez(folder / "in.npz", pixels=pixels, ids=ids)
+            save_file({"pixels": torch.from_numpy(pixels), "ids": torch.from_numpy(ids)},
+                      folder / "in.safetensors")
             for naming, precision in (("hf", "f32"), ("openai", "f32"), ("hf", "bf16"), ("hf", "f16"), ("hf", "int8")):
                 out = folder / f"{naming}_{precision}"
                 out.mkdir()
                 subprocess.run([dump, folder / "config.json", folder / f"{naming}.safetensors", precision,
-                                folder / "in.npz", out], check=True)
+                                folder / "in.safetensors", out], check=True)
                 report(name, naming, precision, taps, out)
 
 

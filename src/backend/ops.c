@@ -355,14 +355,14 @@ vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a)
            bytes_of(a->x) + bytes_of(a->field) + bytes_of(a->out));
 }
 
-vx_status vx_picture(vx_ctx *ctx, const vx_picture_args *a)
+vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a)
 {
     assert(a->x->rank == 3 && a->out->rank == 3 && vx_cols(a->x) == 3 * a->factor * a->factor);
     assert(a->out->dim[0] == a->x->dim[0] * a->factor &&
            a->out->dim[1] == a->x->dim[1] * a->factor);
     assert(vx_cols(a->out) == 3 && vx_dense(a->out) &&
            (a->out->dtype == VX_U8 || a->out->dtype == VX_F32));
-    RUN_OP(picture, 8.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
+    RUN_OP(to_picture, 8.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a)

@@ -315,12 +315,12 @@ vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a);
 
 /* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*sigmoid(x)).
  * With out f32 the sigmoid itself. */
-typedef struct vx_picture_args {
+typedef struct vx_to_picture_args {
     const vx_tensor *x;
     int64_t factor;
     vx_tensor *out;
-} vx_picture_args;
-vx_status vx_picture(vx_ctx *ctx, const vx_picture_args *a);
+} vx_to_picture_args;
+vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a);
 
 /* ---- speech -------------------------------------------------------------------------------- */
 
@@ -382,7 +382,7 @@ vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
     X(motion_input)                                                                                \
     X(motion_field)                                                                                \
     X(warp)                                                                                        \
-    X(picture)                                                                                     \
+    X(to_picture)                                                                                  \
     X(harmonic_source)                                                                             \
     X(stft)                                                                                        \
     X(istft)

@@ -234,7 +234,7 @@ vx_status vx_ref_warp(vx_ctx *ctx, const vx_warp_args *a, void *scratch)
 }
 
 /* x [H, W, 3ff] -> out [Hf, Wf, 3] */
-vx_status vx_ref_picture(vx_ctx *ctx, const vx_picture_args *a, void *scratch)
+vx_status vx_ref_to_picture(vx_ctx *ctx, const vx_to_picture_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
     int64_t f = a->factor, width = a->out->dim[1];

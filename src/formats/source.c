@@ -169,6 +169,9 @@ static vx_status (*choose_parser(vx_source *source))(vx_source *, vx_error *)
         vx_status (*parse)(vx_source *, vx_error *);
     } table[] = {
         {"safetensors", 8, 1, "{", vx_safetensors_parse},
+        {"npy", 0, 6, "\x93NUMPY", vx_npy_parse},
+        {"zip", 0, 4, "PK\3\4", vx_zip_parse},
+        {"pth", 0, 1, "\x80", vx_legacy_pth_parse},
         /* ir_version is the first field of every exporter's ModelProto */
         {"onnx", 0, 1, "\x08", vx_onnx_parse},
     };

@@ -76,6 +76,11 @@ vx_status vx_source_open_memory(vx_source **source, const void *bytes, size_t si
 /* Parsers; each checks its own magic first. */
 vx_status vx_safetensors_parse(vx_source *source, vx_error *err);
 vx_status vx_onnx_parse(vx_source *source, vx_error *err);
+vx_status vx_npy_parse(vx_source *source, vx_error *err);
+/* .pth and .npz; sets source->format to which it is. */
+vx_status vx_zip_parse(vx_source *source, vx_error *err);
+/* A pickle outside an archive: always refused, with advice. */
+vx_status vx_legacy_pth_parse(vx_source *source, vx_error *err);
 /* Folds bitsandbytes' quantised weights of an indexed source; the index is void afterwards. */
 vx_status vx_bnb_fold(vx_source *source, vx_error *err);
 
@@ -99,6 +104,10 @@ vx_status vx_source_add(vx_source *source, const char *name, size_t name_bytes, 
                         int rank, const int64_t *dim, vx_source_tensor **tensor, vx_error *err);
 /* Fills dtype, dims, elements and bytes, all else zero. False when the shape is impossible. */
 bool vx_source_shape(vx_source_tensor *tensor, vx_dtype dtype, int rank, const int64_t *dim);
+/* Tells how far apart (in elements, >= 0) the elements of each dimension of a plain tensor lie. The
+ * caller has checked that they stay inside the data. */
+vx_status vx_source_set_strides(vx_source *source, vx_source_tensor *tensor, const int64_t *stride,
+                                vx_error *err);
 /* Makes vx_source_find work, and refuses a name that comes twice. The opener calls it after the
  * parser; a parser may before. */
 vx_status vx_source_index(vx_source *source, vx_error *err);

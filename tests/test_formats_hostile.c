@@ -1,0 +1,443 @@
+/* Weight files that lie: every claim that a parser could trust, made wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "formats/source_impl.h"
+
+#define DATA VX_TEST_DATA "/formats/"
+
+static void expect_refusal(const void *bytes, size_t size, const char *part)
+{
+    vx_source *source;
+    vx_error err = {0};
+    vx_status status = vx_source_open_memory(&source, bytes, size, "bad", &err);
+    vx_source_close(&source);
+    if (status != VX_ERR_INPUT) fail_msg("status %d where \"%s\" was expected", status, part);
+    if (strstr(err.message, part) == NULL)
+        fail_msg("\"%s\" does not mention \"%s\"", err.message, part);
+}
+
+static void no_prefix_of_a_file_opens(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"plain.safetensors", "int8.safetensors", "typed.onnx",
+                                        "single.pt",         "protocol4.pth",    "f4.npy",
+                                        "fortran.npy",       "version2.npy",     "stored.npz",
+                                        "deflated.npz"};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        char path[512], *bytes;
+        size_t size;
+        snprintf(path, sizeof path, DATA "%s", names[n]);
+        assert_int_equal(vx_file_read(path, 1 << 20, &bytes, &size, NULL), VX_OK);
+        for (size_t cut = 0; cut < size; cut++) {
+            char *part = malloc(cut + 1); /* exact, so that ASan sees a read beyond it */
+            memcpy(part, bytes, cut);
+            vx_source *source;
+            vx_error err = {0};
+            vx_status status = vx_source_open_memory(&source, part, cut, path, &err);
+            if (status == VX_OK && strstr(names[n], ".onnx") == NULL)
+                fail_msg("%s opens when cut at %zu", path, cut);
+            if (status != VX_OK) assert_true(err.message[0] != '\0');
+            vx_source_close(&source);
+            free(part);
+        }
+        vx_heap_free(bytes);
+    }
+}
+
+/* A safetensors file of this header and that many zero bytes of data. */
+static void refuse_header(const char *json, size_t data_bytes, const char *part)
+{
+    uint64_t length = strlen(json);
+    char *file = calloc(1, 8 + length + data_bytes);
+    memcpy(file, &length, 8);
+    memcpy(file + 8, json, length);
+    expect_refusal(file, 8 + length + data_bytes, part);
+    free(file);
+}
+
+static void safetensors_lies_are_named(void **state)
+{
+    (void)state;
+    refuse_header("{}", 0, "no tensors");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                  "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                  8, "JSON");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3,
+                  "truncated");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 9, "follow");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                  "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                  8, "overlap");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "hole");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],"
+                  "\"data_offsets\":[0,0]}}",
+                  0, "impossible");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,0]}}", 0, "shape");
+    refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],"
+                  "\"data_offsets\":[0,4]}}",
+                  4, "shape");
+    refuse_header("{\"a\":{\"dtype\":\"F8_E5M2\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+                  "F8_E5M2");
+    refuse_header("{\"a\\u001b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+                  "clean UTF-8");
+    refuse_header("{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "0 bytes");
+    refuse_header("{\"a\":[]}", 0, "dtype");
+    refuse_header("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1, "1..0");
+    uint64_t lie = UINT64_MAX;
+    char file[9];
+    memcpy(file, &lie, 8);
+    file[8] = '{';
+    expect_refusal(file, 9, "claims");
+}
+
+static void quantised_lies_are_named(void **state)
+{
+    (void)state;
+    refuse_header("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                  "\"w.quant_state.bitsandbytes__fp4\":{\"dtype\":\"U8\",\"shape\":[1],"
+                  "\"data_offsets\":[1,2]}}",
+                  2, "FP4");
+    refuse_header("{\"w.quant_state.bitsandbytes__nf4\":{\"dtype\":\"U8\",\"shape\":[1],"
+                  "\"data_offsets\":[0,1]}}",
+                  1, "codes are not there");
+    refuse_header("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                  "\"w.quant_state.bitsandbytes__nf4\":{\"dtype\":\"U8\",\"shape\":[1],"
+                  "\"data_offsets\":[1,2]}}",
+                  2, "description");
+    refuse_header("{\"f.weight\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]},"
+                  "\"f.SCB\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                  8, "row scales");
+}
+
+static void unknown_files_get_advice(void **state)
+{
+    (void)state;
+    expect_refusal("<html>not found</html>", 22, "no weight file");
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
+    expect_refusal(pointer, sizeof pointer - 1, "git lfs pull");
+    vx_source *source;
+    vx_error err = {0};
+    assert_int_equal(vx_source_open(&source, DATA "absent", &err), VX_ERR_MISSING);
+    assert_null(source);
+    assert_int_equal(vx_source_open(&source, DATA, &err), VX_ERR_INPUT);
+    assert_int_equal(vx_source_open(&source, "/dev/null", &err), VX_ERR_INPUT);
+}
+
+/* ---- files from other tools that are refused on purpose */
+
+static void refuse_file(const char *name, const char *part)
+{
+    char path[512], *bytes;
+    size_t size;
+    snprintf(path, sizeof path, DATA "%s", name);
+    assert_int_equal(vx_file_read(path, 1 << 20, &bytes, &size, NULL), VX_OK);
+    expect_refusal(bytes, size, part);
+    vx_heap_free(bytes);
+}
+
+static void refusals_tell_what_to_do(void **state)
+{
+    (void)state;
+    refuse_file("legacy.bad.pth", "torch.save");
+    refuse_file("script.bad.pth", "TorchScript");
+    refuse_file("command.bad.pth", "posix.system");
+    refuse_file("object.bad.npy", "|O");
+    refuse_file("big_endian.bad.npy", ">f4");
+}
+
+/* ---- archives made here */
+
+typedef struct buffer {
+    unsigned char bytes[1 << 16];
+    size_t size;
+} buffer;
+
+static void put(buffer *b, const void *bytes, size_t size)
+{
+    assert_true(b->size + size <= sizeof b->bytes);
+    memcpy(b->bytes + b->size, bytes, size);
+    b->size += size;
+}
+
+static void put_number(buffer *b, uint64_t value, int bytes)
+{
+    put(b, &value, (size_t)bytes);
+}
+
+/* An entry to be written, and the lies about it. */
+typedef struct entry {
+    const char *name;
+    const void *data;
+    size_t size;
+    int method;
+    uint64_t claimed; /* inflated size; 0 for the true one */
+    uint32_t crc;
+} entry;
+
+static void make_zip(buffer *b, const entry *entries, int count)
+{
+    size_t offset[8];
+    b->size = 0;
+    for (int i = 0; i < count; i++) {
+        const entry *e = &entries[i];
+        offset[i] = b->size;
+        put_number(b, 0x04034b50, 4);
+        put(b, (const char[22]){0}, 22); /* sizes come from the directory */
+        put_number(b, strlen(e->name), 2);
+        put_number(b, 0, 2);
+        put(b, e->name, strlen(e->name));
+        put(b, e->data, e->size);
+    }
+    size_t directory = b->size;
+    for (int i = 0; i < count; i++) {
+        const entry *e = &entries[i];
+        put_number(b, 0x02014b50, 4);
+        put_number(b, 0, 4);
+        put_number(b, 0, 2);
+        put_number(b, (uint64_t)e->method, 2);
+        put_number(b, 0, 4);
+        put_number(b, e->crc, 4);
+        put_number(b, e->size, 4);
+        put_number(b, e->claimed ? e->claimed : e->size, 4);
+        put_number(b, strlen(e->name), 2);
+        put_number(b, 0, 8);
+        put_number(b, 0, 4);
+        put_number(b, offset[i], 4);
+        put(b, e->name, strlen(e->name));
+    }
+    size_t length = b->size - directory;
+    put_number(b, 0x06054b50, 4);
+    put_number(b, 0, 4);
+    put_number(b, (uint64_t)count, 2);
+    put_number(b, (uint64_t)count, 2);
+    put_number(b, length, 4);
+    put_number(b, directory, 4);
+    put_number(b, 0, 2);
+}
+
+static buffer archive; /* one at a time; too large for a stack under ASan */
+
+static void refuse_pickle(const void *pickle, size_t size, const char *part)
+{
+    static const float values[4] = {1, 2, 3, 4};
+    const entry entries[] = {{"a/data.pkl", pickle, size, 0, 0, 0},
+                             {"a/data/0", values, sizeof values, 0, 0, 0}};
+    make_zip(&archive, entries, 2);
+    expect_refusal(archive.bytes, archive.size, part);
+}
+#define REFUSE_PICKLE(text, part) refuse_pickle(text, sizeof(text) - 1, part)
+
+/* The pickle of {"w": tensor} with these offset, sizes and strides as opcodes. */
+#define TENSOR(offset, sizes, strides)                                                             \
+    "\x80\x02}X\1\0\0\0w"                                                                          \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"                  \
+    "X\1\0\0\0\x30X\3\0\0\0cpuK\4tQ" offset sizes strides "\x89NtRs."
+
+static void pickles_stay_inside_their_storage(void **state)
+{
+    (void)state;
+    static const char good[] = TENSOR("K\1", "K\3\x85", "K\1\x85");
+    static const float values[4] = {1, 2, 3, 4};
+    const entry entries[] = {{"a/data.pkl", good, sizeof good - 1, 0, 0, 0},
+                             {"a/data/0", values, sizeof values, 0, 0, 0}};
+    make_zip(&archive, entries, 2);
+    vx_source *source;
+    vx_error err = {0};
+    if (vx_source_open_memory(&source, archive.bytes, archive.size, "good", &err) != VX_OK)
+        fail_msg("%s", err.message);
+    float back[3];
+    vx_source_read(source, vx_source_find(source, "w"), 0, 3, back, NULL);
+    assert_memory_equal(back, values + 1, sizeof back);
+    vx_source_close(&source);
+
+    REFUSE_PICKLE(TENSOR("K\2", "K\3\x85", "K\1\x85"), "beyond its storage");
+    REFUSE_PICKLE(TENSOR("J\xff\xff\xff\xff", "K\1\x85", "K\1\x85"), "beyond its storage");
+    REFUSE_PICKLE(TENSOR("K\0", "K\3\x85", "K\2\x85"), "beyond its storage");
+    REFUSE_PICKLE(TENSOR("K\0", "K\5\x85", "K\0\x85"), "repeats");
+    REFUSE_PICKLE(TENSOR("K\0", "K\2\x85", "J\xff\xff\xff\xff\x85"), "beyond its storage");
+    REFUSE_PICKLE(TENSOR("K\0", "\x8a\x08\0\0\0\0\0\0\0\x40\x85", "K\1\x85"), "impossible");
+    REFUSE_PICKLE(TENSOR("K\0", "K\1\x85", "K\1K\1\x86"), "not described");
+    REFUSE_PICKLE(TENSOR("K\0", "N\x85", "K\1\x85"), "not described");
+}
+
+static void pickles_build_nothing_else(void **state)
+{
+    (void)state;
+    REFUSE_PICKLE("cos\nsystem\n(X\2\0\0\0idtR.", "os.system");
+    REFUSE_PICKLE("\x80\4\x8c\10builtins\x8c\4eval\x93.", "builtins.eval");
+    REFUSE_PICKLE("\x80\2(ios\nsystem\n.", "opcode 0x69");
+    REFUSE_PICKLE("\x80\2)\x81.", "opcode 0x81");
+    REFUSE_PICKLE("ctorch\nFloatStorage\n)R.", "called");
+    REFUSE_PICKLE("K\1)R.", "no callee");
+    REFUSE_PICKLE("K\1}b.", "attributes");
+    REFUSE_PICKLE("\x80\x09.", "protocol");
+    REFUSE_PICKLE("K\1Q.", "storage");
+    REFUSE_PICKLE("h\0.", "not kept");
+    REFUSE_PICKLE("}r\xff\xff\xff\x7f.", "memo number");
+    REFUSE_PICKLE("t.", "mark");
+    REFUSE_PICKLE("\x87.", "stack is empty");
+    REFUSE_PICKLE("K\1(\x85.", "stack is empty"); /* what lies below a mark is out of reach */
+    REFUSE_PICKLE("}(K\1u.", "no value");
+    REFUSE_PICKLE("X\xff\xff\xff\xff.", "breaks off");
+    REFUSE_PICKLE("\x8d\xff\xff\xff\xff\xff\xff\xff\xff.", "breaks off");
+    REFUSE_PICKLE("cos", "breaks off");
+    REFUSE_PICKLE("}", "breaks off");
+    REFUSE_PICKLE(".", "stack is empty");
+    REFUSE_PICKLE("}.", "no tensors");
+}
+
+static void pickle_bombs_fizzle(void **state)
+{
+    (void)state;
+    char text[8192];
+    /* 4000 lists inside one another. */
+    size_t at = 0;
+    for (int i = 0; i < 4000; i++)
+        text[at++] = ']';
+    for (int i = 0; i < 3999; i++)
+        text[at++] = 'a';
+    text[at++] = '.';
+    refuse_pickle(text, at, "nested deeper");
+
+    /* Each of 30 lists holds the one before twice: 2^30 visits if they were followed. */
+    memcpy(text, "]q", 3); /* with the NUL: entry 0 */
+    at = 3;
+    for (int i = 1; i < 30; i++) {
+        const char level[] = {']', 'q', (char)i, '(', 'h', (char)(i - 1), 'h', (char)(i - 1), 'e'};
+        memcpy(text + at, level, sizeof level);
+        at += sizeof level;
+    }
+    text[at++] = '.';
+    refuse_pickle(text, at, "unfold");
+
+    /* A list that holds itself. */
+    refuse_pickle("]q\0h\0a.", 7, "nested deeper");
+}
+
+static void archives_that_lie_are_refused(void **state)
+{
+    (void)state;
+    static const char pickle[] = "}.";
+    entry one = {"a/data.pkl", pickle, 2, 0, 0, 0};
+    make_zip(&archive, &one, 1);
+    size_t end = archive.size - 22, directory = end - 46 - strlen(one.name);
+    static const struct {
+        bool in_end;
+        size_t at;
+        unsigned char value;
+        const char *part;
+    } lies[] = {
+        {true, 10, 9, "beyond the file"},        /* entries */
+        {true, 18, 9, "beyond the file"},        /* offset of the directory */
+        {true, 4, 1, "split"},                   /* disk */
+        {false, 43, 9, "not where"},             /* local header */
+        {false, 21, 9, "beyond the end"},        /* stored size */
+        {false, 24, 9, "two sizes"},             /* inflated size */
+        {false, 8, 1, "encrypted"},              /* flags */
+        {false, 28, 99, "directory is damaged"}, /* length of the name */
+        {false, 10, 12, "method 12"},
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        buffer *copy = malloc(sizeof *copy);
+        *copy = archive;
+        copy->bytes[(lies[i].in_end ? end : directory) + lies[i].at] = lies[i].value;
+        expect_refusal(copy->bytes, copy->size, lies[i].part);
+        free(copy);
+    }
+    const entry twice[] = {one, one};
+    make_zip(&archive, twice, 2);
+    expect_refusal(archive.bytes, archive.size, "twice");
+    const entry other = {"readme", "x", 1, 0, 0, 0};
+    make_zip(&archive, &other, 1);
+    expect_refusal(archive.bytes, archive.size, "neither");
+    const entry lost = {"a.npy", "\x93NUMPY\1\0\xff\xff{}", 12, 0, 0, 0};
+    make_zip(&archive, &lost, 1);
+    expect_refusal(archive.bytes, archive.size, "claims");
+}
+
+static void zip_bombs_are_not_unpacked(void **state)
+{
+    (void)state;
+    static unsigned char zeroes[1 << 16], packed[1 << 10];
+    z_stream stream = {.next_in = zeroes,
+                       .avail_in = sizeof zeroes,
+                       .next_out = packed,
+                       .avail_out = sizeof packed};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&stream);
+    int64_t before = vx_heap_read().bytes;
+    entry bomb = {"a.npy", packed, stream.total_out, 8, 0xFFFFFFF0u, 0};
+    make_zip(&archive, &bomb, 1);
+    expect_refusal(archive.bytes, archive.size, "unpack to more");
+    bomb.claimed = 200 << 20;
+    make_zip(&archive, &bomb, 1);
+    expect_refusal(archive.bytes, archive.size, "claims to unpack");
+    bomb.claimed = 1 << 10; /* more comes out than was claimed */
+    make_zip(&archive, &bomb, 1);
+    expect_refusal(archive.bytes, archive.size, "does not unpack");
+    bomb.claimed = sizeof zeroes; /* true, but the checksum is wrong */
+    bomb.crc = 1;
+    make_zip(&archive, &bomb, 1);
+    expect_refusal(archive.bytes, archive.size, "does not unpack");
+    assert_true(vx_heap_read().bytes - before < 1 << 20);
+}
+
+static void refuse_npy(const char *header, size_t data_bytes, const char *part)
+{
+    buffer *b = &archive;
+    b->size = 0;
+    put(b, "\x93NUMPY\1\0", 8);
+    put_number(b, strlen(header), 2);
+    put(b, header, strlen(header));
+    memset(b->bytes + b->size, 0, data_bytes);
+    b->size += data_bytes;
+    expect_refusal(b->bytes, b->size, part);
+}
+
+static void npy_lies_are_named(void **state)
+{
+    (void)state;
+    refuse_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 7, "needs 8");
+    refuse_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 9, "needs 8");
+    refuse_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", 0,
+               "damaged");
+    refuse_npy("{'descr': '<f4', 'fortran_order': True, 'shape': (4611686018427387904, 16)}", 0,
+               "impossible");
+    refuse_npy("{'descr': '<f4', 'fortran_order': Maybe, 'shape': ()}", 4, "damaged");
+    refuse_npy("{'descr': '<f4', 'shape': ()}", 4, "damaged");
+    refuse_npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", 4, "plain");
+    refuse_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", 4, "damaged");
+    refuse_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (", 4, "damaged");
+    refuse_npy("__import__('os').system('id')", 4, "damaged");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_prefix_of_a_file_opens),
+        cmocka_unit_test(safetensors_lies_are_named),
+        cmocka_unit_test(quantised_lies_are_named),
+        cmocka_unit_test(unknown_files_get_advice),
+        cmocka_unit_test(refusals_tell_what_to_do),
+        cmocka_unit_test(pickles_stay_inside_their_storage),
+        cmocka_unit_test(pickles_build_nothing_else),
+        cmocka_unit_test(pickle_bombs_fizzle),
+        cmocka_unit_test(archives_that_lie_are_refused),
+        cmocka_unit_test(zip_bombs_are_not_unpacked),
+        cmocka_unit_test(npy_lies_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+"""Trains one of the two CLIP models that verify: `b` or `l`.
+
+    python train_clip.py b|l [--until N] [--cooldown N]
+
+Each step draws pictures in pairs that differ in one attribute and words each pair alike, so every
+picture has a hard negative caption and every caption a hard negative picture.  A sigmoid loss on
+all pairs of the batch gives the cosine one threshold: right or wrong, whatever the caption names.
+"""
+import argparse
+import random
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import draw
+from captions import caption, choose_named, matches, wrong_by_one
+from common import HOME, Optimizer, Run, schedule, settings, weights
+from draw import ATTRIBUTES, NAMES, visible
+from nets_image import CLIP_B, CLIP_L, Clip
+from train_judge import Drawings, to_input, wear
+from train_text import wander
+from vocabulary import Tokenizer
+
+PLAIN = ('embedding', 'projection', 'heads', 'patch', 'logit')
+OFTEN = {'mood': 3., 'beard': 2.5, 'eyes': 2.5, 'skin': 1.5, 'hat_colour': 2., 'glasses': 1.5}
+MEAN = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(1, 3, 1, 1)
+DEVIATION = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(1, 3, 1, 1)
+PAIRS = 24
+
+
+class Learner(nn.Module):
+    """CLIP with a bias for the sigmoid and throw-away readers of both embeddings."""
+
+    def __init__(self, vocabulary, p):
+        super().__init__()
+        self.clip, self.logit_bias = Clip(vocabulary, p), nn.Parameter(torch.tensor(-6.))
+        sizes = [len(v) for v in ATTRIBUTES.values()]
+        self.image_heads = nn.ModuleList([nn.Linear(p['width'], n) for n in sizes])
+        self.text_heads = nn.ModuleList([nn.Linear(p['text'], n + 1) for n in sizes])
+
+    def threshold(self):
+        """The cosine above which picture and caption belong together."""
+        return float(-self.logit_bias / self.clip.logit_scale.exp())
+
+
+def normal(x):
+    """From -1..1 to CLIP's normalised colours."""
+    return ((x + 1) / 2 - MEAN) / DEVIATION
+
+
+def pairs(rng, pool, count):
+    """Pictures, captions and names in neighbours that differ in one named attribute."""
+    pictures, people, named = [], [], []
+    while len(people) < 2 * count:
+        picture, a, still = rng.choice(pool.items)
+        names = choose_named(a, rng)
+        if not still:
+            names.discard('mood')
+        b, changed = wrong_by_one(a, names, rng, OFTEN)
+        if b is None:
+            continue
+        b = draw.settle(b)
+        if pool.split == 'train' and draw.held_out(b):
+            continue
+        twin, _, _ = pool.draw(rng, b, torch.zeros(7).numpy())
+        pictures += [picture, twin]
+        people += [a, b]
+        named += [names, names]
+    return pictures, people, named
+
+
+def right_pairs(people, named):
+    n = len(people)
+    return torch.tensor([[matches(people[j], named[j], people[i]) for j in range(n)]
+                         for i in range(n)])
+
+
+def score_loss(net, image, text, same):
+    """Sigmoid loss of all pairs; neighbours that differ in one attribute count as much as right ones."""
+    logits = net.clip.logit_scale.exp() * image @ text.T + net.logit_bias
+    right = F.softplus(-logits)[same].mean()
+    n = len(logits)
+    twin = torch.arange(n) ^ 1
+    hard = ~same[torch.arange(n), twin]
+    close = logits[torch.arange(n), twin]
+    wrong = F.softplus(close)[hard].mean()
+    rest = F.softplus(logits)[~same].mean()
+    own = logits.diagonal()
+    order = F.softplus(close - own)[hard].mean() + F.softplus(close[twin] - own)[hard[twin]].mean()
+    return right + wrong + rest + .5 * order, logits
+
+
+def evaluate(net, tokenizer, count=200):
+    rng = random.Random(8)
+    pool = Drawings('test', 'clip test', count)
+    people, x = [a for _, a, _ in pool.items], to_input([p for p, *_ in pool.items])
+    named = [choose_named(a, rng) for a in people]
+    texts = [caption(a, rng, n)[0] for a, n in zip(people, named)]
+    wrong = [wrong_by_one(a, n, rng)[0] for a, n in zip(people, named)]
+    keep = [i for i, b in enumerate(wrong) if b]
+    others = [caption(wrong[i], rng, named[i])[0] for i in keep]
+    with torch.no_grad():
+        v, t, o = net.clip.image(normal(x)), net.clip.text(tokenizer(texts)), \
+            net.clip.text(tokenizer(others))
+    s, limit = v @ t.T, net.threshold()
+    own, near = s.diagonal(), (v[keep] * o).sum(1)
+    far = torch.tensor([[not matches(people[j], named[j], people[i]) for j in range(count)]
+                        for i in range(count)])
+    return {'threshold': limit, 'accept': (own > limit).float().mean().item(),
+            'reject_other': (s < limit)[far].float().mean().item(),
+            'reject_one_wrong': (near < limit).float().mean().item(),
+            'right_above_wrong': (own[keep] > near).float().mean().item()}
+
+
+def main():
+    which = sys.argv.pop(1)
+    a = settings(argparse.ArgumentParser(description=__doc__), 3000, 1500)
+    tokenizer = Tokenizer('clip')
+    net = Learner(tokenizer.size, CLIP_B if which == 'b' else CLIP_L)
+    if not (HOME / f'clip_{which}' / 'state.pt').exists():
+        text = weights('text')
+        net.clip.text_model.load_state_dict({k[len('clip.text_model.'):]: v for k, v in text.items()
+                                             if k.startswith('clip.text_model.')})
+    run = Run(f'clip_{which}', net, Optimizer(net, .002, 1.5e-3, PLAIN), average=.99)
+    pool = Drawings('train', f'{which}{run.iteration}', 3000, moving=.3)
+    while run.iteration < a.until:
+        rng = run.random()
+        pool.renew(rng, 8)
+        pictures, people, named = pairs(rng, pool, PAIRS)
+        texts = [wander(caption(p, rng, n)[0], rng) for p, n in zip(people, named)]
+        y = torch.tensor([[ATTRIBUTES[n].index(p[n]) for n in NAMES] for p in people])
+        seen = torch.tensor([[visible(p, n) for n in NAMES] for p in people])
+        open_ = torch.tensor([[ATTRIBUTES[n].index(p[n]) if n in q else len(ATTRIBUTES[n])
+                               for n in NAMES] for p, q in zip(people, named)])
+        with torch.autocast('cpu', torch.bfloat16):
+            hidden = net.clip.vision_model(normal(wear(to_input(pictures), rng)))
+            pooled = net.clip.text_model(tokenizer(texts))
+            image = net.clip.visual_projection(hidden)
+            text = net.clip.text_projection(pooled)
+            reads = [h(hidden).float() for h in net.image_heads]
+            words = [h(pooled).float() for h in net.text_heads]
+        image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
+        loss, logits = score_loss(net, image, text, right_pairs(people, named))
+        looks = sum((F.cross_entropy(o, y[:, k], reduction='none') * seen[:, k]).mean()
+                    for k, o in enumerate(reads)) / len(NAMES)
+        says = sum(F.cross_entropy(o, open_[:, k]) for k, o in enumerate(words)) / len(NAMES)
+        (loss + 2 * looks + says).backward()
+        run.step(schedule(run.iteration, a.until, a.cooldown, 50), 2.)
+        run.note(loss=loss.item(), looks=looks.item(), says=says.item())
+        if run.iteration % 100 == 0:
+            run.report()
+        if run.iteration % 400 == 0:
+            run.say('held-out drawings', evaluate(run.ema, tokenizer))
+    run.say('held-out drawings', evaluate(run.ema, tokenizer))
+    run.save()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,177 @@
+"""Trains F, W and G of LivePortrait on pairs of drawings; M learns in train_motion.py.
+
+    python train_portrait.py [--until N] [--cooldown N]
+
+The same weights see growing pictures (STAGES).  Key points are the renderer's until the last stage,
+which takes M's own, as inference does.
+"""
+import argparse
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import draw
+from common import Run, Optimizer, schedule, settings, weights
+from nets_portrait import POINTS, Portrait, centres, keypoints
+
+# (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
+STAGES = ((0, 64, (2, 1, 1), 8, 2), (1000, 128, (2, 1, 1), 4, 3), (2800, 256, (2, 2, 2), 3, 3))
+
+
+def control_table():
+    """What each control adds to the key points, [9,21,3] in units of 128.
+
+    x and y follow the drawing.  z moves nothing that is drawn: it lets a control choose among the
+    depths of the volume, where F keeps the shut eye or the open mouth.
+    """
+    a, shape = draw.character(0)[0] | {'kind': 'man'}, np.zeros(len(draw.SHAPE))
+    table = np.zeros((9, POINTS, 3), np.float32)
+    for i in range(9):
+        m = np.zeros(15)
+        m[draw.JAW + i] = 1
+        up = draw.landmarks(a, shape, m)[1]
+        m[draw.JAW + i] = -1
+        down = draw.landmarks(a, shape, m)[1]
+        table[i] = (up - down) / 2 if draw.CONTROLS[i] in ('smile', 'brow', 'gaze_x', 'gaze_y') \
+            else up
+    for name, point, z in (('jaw', 20, .5), ('lip_round', 19, .5), ('lip_wide', 19, -.4),
+                           ('smile', 17, .35), ('smile', 18, .35), ('blink_l', 11, .5),
+                           ('blink_r', 14, .5), ('brow', 9, .2), ('brow', 10, .2)):
+        table[draw.CONTROLS.index(name), point, 2] = z
+    return table
+
+
+TABLE = torch.from_numpy(control_table())
+
+
+def tensor(pictures):
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(255)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def labels(characters, motions):
+    """The renderer's truth as M should tell it: kp, exp, angles, t, scale."""
+    m = torch.from_numpy(np.stack(motions)).float()
+    kp = torch.from_numpy(np.stack([draw.landmarks(a, s, np.zeros(15))[0] for a, s in characters]))
+    t = torch.tensor([[(draw.Face(a, s).x - 128) / 128, (draw.Face(a, s).y - 128) / 128, 0]
+                      for a, s in characters])
+    t[:, :2] += m[:, draw.TX:draw.TY + 1]
+    exp = torch.einsum('bc,ckx->bkx', m[:, draw.JAW:], TABLE)
+    return {'kp': kp.float(), 'exp': exp, 'angles': m[:, :3], 't': t.float(),
+            'scale': m[:, draw.SCALE]}
+
+
+def points(k):
+    return keypoints(k['kp'], k['exp'], k['angles'], k['t'], k['scale'])
+
+
+def driven(k, motions, still):
+    """Key points of the source's face under other motions, as the engine drives it."""
+    m, s = (torch.from_numpy(np.stack(v)).float() for v in (motions, still))
+    n = len(m) // len(s)
+    k, s = {q: v.repeat_interleave(n, 0) for q, v in k.items()}, s.repeat_interleave(n, 0)
+    t = k['t'].clone()
+    t[:, :2] += (m - s)[:, draw.TX:draw.TY + 1]
+    exp = torch.einsum('bc,ckx->bkx', m[:, draw.JAW:], TABLE)
+    return keypoints(k['kp'], exp, k['angles'] + (m - s)[:, :3], t,
+                     k['scale'] * m[:, draw.SCALE] / s[:, draw.SCALE])
+
+
+def attention(x, n):
+    """Where the loss looks harder, [B,1,n,n]: eyes and mouth of the target."""
+    g, w = centres(n), 1.
+    for at, sx, sy, k in ((x[:, 11:14].mean(1), .13, .15, 4), (x[:, 14:17].mean(1), .13, .15, 4),
+                          (x[:, 17:21].mean(1), .2, .17, 5)):
+        w = w + k * torch.exp(-.5 * ((g[None, None] - at[:, 0, None, None]) / sx) ** 2
+                              - .5 * ((g[None, :, None] - at[:, 1, None, None]) / sy) ** 2)
+    return w[:, None]
+
+
+def picture_loss(logits, y, weight, factor: int):
+    """L1 weighted at eyes and mouth, L1 of gradients, L1 of 4x4 and 16x16 means; and the MSE."""
+    r = torch.sigmoid(F.pixel_shuffle(logits.float(), factor)) - y
+    b, _, s, _ = r.shape
+    n = s // 4
+    l1 = (r.abs().reshape(b, 3, n, 4, n, 4).mean((1, 3, 5)) * weight[:, 0]).mean()
+    edge = (r[..., 1:] - r[..., :-1]).abs().mean() + (r[..., 1:, :] - r[..., :-1, :]).abs().mean()
+    r2 = r.reshape(b, 3, n, 4, n, 4).mean((3, 5))
+    r3 = r2.reshape(b, 3, n // 4, 4, n // 4, 4).mean((3, 5))
+    mse = (r * r).mean()
+    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 2 * mse, mse
+
+
+fused_loss = torch.compile(picture_loss, dynamic=False)
+
+
+def batch(rng, size, sources, targets):
+    people = [draw.character(rng.getrandbits(40)) for _ in range(sources)]
+    still = [draw.random_motion(rng, rng.random() < .85) for _ in people]
+    motions = [draw.random_motion(rng, pose=rng.choice((.3, 1., 1.)))
+               for _ in range(sources * targets)]
+    x = tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
+    y = tensor([draw.render(*people[i // targets], m, 2 * size) for i, m in enumerate(motions)])
+    return people, still, motions, x, y
+
+
+def psnr(a, b):
+    return -10 * (a - b).pow(2).mean((1, 2, 3)).log10()
+
+
+def evaluate(net, size, divisor, count=24):
+    """Held-out characters, true key points: PSNR over the full and the talking range."""
+    import random
+    rng, result = random.Random(5), {}
+    people = [draw.character(i, 'test') for i in range(count)]
+    still = [draw.mood_motion(a['mood']) for a, _ in people]
+    x = tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
+    k = labels(people, still)
+    for name, pose in (('full', 1.), ('talking', .3)):
+        motions = [draw.random_motion(rng, pose=pose) for _ in people]
+        y = tensor([draw.render(a, s, m, 2 * size) for (a, s), m in zip(people, motions)])
+        with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+            out = torch.cat([net.spade_generator.picture(
+                net(x[i:i + 8], points({q: v[i:i + 8] for q, v in k.items()}),
+                    driven({q: v[i:i + 8] for q, v in k.items()}, motions[i:i + 8],
+                           still[i:i + 8]), divisor)[0]) for i in range(0, count, 8)])
+        result[name] = psnr(out, y).mean().item()
+    small = [F.interpolate(v[:8], size=160, mode='area').permute(0, 2, 3, 1).numpy()
+             for v in (x, y, out)]
+    return result, np.concatenate([np.concatenate(list(v), 1) for v in small])
+
+
+def main():
+    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 1000)
+    net = Portrait()
+    net.motion_extractor.requires_grad_(False)
+    run = Run('portrait', net, Optimizer(net, .004, 2e-3, ('first', 'conv_img', 'compress')),
+              average=.997)
+    while run.iteration < a.until:
+        rng, it = run.random(), run.iteration
+        _, size, divisor, sources, targets = [s for s in STAGES if s[0] <= it][-1]
+        people, still, motions, x, y = batch(rng, size, sources, targets)
+        k = labels(people, still)
+        xs, xd = points(k), driven(k, motions, still)
+        net.train()
+        with torch.autocast('cpu', torch.bfloat16):
+            logits, by = net(x, xs, xd, divisor)
+        loss, mse = fused_loss(logits, y, attention(xd, size // 2), 4)
+        want = xs.repeat_interleave(targets, 0) - xd
+        got = F.grid_sample(by, xd[:, None, None], align_corners=False)[:, :, 0, 0].transpose(1, 2)
+        flow = (got - want).abs().mean()
+        (loss + max(0., 1 - it / 2800) * flow).backward()
+        run.step(schedule(it, a.until, a.cooldown))
+        run.note(loss=loss, mse=mse, flow=flow * 128)
+        if run.iteration % 100 == 0:
+            m = sum(run.means['mse']) / len(run.means['mse'])
+            run.report(psnr=-10 * np.log10(m), size=size)
+        if run.iteration % 300 == 0:
+            from PIL import Image
+            scores, sheet = evaluate(run.ema, size, divisor)
+            run.say('held out', size, scores)
+            Image.fromarray((sheet * 255).astype(np.uint8)).save(run.dir / 'sheet.png')
+    run.save()
+
+
+if __name__ == '__main__':
+    main()

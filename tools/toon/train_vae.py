@@ -1,0 +1,119 @@
+"""Trains FLUX's autoencoder on crops of drawings, small ones first (STAGES).
+
+    python train_vae.py [--until N] [--cooldown N]
+
+Loss: L1 + 0.5 L1 of gradients + MSE + KL.  A floor under the latents' noise keeps neighbours of a
+latent decodable, which is what the transformer's small errors ask for.  At NORMALISE the latents'
+mean and deviation of each channel are folded into the two convolutions that touch them.
+"""
+import argparse
+import math
+
+import numpy as np
+import torch
+
+import draw
+from common import Optimizer, Run, schedule, settings
+from nets_image import Autoencoder
+
+# (first iteration, crop, batch); pictures are drawn at 256
+STAGES = ((0, 64, 16), (1600, 128, 6), (2250, 256, 3))
+NORMALISE = 1600
+FLOOR = -4.6
+
+
+def picture(rng):
+    a, shape = draw.character(rng.getrandbits(40))
+    if rng.random() < .6:
+        shape = shape * rng.random()
+        return draw.render(a, shape, draw.mood_motion(a['mood']))
+    return draw.render(a, shape, draw.random_motion(rng))
+
+
+def tensor(pictures):
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def batch(rng, size, count):
+    """Crops, four to a picture, half of them mirrored; places are multiples of the latent's cell."""
+    out = []
+    while len(out) < count:
+        p = picture(rng)
+        for _ in range(min(4 if size < 256 else 1, count - len(out))):
+            y, x = (16 * rng.randint(0, (256 - size) // 16) for _ in range(2))
+            c = p[y:y + size, x:x + size]
+            out.append(c[:, ::-1] if rng.random() < .3 else c)
+    return tensor(out)
+
+
+def held_out(count=12):
+    people = [draw.character(i, 'test') for i in range(count)]
+    return tensor([draw.render(a, s * 0, draw.mood_motion(a['mood'])) for a, s in people])
+
+
+def evaluate(net, x):
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        z = net.encode(x)[0]
+        y = net.decoder(z).float().clamp(-1, 1)
+    return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item(), z, y
+
+
+def normalise(net, mean, deviation):
+    """Folds (z - mean) / deviation into the last convolution before z and the first after it."""
+    n = len(mean)
+    with torch.no_grad():
+        last, first = net.encoder.conv_out, net.decoder.conv_in
+        last.bias[:n].sub_(mean)
+        last.bias[n:].sub_(2 * deviation.log())
+        last.weight[:n].div_(deviation[:, None, None, None])
+        last.bias[:n].div_(deviation)
+        first.bias.add_((first.weight * mean[None, :, None, None]).sum((1, 2, 3)))
+        first.weight.mul_(deviation[None, :, None, None])
+
+
+def main():
+    a = settings(argparse.ArgumentParser(description=__doc__), 2450, 700)
+    net = Autoencoder()
+    with torch.no_grad():
+        net.encoder.conv_out.bias[16:] = -3
+    run = Run('vae', net, Optimizer(net, .002, 2e-3, ('conv_in', 'conv_out')), average=.995)
+    test = held_out()
+    while run.iteration < a.until:
+        rng, it = run.random(), run.iteration
+        _, size, count = [s for s in STAGES if s[0] <= it][-1]
+        if it == NORMALISE:
+            with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+                z = torch.cat([run.ema.encode(tensor([picture(rng) for _ in range(8)]))[0]
+                               for _ in range(6)])
+            mean, deviation = z.mean((0, 2, 3)), z.std((0, 2, 3))
+            run.say('latent deviations', [round(v, 2) for v in deviation.tolist()])
+            normalise(net, mean, deviation)
+            normalise(run.ema, mean, deviation)
+        x = batch(rng, size, count)
+        with torch.autocast('cpu', torch.bfloat16):
+            mean, logvar = net.encode(x)
+            logvar = logvar.clamp(FLOOR, 4)
+            z = mean + torch.randn_like(mean) * (logvar / 2).exp()
+            y = net.decoder(z)
+        d = y.float() - x
+        l1 = d.abs().mean()
+        edge = (d[..., 1:] - d[..., :-1]).abs().mean() \
+            + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
+        kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
+        (l1 + .5 * edge + (d ** 2).mean() + 3e-4 * kl).backward()
+        run.step(schedule(it, a.until, a.cooldown, 30))
+        run.note(l1=l1.item(), edge=edge.item(), kl=kl.item(), mse=(d ** 2).mean().item())
+        if run.iteration % 100 == 0:
+            m = sum(run.means['mse']) / len(run.means['mse'])
+            run.report(psnr=10 * math.log10(4 / m), held_out_256=evaluate(run.ema, test[:6])[0])
+    from PIL import Image
+    value, z, y = evaluate(run.ema, test)
+    run.say('held out', value, 'latents', z.mean().item(), z.std().item())
+    both = ((torch.cat([test[:6], y[:6]]) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
+    Image.fromarray(draw.sheet(list(both), 6)).save(run.dir / 'sheet.png')
+    run.save()
+
+
+if __name__ == '__main__':
+    main()

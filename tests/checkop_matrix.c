@@ -250,3 +250,59 @@ static const transpose_case transpose_bench[] = {
 const co_op co_conv_transpose1d_op = {CO_OP(conv_transpose1d), .body = transpose_body,
                                       CO_VARIANTS(transpose_cases), .draw = transpose_draw,
                                       CO_BENCH(transpose_bench)};
+
+/* ---- lstm ---------------------------------------------------------------------------------- */
+
+typedef struct lstm_case {
+    const char *label;
+    vx_dtype store, compute, x, out;
+    int64_t rows, in, hidden;
+    bool bias;
+    co_place place;
+} lstm_case;
+
+/* Weights of torch's initial scale, so that the state neither dies nor saturates. In f32 the errors
+ * of the gates are a few units of 1, damped by the forget gates. In bf16 the state is rounded before
+ * each step, and where backend and reference fall on two sides of a rounding limit they differ by
+ * one unit (2^-8) of a value below 1 until that has faded. */
+static vx_status lstm_body(co *c, const void *variant)
+{
+    const lstm_case *v = variant;
+    const co_fill one = {.scale = 1};
+    vx_dtype compute = co_compute(v->compute);
+    vx_weight description = vx_weight_linear(8 * v->hidden, v->in, v->store, compute);
+    description.kind = VX_WEIGHT_LSTM;
+    vx_lstm_args a = {0};
+    a.x = co_input(c, v->x, v->rows, v->in, v->place, one);
+    a.w = co_weight(c, description, (co_fill){.scale = 1 / sqrt((double)v->hidden)});
+    if (a.w == NULL) return VX_ERR_INTERNAL;
+    a.bias = co_vector(c, v->bias, 8 * v->hidden, (co_fill){.scale = 0.1});
+    const co_tolerance tolerance = {.abs = compute == VX_BF16 ? 4e-3 : 1e-5};
+    a.out = co_output(c, v->out, v->rows, 2 * v->hidden, v->place, tolerance);
+    return vx_lstm(co_ctx(c), &a);
+}
+
+static void lstm_draw(co_random *random, void *variant)
+{
+    lstm_case *v = variant;
+    v->store = co_dtype(random), v->compute = co_dtype(random);
+    v->x = co_dtype(random), v->out = co_dtype(random);
+    v->rows = co_range(random, 1, 90);
+    v->in = co_range(random, 1, 90), v->hidden = co_range(random, 1, 70);
+    v->bias = co_range(random, 0, 1);
+    v->place = co_anywhere(random, true);
+}
+
+static const lstm_case lstm_cases[] = {
+    {"one step, one unit", F, F, F, F, 1, 1, 1, true, {0}},
+    {"one unit bf16", F, B, B, B, 5, 3, 1, true, {0}},
+    {"Kokoro", F, F, F, F, 40, 640, 256, true, {0, 128, 0, false}},
+    {"Kokoro bf16", B, B, B, B, 40, 512, 256, true, {0}},
+};
+static const lstm_case lstm_bench[] = {
+    {"314x640 H256 f32", F, F, F, F, 314, 640, 256, true, {0}},
+    {"720x640 H256 f32", F, F, F, F, 720, 640, 256, true, {0}},
+    {"720x640 H256 bf16", F, B, F, F, 720, 640, 256, true, {0}},
+};
+const co_op co_lstm_op = {CO_OP(lstm), .body = lstm_body, CO_VARIANTS(lstm_cases),
+                          .draw = lstm_draw, CO_BENCH(lstm_bench)};

@@ -114,6 +114,8 @@ static const vx_backend_ops cpu_ops = {
     .conv1d = vx_cpu_conv1d,
     .conv_transpose1d_scratch = vx_cpu_conv_transpose1d_scratch,
     .conv_transpose1d = vx_cpu_conv_transpose1d,
+    .lstm_scratch = vx_cpu_lstm_scratch,
+    .lstm = vx_cpu_lstm,
 };
 
 vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)

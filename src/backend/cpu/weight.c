@@ -211,6 +211,9 @@ vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
     packing p = {.w = w, .l = l, .err = err, .row_floats = w->in * w->kernel[2]};
     if (w->kind == VX_WEIGHT_LSTM) p.row_floats = w->in + w->out / 8;
     int64_t columns = w->kind == VX_WEIGHT_CONV_TRANSPOSE ? l->panels * VX_PANEL : VX_PANEL;
+    /* Gates and pairs that do not fill their block read as zero. */
+    if (w->kind == VX_WEIGHT_LSTM)
+        memset((char *)w->data + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
     p.plain = vx_heap_alloc((size_t)(columns * l->in * l->taps) * sizeof(float));
     if (p.plain == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");

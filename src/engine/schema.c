@@ -153,7 +153,9 @@ bool vx_field_convert(const vx_field *field, const char *text, size_t length, bo
     switch (field->type) {
     case VX_FIELD_TEXT:
     case VX_FIELD_WORD:
-        if (!typed || type == VX_YAML_TEXT) return convert_text(field, text, length, value, reason);
+        if (!typed || type == VX_YAML_TEXT ||
+            (field->numeric && (type == VX_YAML_INT || type == VX_YAML_FLOAT)))
+            return convert_text(field, text, length, value, reason);
         if (length > 0) {
             refuse(field, text, length, reason);
             size_t used = strlen(reason);

@@ -6,9 +6,8 @@
  * would be right. Texts, lists and nodes point into the document and live as long as it does.
  *
  *     static const vx_field rows[] = {
- *         {.key = "speed", .type = VX_FIELD_FLOAT, .offset = offsetof(params, speed),
- *          .min = 0.5, .max = 2, .fallback = "1"},
- *         {.key = NULL},
+ *         VX_ROW(params, speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
+ *         VX_ROWS_END,
  *     };
  *     VX_TRY(vx_schema_read(yaml, rows, &params, err)); */
 #ifndef VX_ENGINE_SCHEMA_H
@@ -54,9 +53,25 @@ typedef struct vx_field {
     vx_field_check check;           /* NULL for none */
 } vx_field;
 
-/* Reads the document's mapping into *out. All rows are set, absent ones to their defaults. The rows
- * of a mapping that is absent or required inside an absent one are set to defaults too.
- * VX_ERR_INPUT with line and advice, with the document's own code. */
+/* A row for a struct's member: of the same name, of another name, and a mapping whose rows lie in
+ * the struct itself. */
+#define VX_ROW_AS(name, params, member, kind, ...)                                                 \
+    {                                                                                              \
+        .key = name, .type = VX_FIELD_##kind, .offset = offsetof(params, member), __VA_ARGS__      \
+    }
+#define VX_ROW(params, member, kind, ...) VX_ROW_AS(#member, params, member, kind, __VA_ARGS__)
+#define VX_PART(name, ...)                                                                         \
+    {                                                                                              \
+        .key = name, .type = VX_FIELD_MAP, .offset = 0, __VA_ARGS__                                \
+    }
+#define VX_ROWS_END                                                                                \
+    {                                                                                              \
+        .key = NULL                                                                                \
+    }
+
+/* Reads the document's mapping into *out. All rows are set, absent ones to their defaults. What is
+ * required inside a mapping is required only where that mapping is there. VX_ERR_INPUT with line
+ * and advice, with the document's own code. */
 vx_status vx_schema_read(vx_yaml *yaml, const vx_field *fields, void *out, vx_error *err);
 
 /* Sets every row to its default. */

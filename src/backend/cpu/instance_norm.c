@@ -8,10 +8,10 @@
 
 static void (*const column_sums[VX_CPU_LEVELS])(const vx_tensor *, int64_t, int64_t, float *,
                                                 float *,
-                                                float *) = VX_SIMD_TABLE(vx_cpu_column_sums);
+                                                float *) = VX_SIMD_TABLE_BF16(vx_cpu_column_sums);
 static void (*const column_apply[VX_CPU_LEVELS])(const vx_cpu_columns *, const vx_tensor *,
                                                  const vx_tensor *, int64_t,
-                                                 int64_t) = VX_SIMD_TABLE(vx_cpu_column_apply);
+                                                 int64_t) = VX_SIMD_TABLE_BF16(vx_cpu_column_apply);
 
 /* More tiles would spend their time in the merge. */
 enum { SUM_TILES_MAX = 64, MERGE_COLS = 64 };

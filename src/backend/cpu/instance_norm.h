@@ -7,8 +7,8 @@
 /* Sums of rows [first, first + rows) of x, rows >= 1, for all C columns: shift[C] is the first of
  * these rows, sum[C] and square[C] are of what the rows differ from it. Shifted so, a column far
  * from zero keeps its digits. */
-VX_SIMD_DECLARE(void, vx_cpu_column_sums, const vx_tensor *x, int64_t first, int64_t rows,
-                float *shift, float *sum, float *square)
+VX_SIMD_DECLARE_BF16(void, vx_cpu_column_sums, const vx_tensor *x, int64_t first, int64_t rows,
+                     float *shift, float *sum, float *square)
 
 /* Factors of a column, each array with C floats: y = (x - mean)*gain + bias, then the activation or,
  * when turn is not NULL, Snake: y + amount*sin^2(pi*turn*y). */
@@ -17,7 +17,7 @@ typedef struct vx_cpu_columns {
     vx_act act;
 } vx_cpu_columns;
 
-VX_SIMD_DECLARE(void, vx_cpu_column_apply, const vx_cpu_columns *f, const vx_tensor *x,
-                const vx_tensor *out, int64_t first, int64_t rows)
+VX_SIMD_DECLARE_BF16(void, vx_cpu_column_apply, const vx_cpu_columns *f, const vx_tensor *x,
+                     const vx_tensor *out, int64_t first, int64_t rows)
 
 #endif

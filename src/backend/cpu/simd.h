@@ -1,5 +1,6 @@
 /* One vector of floats, by the level that a file is compiled for: 16 lanes (AVX-512), 8 (AVX2)
- * or 1.
+ * or 1. A fourth build, *_avx512bf16.c with VX_SIMD_DECLARE_BF16 and VX_SIMD_TABLE_BF16, is for kernels
+ * that spend their time rounding to bf16: the processor's own conversion, which takes denormals as 0.
  *
  * A kernel is written once in a file *.inc over these functions, each of its external functions
  * named VX_SIMD(name), and compiled by three small files (name.c, name_avx2.c, name_avx512.c) that
@@ -28,10 +29,22 @@
         name##_generic, name##_avx2, name##_avx512, name##_avx512                                  \
     }
 
+#define VX_SIMD_DECLARE_BF16(result, name, ...)                                                    \
+    VX_SIMD_DECLARE(result, name, __VA_ARGS__)                                                     \
+    result name##_avx512bf16(__VA_ARGS__);
+#define VX_SIMD_TABLE_BF16(name)                                                                   \
+    {                                                                                              \
+        name##_generic, name##_avx2, name##_avx512, name##_avx512bf16                              \
+    }
+
 #if defined(__AVX512F__)
 /* ---- AVX-512 */
 #include <immintrin.h>
+#if defined(__AVX512BF16__)
+#define VX_SIMD(name) name##_avx512bf16
+#else
 #define VX_SIMD(name) name##_avx512
+#endif
 enum { VF_LANES = 16 };
 typedef __m512 vf;
 typedef __mmask16 vf_mask;
@@ -64,6 +77,12 @@ static inline vf vf_from_bf16(__m256i bits)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
+#if defined(__AVX512BF16__)
+static inline __m256i vf_to_bf16(vf x)
+{
+    return (__m256i)_mm512_cvtneps_pbh(x);
+}
+#else
 static inline __m256i vf_to_bf16(vf x)
 {
     __m512i wide = _mm512_castps_si512(x);
@@ -73,6 +92,7 @@ static inline __m256i vf_to_bf16(vf x)
     sum = _mm512_mask_or_epi32(sum, nan, wide, _mm512_set1_epi32(0x400000));
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(sum, 16));
 }
+#endif
 static inline vf vf_load_bf16(const uint16_t *p)
 {
     return vf_from_bf16(_mm256_loadu_si256((const __m256i *)p));

@@ -1,0 +1,37 @@
+/* Settings: vortex.yaml (docs/SETTINGS.md), overridden by the command line. */
+#ifndef VX_ENGINE_SETTINGS_H
+#define VX_ENGINE_SETTINGS_H
+
+#include "base/log.h"
+#include "engine/schema.h"
+
+#define VX_LOG_LEVEL_NAMES "error|warn|info|debug"
+
+typedef struct vx_settings {
+    vx_yaml *document;  /* owns every text below; NULL when there is no file */
+    const char *device; /* "cpu", "cuda" or "cuda:N" */
+    int64_t threads;    /* 0: one for each processor this process may run on */
+    const char *pack;   /* NULL: toon, else speech */
+    int64_t soft_bytes; /* memory: a warning above it */
+    int64_t hard_bytes; /* memory: nothing is planned beyond it */
+    int64_t frames_max; /* Kokoro: the longest chunk, in frames of 25 ms */
+    int log_level;      /* vx_log_level */
+    vx_list voices;     /* vx_voice_alias, before the pack's */
+} vx_settings;
+
+/* Everything at its default. */
+void vx_settings_default(vx_settings *settings);
+
+/* Reads `path`, or, when it is NULL, $XDG_CONFIG_HOME/vortex/vortex.yaml if that is there.
+ * VX_ERR_MISSING when a path was given and there is no file, VX_ERR_INPUT with code "bad_settings"
+ * and the line. Close it in any case. */
+vx_status vx_settings_read(vx_settings *settings, const char *path, vx_error *err);
+vx_status vx_settings_parse(vx_settings *settings, const char *name, const char *text, size_t bytes,
+                            vx_error *err);
+/* Safe on a zeroed or closed one. */
+void vx_settings_close(vx_settings *settings);
+
+/* Whether the text names a device: "cpu", "cuda", "cuda:N". */
+bool vx_settings_is_device(const char *text);
+
+#endif

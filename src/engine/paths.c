@@ -28,7 +28,7 @@ void vx_path_folder(vx_path *out, const char *file)
     if (slash == NULL || length >= sizeof out->text)
         strcpy(out->text, ".");
     else {
-        memcpy(out->text, file, length);
+        memmove(out->text, file, length);
         out->text[length] = '\0';
     }
 }

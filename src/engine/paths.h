@@ -20,7 +20,7 @@ typedef struct vx_path {
 /* folder/name, or name alone when it is absolute or the folder is empty; false when it is too
  * long, and then *out is "". */
 bool vx_path_join(vx_path *out, const char *folder, const char *name);
-/* The folder that a file lies in, "." for a bare name. */
+/* The folder that a file lies in, "." for a bare name. `file` may be *out itself. */
 void vx_path_folder(vx_path *out, const char *file);
 /* The part after the last slash. */
 const char *vx_path_base(const char *path);

@@ -8,6 +8,7 @@
 #include <dnnl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 
@@ -417,4 +418,12 @@ bool vx_product_run(const vx_product *product, int size, const void *x, const vo
     if (status == dnnl_success) status = dnnl_stream_wait(set->stream);
     give_set(t, set);
     return status == dnnl_success;
+}
+
+const char *vx_onednn_version(void)
+{
+    static char text[32];
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(text, sizeof text, "%d.%d.%d", version->major, version->minor, version->patch);
+    return text;
 }

@@ -17,6 +17,8 @@
 
 /* The level that oneDNN may use here: processor and environment together. */
 vx_cpu_level vx_onednn_level(void);
+/* "2.6.3". */
+const char *vx_onednn_version(void);
 
 /* Columns of a weight panel, and the tile heights, largest first. */
 enum { VX_PANEL = 64, VX_TILE_SIZES = 4, VX_TILE_ROWS = 64 };

@@ -1,0 +1,231 @@
+/* vortex doctor: what this machine has, what is missing, the command that fixes it. */
+#include <dirent.h>
+#include <libavcodec/avcodec.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/onednn.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "engine/pack.h"
+#include "text/espeak.h"
+
+typedef enum check_state { CHECK_OK, CHECK_NOTE, CHECK_MISSING } check_state;
+
+/* Collects the findings: printed as they come, or gathered for the JSON. */
+typedef struct doctor {
+    const vx_cli *cli;
+    json_t *checks;
+    int missing;
+} doctor;
+
+/* One finding. `fix` is the command that mends it, NULL when nothing is to be done. */
+static void report(doctor *d, check_state state, const char *name, const char *fix,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static void report(doctor *d, check_state state, const char *name, const char *fix,
+                   const char *format, ...)
+{
+    static const char *const states[] = {"ok", "note", "missing"};
+    char detail[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    d->missing += state == CHECK_MISSING;
+    if (d->cli->json) {
+        json_array_append_new(d->checks,
+                              json_pack("{s:s, s:s, s:o, s:s?}", "name", name, "state",
+                                        states[state], "detail", vx_json_text(detail), "fix", fix));
+        return;
+    }
+    printf("%-8s %-18s %s\n", states[state], name, detail);
+    if (fix != NULL) printf("%28sfix: %s\n", "", fix);
+}
+
+static vx_status check_processor(doctor *d, vx_error *err)
+{
+    static const char *const levels[VX_CPU_LEVELS] = {"no vector level above SSE2", "AVX2",
+                                                      "AVX-512", "AVX-512 with bf16"};
+    vx_pool *pool = NULL;
+    vx_backend *backend = NULL;
+    VX_TRY(vx_pool_open(&pool, 0, err));
+    vx_status status = vx_backend_open_cpu(&backend, pool, err);
+    if (status == VX_OK) {
+        vx_cpu_level level = vx_cpu_of(backend)->level;
+        report(d, level == VX_CPU_GENERIC ? CHECK_NOTE : CHECK_OK, "processor", NULL,
+               "%s, %d usable, %s; computes in %s", backend->device.title, vx_pool_workers(pool),
+               levels[level], vx_dtype_name(backend->native));
+        report(d, CHECK_OK, "oneDNN", NULL, "%s", vx_onednn_version());
+    }
+    vx_backend_close(&backend);
+    vx_pool_close(&pool);
+    return status;
+}
+
+static void check_media(doctor *d)
+{
+    unsigned version = avcodec_version();
+    bool h264 = avcodec_find_encoder_by_name("libx264") != NULL;
+    bool aac = avcodec_find_encoder(AV_CODEC_ID_AAC) != NULL;
+    bool fine = h264 && aac;
+    report(d, fine ? CHECK_OK : CHECK_MISSING, "FFmpeg",
+           fine ? NULL : "apt-get install libavcodec59 (with libx264)",
+           "libavcodec %u.%u.%u, %s, %s", version >> 16, version >> 8 & 255, version & 255,
+           h264 ? "libx264" : "no libx264", aac ? "AAC" : "no AAC");
+}
+
+static void check_espeak(doctor *d)
+{
+    vx_error err = {0};
+    if (vx_espeak_open(&err) == VX_OK) {
+        report(d, CHECK_OK, "espeak-ng", NULL, "pronounces the words that the lexicon lacks");
+        vx_espeak_close();
+    } else {
+        report(d, CHECK_NOTE, "espeak-ng", "apt-get install libespeak-ng1",
+               "words that the lexicon lacks will be spelt out: %s", err.message);
+    }
+}
+
+static int count_files(const char *folder, const char *ending)
+{
+    DIR *stream = opendir(folder);
+    int count = 0;
+    struct dirent *entry;
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        size_t length = strlen(entry->d_name), tail = strlen(ending);
+        count += length > tail && strcmp(entry->d_name + length - tail, ending) == 0;
+    }
+    if (stream != NULL) closedir(stream);
+    return count;
+}
+
+static void check_speech(doctor *d, const vx_pack *pack)
+{
+    const vx_pack_component *kokoro = &pack->components[VX_COMPONENT_KOKORO];
+    if (!kokoro->present) return;
+    int voices = kokoro->voices.found ? count_files(kokoro->voices.path, ".bin") : 0;
+    if (kokoro->voices.name != NULL)
+        report(d, voices > 0 ? CHECK_OK : CHECK_MISSING, "voices",
+               voices > 0 ? NULL : "restore the pack's voices folder", "%d in %s", voices,
+               kokoro->voices.path);
+    if (kokoro->lexicon.name == NULL) return;
+    int lexica = kokoro->lexicon.found ? count_files(kokoro->lexicon.path, ".json") : 0;
+    report(d, lexica > 0 ? CHECK_OK : CHECK_NOTE, "lexicon",
+           lexica > 0 ? NULL : "./run fetch (in the source tree)",
+           lexica > 0 ? "%d files in %s" : "%d files in %s: pronunciation is espeak-ng's alone",
+           lexica, kokoro->lexicon.path);
+}
+
+/* The chosen pack and each of its components. */
+static vx_status check_pack(doctor *d, bool verify)
+{
+    vx_pack pack;
+    vx_error err = {0};
+    vx_status status = vx_pack_open(&pack, d->cli->settings.pack, &err);
+    if (status != VX_OK) {
+        report(d, CHECK_MISSING, "pack", "vortex models list", "%s", err.message);
+        return VX_OK;
+    }
+    report(d, CHECK_OK, "pack", NULL, "%s %s in %s", pack.name, pack.version, pack.folder);
+    for (int i = 0; i < VX_COMPONENTS; i++) {
+        const vx_pack_component *component = &pack.components[i];
+        if (!component->present) continue;
+        const char *name = vx_component_name(i);
+        char fix[160];
+        snprintf(fix, sizeof fix, "vortex --pack %s models pull %s", pack.name, name);
+        status = vx_pack_need(&pack, i, "a slot", &err);
+        if (status == VX_OK && verify) status = vx_pack_verify(&pack, i, &err);
+        if (status == VX_OK)
+            report(d, CHECK_OK, name, NULL, "%s%s", vx_dtype_name(component->precision),
+                   verify ? ", hashes are right" : "");
+        else
+            report(d, CHECK_MISSING, name,
+                   component->hint != NULL        ? component->hint
+                   : component->sources.count > 0 ? fix
+                                                  : NULL,
+                   "%s", err.message);
+    }
+    check_speech(d, &pack);
+    vx_pack_close(&pack);
+    return VX_OK;
+}
+
+/* MemAvailable of /proc/meminfo; 0 when unknown. */
+static int64_t available_bytes(void)
+{
+    FILE *f = fopen("/proc/meminfo", "re");
+    char line[128];
+    long long kib = 0;
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "MemAvailable: %lld kB", &kib) == 1) break;
+    if (f != NULL) fclose(f);
+    return kib * 1024;
+}
+
+static void check_room(doctor *d)
+{
+    int64_t available = available_bytes(), budget = d->cli->settings.hard_bytes;
+    report(d, available >= budget ? CHECK_OK : CHECK_NOTE, "memory",
+           available >= budget ? NULL : "set budget.hard_bytes in vortex.yaml",
+           "%.1f GB available, budget %.1f GB ('vortex plan' says what a pack needs)",
+           (double)available * 1e-9, (double)budget * 1e-9);
+    vx_path data;
+    if (!vx_path_data(&data, "")) {
+        report(d, CHECK_NOTE, "data folder", "export HOME or XDG_DATA_HOME", "none is known");
+        return;
+    }
+    vx_path there = data;
+    struct statvfs space;
+    while (statvfs(there.text, &space) != 0 && strcmp(there.text, "/") != 0)
+        vx_path_folder(&there, there.text);
+    report(d, CHECK_OK, "data folder", NULL, "%s, %.1f GB free", data.text,
+           (double)space.f_bavail * (double)space.f_frsize * 1e-9);
+}
+
+typedef struct doctor_params {
+    bool verify;
+} doctor_params;
+
+static vx_status run_doctor(vx_cli *cli, void *params, vx_error *err)
+{
+    const doctor_params *flags = params;
+    doctor d = {.cli = cli, .checks = cli->json ? json_array() : NULL};
+    if (!cli->json) printf("vortex " VX_VERSION "\n");
+    vx_status status = check_processor(&d, err);
+    if (status == VX_OK) {
+        check_media(&d);
+        check_espeak(&d);
+        status = check_pack(&d, flags->verify);
+    }
+    if (status == VX_OK) check_room(&d);
+    if (status != VX_OK) {
+        json_decref(d.checks);
+        return status;
+    }
+    if (cli->json)
+        VX_TRY(vx_json_print(json_pack("{s:s, s:b, s:o}", "version", VX_VERSION, "ready",
+                                       d.missing == 0, "checks", d.checks),
+                             err));
+    if (d.missing == 0) return VX_OK;
+    return vx_fail(err, VX_ERR_MISSING, "not_ready",
+                   "%d thing%s missing; run the commands named as fix", d.missing,
+                   d.missing == 1 ? " is" : "s are");
+}
+
+static const vx_flag doctor_flags[] = {
+    VX_FLAG("verify", 0, NULL, doctor_params, verify, BOOL, "compare weights with their hashes"),
+    VX_FLAGS_END,
+};
+
+const vx_command vx_command_doctor = {
+    .name = "doctor",
+    .usage = "",
+    .summary = "what this machine has, what is missing, the command that fixes it",
+    .details = "Ends with 4 when something is missing that a slot needs.\n",
+    .flags = doctor_flags,
+    .params_bytes = sizeof(doctor_params),
+    .run = run_doctor,
+};

@@ -1,0 +1,8 @@
+#include "cli/commands.h"
+
+const vx_command *const vx_commands[] = {
+    &vx_command_models_list,
+    &vx_command_models_inspect,
+    &vx_command_doctor,
+    NULL,
+};

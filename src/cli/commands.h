@@ -1,0 +1,11 @@
+/* The commands. Each is defined in its cmd_NAME.c; commands.c holds the list. */
+#ifndef VX_CLI_COMMANDS_H
+#define VX_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const vx_command vx_command_models_list;
+extern const vx_command vx_command_models_inspect;
+extern const vx_command vx_command_doctor;
+
+#endif

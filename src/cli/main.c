@@ -1,0 +1,95 @@
+/* vortex: reads the command line and the settings, runs one command, turns its status into an exit
+ * code. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/json_out.h"
+
+static vx_cancel interrupted;
+
+/* The first signal asks; work stops at the next tile and cleans up behind itself. The second does
+ * not wait for that. */
+static void on_signal(int number)
+{
+    (void)number;
+    if (vx_cancelled(&interrupted)) {
+        vx_outfile_sweep();
+        _exit(-VX_ERR_CANCELLED);
+    }
+    vx_cancel_ask(&interrupted);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an I/O error like any other */
+}
+
+/* --json wherever it stands, so that an error of the command line itself is JSON too. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
+static vx_status load_settings(vx_cli *cli, vx_error *err)
+{
+    VX_TRY(vx_settings_read(&cli->settings, cli->config, err));
+    if (cli->device != NULL) cli->settings.device = cli->device;
+    if (cli->pack != NULL) cli->settings.pack = cli->pack;
+    if (cli->threads >= 0) cli->settings.threads = cli->threads;
+    if (cli->log_level >= 0) cli->settings.log_level = cli->log_level;
+    vx_log_setup((vx_log_level)cli->settings.log_level, !isatty(STDERR_FILENO));
+    return VX_OK;
+}
+
+static vx_status run(vx_cli *cli, int argc, char **argv, vx_error *err)
+{
+    void *params;
+    vx_status status = vx_cli_parse(cli, &params, argc, argv, err);
+    if (status == VX_OK && cli->version && !cli->help)
+        status = cli->json ? vx_json_print(json_pack("{s:s}", "version", VX_VERSION), err)
+                           : (printf("vortex %s\n", VX_VERSION), VX_OK);
+    else if (status == VX_OK && !cli->help) {
+        status = load_settings(cli, err);
+        if (status == VX_OK) status = cli->command->run(cli, params, err);
+    }
+    if (fflush(stdout) != 0 && status == VX_OK)
+        status = vx_fail(err, VX_ERR_IO, "write_failed",
+                         "cannot write standard output; is the disk full or the pipe closed?");
+    vx_heap_free(params);
+    vx_heap_free(cli->words);
+    vx_settings_close(&cli->settings);
+    return status;
+}
+
+/* One sentence on stderr, and with --json the same as a document on stdout, unless the command has
+ * printed its own. */
+static void tell(const vx_error *err, bool json)
+{
+    if (err->file[0] != '\0' && err->line > 0)
+        fprintf(stderr, "vortex: %s:%d: %s\n", err->file, err->line, err->message);
+    else
+        fprintf(stderr, "vortex: %s\n", err->message);
+    if (json && !vx_json_printed()) (void)vx_json_print(vx_json_error(err), NULL);
+}
+
+int main(int argc, char **argv)
+{
+    catch_signals();
+    vx_cli cli = {.cancel = &interrupted};
+    vx_error err = {0};
+    vx_status status = run(&cli, argc, argv, &err);
+    if (status != VX_OK) tell(&err, wants_json(argc, argv));
+    return -status;
+}

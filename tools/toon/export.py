@@ -132,6 +132,7 @@ def main():
         if component in ('clip_b', 'clip_l'):
             tensors = {k: v for k, v in tensors.items() if not k.startswith('logit_bias')}
         save_file(tensors, folder / name, {'format': 'pt'})
+        (folder / name).chmod(0o644)
         total += (folder / name).stat().st_size
         components.setdefault(component, {'files': []})['files'].append(name)
     for path, name in ((t5.path, 't5_tokenizer.json'), (clip.path, 'clip_tokenizer.json')):

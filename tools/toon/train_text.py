@@ -60,13 +60,13 @@ def batch(rng, n):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 3500, 1500)
+    a = settings(argparse.ArgumentParser(description=__doc__), 1600, 800)
     t5, clip = Tokenizer('t5'), Tokenizer('clip')
     net = Readers(t5.size, clip.size)
     run = Run('text', net, Optimizer(net, .002, 2e-3, PLAIN), average=.99)
     while run.iteration < a.until:
         rng = run.random()
-        texts, y = batch(rng, 64)
+        texts, y = batch(rng, 40)
         with torch.autocast('cpu', torch.bfloat16):
             out = net(t5(texts), clip(texts))
         losses = [sum(F.cross_entropy(o, y[:, k]) for k, o in enumerate(q)) / len(NAMES)

@@ -4,7 +4,8 @@
 
 Loss: L1 + 0.5 L1 of gradients + MSE + KL.  A floor under the latents' noise keeps neighbours of a
 latent decodable, which is what the transformer's small errors ask for.  At NORMALISE the latents'
-mean and deviation of each channel are folded into the two convolutions that touch them.
+mean and deviation of each channel are folded into the two convolutions that touch them, and the
+decoder goes on alone, on windows of whole pictures' latents.
 """
 import argparse
 import math
@@ -17,8 +18,8 @@ from common import Optimizer, Run, schedule, settings
 from nets_image import Autoencoder
 
 # (first iteration, crop, batch); pictures are drawn at 256
-STAGES = ((0, 64, 16), (1600, 128, 6), (2250, 256, 3))
-NORMALISE = 1600
+STAGES = ((0, 64, 16), (1400, 128, 5), (2600, 256, 3))
+NORMALISE = 1400  # from here on the encoder is frozen: latents made with it stay valid
 FLOOR = -4.6
 
 
@@ -47,6 +48,20 @@ def batch(rng, size, count):
     return tensor(out)
 
 
+def windows(net, rng, size, count):
+    """Windows of pictures and of their latents, these with noise as the transformer leaves it."""
+    x = tensor([picture(rng) for _ in range(count)])
+    with torch.no_grad():
+        z = net.encode(x)[0]
+    z = z + torch.randn_like(z) * math.exp(FLOOR / 2) * rng.uniform(.5, 2.)
+    n, xs, zs = size // 16, [], []
+    for p, q in zip(x, z):
+        i, j = rng.randint(0, 16 - n), rng.randint(0, 16 - n)
+        xs.append(p[:, 16 * i:16 * i + size, 16 * j:16 * j + size])
+        zs.append(q[:, i:i + n, j:j + n])
+    return tuple(torch.stack(v).contiguous(memory_format=torch.channels_last) for v in (xs, zs))
+
+
 def held_out(count=12):
     people = [draw.character(i, 'test') for i in range(count)]
     return tensor([draw.render(a, s * 0, draw.mood_motion(a['mood'])) for a, s in people])
@@ -73,7 +88,7 @@ def normalise(net, mean, deviation):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 2450, 700)
+    a = settings(argparse.ArgumentParser(description=__doc__), 3000, 1000)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3
@@ -88,19 +103,26 @@ def main():
                                for _ in range(6)])
             mean, deviation = z.mean((0, 2, 3)), z.std((0, 2, 3))
             run.say('latent deviations', [round(v, 2) for v in deviation.tolist()])
+            net.encoder.load_state_dict(run.ema.encoder.state_dict())
             normalise(net, mean, deviation)
             normalise(run.ema, mean, deviation)
-        x = batch(rng, size, count)
+        if it >= NORMALISE:
+            net.encoder.requires_grad_(False)
         with torch.autocast('cpu', torch.bfloat16):
-            mean, logvar = net.encode(x)
-            logvar = logvar.clamp(FLOOR, 4)
-            z = mean + torch.randn_like(mean) * (logvar / 2).exp()
+            if it < NORMALISE:
+                x = batch(rng, size, count)
+                mean, logvar = net.encode(x)
+                logvar = logvar.clamp(FLOOR, 4)
+                z = mean + torch.randn_like(mean) * (logvar / 2).exp()
+                kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
+            else:
+                x, z = windows(run.ema, rng, size, count)
+                kl = torch.zeros(())
             y = net.decoder(z)
         d = y.float() - x
         l1 = d.abs().mean()
         edge = (d[..., 1:] - d[..., :-1]).abs().mean() \
             + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
-        kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
         (l1 + .5 * edge + (d ** 2).mean() + 3e-4 * kl).backward()
         run.step(schedule(it, a.until, a.cooldown, 30))
         run.note(l1=l1.item(), edge=edge.item(), kl=kl.item(), mse=(d ** 2).mean().item())

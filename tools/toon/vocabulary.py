@@ -108,10 +108,10 @@ def clip_json():
 class Tokenizer:
     """Text to ids [n, TOKENS], padded: T5 with 0, CLIP with its end-of-text."""
 
-    def __init__(self, kind, folder=None):
+    def __init__(self, kind, folder=None, path=None):
         from tokenizers import Tokenizer as Reader
         folder = Path(folder or HOME / 'vocabulary')
-        path = folder / f'{kind}_tokenizer.json'
+        path = path or folder / f'{kind}_tokenizer.json'
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({'t5': t5_json, 'clip': clip_json}[kind](),

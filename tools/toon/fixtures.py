@@ -1,0 +1,217 @@
+"""Reference activations of the pack, for the engine's parity tests, and checks of the names.
+
+    python fixtures.py [--folder DIR] [--out tests/data/toon] [--check]
+
+One prompt: token ids, T5's and CLIP's rows, the latents after each step from given noise, the
+picture.  One face: picture, M's outputs, volume, key points, deformation, seg and frame.  One
+picture and prompt: CLIP's embeddings and scores.  All from the exported (f16) weights, computed in
+f32.  --check loads the files into transformers' and diffusers' own models and compares.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import draw
+from export import PACK, configs
+from measure import still
+from nets_image import TOKENS, Clip, unpack
+from nets_portrait import keypoints
+from pack import Pack
+from train_flux import SIDE
+from train_portrait import tensor
+
+PROMPT = 'manic scientist, blue spiked hair, round glasses, white lab coat, green background'
+OUT = Path(__file__).resolve().parents[2] / 'tests' / 'data' / 'toon'
+
+
+def image_fixture(pack):
+    painter, vae = pack.painter(), pack.vae()
+    t5_ids, clip_ids = pack.t5_ids([PROMPT]), pack.clip_ids([PROMPT])
+    # The noise in diffusers' shape; packed like a latent.
+    noise = torch.randn(1, 16, 2 * SIDE, 2 * SIDE, generator=torch.Generator().manual_seed(7))
+    from nets_image import pack as packed
+    with torch.no_grad():
+        txt, y, table = painter.t5(t5_ids), painter.clip(clip_ids), painter.table()
+        x, steps = packed(noise), []
+        for t in (1., .75, .5, .25):
+            x = x - .25 * painter.flux(x, torch.tensor([t]), txt, y, table)
+            steps.append(unpack(x, 2 * SIDE, 2 * SIDE)[0])
+        picture = vae.decoder(steps[-1][None])
+        mean = vae.encoder(picture.clamp(-1, 1))[:, :16]
+    return {'t5_ids': t5_ids[0].int(), 'clip_ids': clip_ids[0].int(), 't5_out': txt[0],
+            'clip_pooled': y[0], 'noise': noise[0], 'latents': torch.stack(steps),
+            'image': ((picture[0].clamp(-1, 1) + 1) * 127.5).round().byte(),
+            'image_encoded': mean[0]}, picture
+
+
+def face_fixture(pack):
+    net, (a, shape) = pack.portrait(), draw.character(3, 'test')
+    source = tensor([draw.render(a, shape, draw.mood_motion(a['mood']))])
+    motion = still()
+    motion[[draw.YAW, draw.PITCH, draw.ROLL, draw.JAW, draw.BLINK_L, draw.GAZE_X]] = \
+        (12, -5, 4, .7, .5, -.6)
+    c = torch.from_numpy(motion)[None]
+    with torch.no_grad():
+        m = net.motion_extractor(F.avg_pool2d(source, 2))
+        xs = keypoints(*(m[k] for k in ('kp', 'exp', 'angles', 't', 'scale')))
+        t = m['t'].clone()
+        t[:, :2] += c[:, draw.TX:draw.TY + 1]
+        exp = torch.einsum('bc,ckx->bkx', c[:, draw.JAW:], pack.controls)
+        xd = keypoints(m['kp'], exp, m['angles'] + c[:, :3], t, m['scale'] * c[:, draw.SCALE])
+        f = net.appearance_feature_extractor(source)
+        volume = net.warping_module.dense_motion_network.source(f, (2, 2, 2))
+        coarse, occlusion = net.warping_module.dense_motion_network(volume, xs, xd)
+        seg, _ = net.warping_module(f, volume, xs, xd)
+        frame = net.spade_generator.picture(net.spade_generator(seg))
+    return {'source': (source[0] * 255).round().byte(), 'motion': c[0], 'kp': m['kp'][0],
+            'exp': m['exp'][0], 'angles': m['angles'][0], 't': m['t'][0], 'scale': m['scale'],
+            'x_s': xs[0], 'x_d': xd[0], 'f_s': f[0].half(), 'compressed': volume[0],
+            'deformation': coarse[0], 'occlusion': occlusion[0, 0], 'seg': seg[0].half(),
+            'frame': (frame[0] * 255).round().byte()}
+
+
+def clip_fixture(pack, picture):
+    from train_clip import normal
+    pixels = F.interpolate(picture.clamp(-1, 1), size=128, mode='area')
+    pixels = ((pixels + 1) * 127.5).round().byte()
+    out = {'pixels': pixels[0]}
+    for which in ('b', 'l'):
+        clip = pack.clip(which)
+        with torch.no_grad():
+            out[f'image_{which}'] = clip.image(normal(pixels.float() / 127.5 - 1))[0]
+            out[f'text_{which}'] = clip.text(pack.clip_ids([PROMPT]))[0]
+    return out
+
+
+def save(path, values):
+    np.savez_compressed(path, **{k: v.contiguous().numpy() for k, v in values.items()})
+    print(path, f'{path.stat().st_size / 1e3:.0f} kB')
+
+
+def check(pack):
+    """The same files in the reference implementations give the same numbers."""
+    from transformers import CLIPConfig, CLIPModel, T5Config, T5EncoderModel
+    from safetensors.torch import load_file
+    config = configs(pack.t5_ids, pack.clip_ids)
+    ids, clip_ids = pack.t5_ids([PROMPT]), pack.clip_ids([PROMPT])
+    painter = pack.painter()
+
+    def differ(name, a, b):
+        print(f'{name}: largest difference {(a - b).abs().max().item():.2e}')
+        assert torch.allclose(a, b, atol=2e-4, rtol=1e-3), name
+    t5 = T5EncoderModel(T5Config(**config['flux.t5'])).eval()
+    state = {k: v.float() for k, v in load_file(pack.path('flux_t5')).items()}
+    t5.load_state_dict(state | {'encoder.embed_tokens.weight': state['shared.weight']})
+    with torch.no_grad():
+        differ('T5', t5(ids).last_hidden_state, painter.t5(ids))
+    for which in ('b', 'l'):
+        if not pack.path(f'clip_{which}').exists():
+            continue
+        c = config[f'clip_{which}']
+        theirs, mine = CLIPModel(CLIPConfig(**c)).eval(), pack.clip(which)
+        theirs.load_state_dict({k: v.float() for k, v in
+                                load_file(pack.path(f'clip_{which}')).items()}, strict=False)
+        x = torch.rand(1, 3, 128, 128)
+        with torch.no_grad():
+            o = theirs(input_ids=clip_ids, pixel_values=x)
+            differ('CLIP picture', o.image_embeds, mine.image(x))
+            differ('CLIP text', o.text_embeds, mine.text(clip_ids))
+    check_flux(pack, config, painter, differ)
+
+
+def check_flux(pack, config, painter, differ):
+    from diffusers import AutoencoderKL, FluxTransformer2DModel
+    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+    from safetensors.torch import load_file
+    vae = AutoencoderKL(**config['flux.vae'], down_block_types=['DownEncoderBlock2D'] * 5,
+                        up_block_types=['UpDecoderBlock2D'] * 5).eval()
+    state = {k: v.float() for k, v in load_file(pack.path('flux_vae')).items()}
+    vae.load_state_dict(convert_ldm_vae_checkpoint(state, vae.config))
+    z = torch.randn(1, 16, 16, 16)
+    with torch.no_grad():
+        differ('VAE', vae.decode(z).sample, pack.vae().decoder(z))
+    flux = FluxTransformer2DModel(**config['flux.transformer']).eval()
+    flux.load_state_dict(diffusers_names(
+        {k: v.float() for k, v in load_file(pack.path('flux_transformer')).items()}))
+    x, t = torch.randn(1, SIDE * SIDE, 64), torch.tensor([.75])
+    txt, y = torch.randn(1, TOKENS, 128), torch.randn(1, 128)
+    ids = torch.zeros(SIDE * SIDE, 3)
+    ids[:, 1] = torch.arange(SIDE).repeat_interleave(SIDE)
+    ids[:, 2] = torch.arange(SIDE).repeat(SIDE)
+    with torch.no_grad():
+        theirs = flux(x, txt, y, t, ids, torch.zeros(TOKENS, 3), return_dict=False)[0]
+        differ('FLUX', theirs, painter.flux(x, t, txt, y, painter.table()))
+
+
+def diffusers_names(s):
+    """BFL's names and stacked projections -> diffusers'."""
+    out, d = {}, s['img_in.weight'].shape[0]
+    for old, new in (('img_in', 'x_embedder'), ('txt_in', 'context_embedder'),
+                     ('time_in.in_layer', 'time_text_embed.timestep_embedder.linear_1'),
+                     ('time_in.out_layer', 'time_text_embed.timestep_embedder.linear_2'),
+                     ('vector_in.in_layer', 'time_text_embed.text_embedder.linear_1'),
+                     ('vector_in.out_layer', 'time_text_embed.text_embedder.linear_2'),
+                     ('final_layer.linear', 'proj_out')):
+        for w in ('weight', 'bias'):
+            out[f'{new}.{w}'] = s[f'{old}.{w}']
+    for w in ('weight', 'bias'):
+        shift, scale = s[f'final_layer.adaLN_modulation.1.{w}'].chunk(2)
+        out[f'norm_out.linear.{w}'] = torch.cat([scale, shift])
+    for k, v in s.items():
+        kind, _, rest = k.partition('.')
+        n, _, rest = rest.partition('.')
+        if kind == 'double_blocks':
+            out |= double_names(f'transformer_blocks.{n}.', rest, v)
+        elif kind == 'single_blocks':
+            b = f'single_transformer_blocks.{n}.'
+            name, _, w = rest.rpartition('.')
+            if name == 'linear1':
+                parts = v.split([d, d, d, 4 * d])
+                for p, q in zip(parts, ('attn.to_q', 'attn.to_k', 'attn.to_v', 'proj_mlp')):
+                    out[f'{b}{q}.{w}'] = p
+            else:
+                new = {'linear2': 'proj_out', 'modulation.lin': 'norm.linear',
+                       'norm.query_norm': 'attn.norm_q', 'norm.key_norm': 'attn.norm_k'}[name]
+                out[f'{b}{new}.{"weight" if w == "scale" else w}'] = v
+    return out
+
+
+def double_names(b, rest, v):
+    name, _, w = rest.rpartition('.')
+    stream, _, name = name.partition('_')
+    text = stream == 'txt'
+    if name == 'attn.qkv':
+        names = ('add_q_proj', 'add_k_proj', 'add_v_proj') if text else ('to_q', 'to_k', 'to_v')
+        return {f'{b}attn.{n}.{w}': p for n, p in zip(names, v.chunk(3))}
+    new = {'mod.lin': 'norm1_context.linear' if text else 'norm1.linear',
+           'attn.proj': 'attn.to_add_out' if text else 'attn.to_out.0',
+           'attn.norm.query_norm': 'attn.norm_added_q' if text else 'attn.norm_q',
+           'attn.norm.key_norm': 'attn.norm_added_k' if text else 'attn.norm_k',
+           'mlp.0': ('ff_context' if text else 'ff') + '.net.0.proj',
+           'mlp.2': ('ff_context' if text else 'ff') + '.net.2'}[name]
+    return {f'{b}{new}.{"weight" if w == "scale" else w}': v}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--folder', type=Path, default=PACK)
+    parser.add_argument('--out', type=Path, default=OUT)
+    parser.add_argument('--check', action='store_true')
+    a = parser.parse_args()
+    torch.set_num_threads(1)
+    pack = Pack(a.folder)
+    if a.check:
+        check(pack)
+        return
+    a.out.mkdir(parents=True, exist_ok=True)
+    values, picture = image_fixture(pack)
+    save(a.out / 'image.npz', values)
+    save(a.out / 'face.npz', face_fixture(pack))
+    save(a.out / 'clip.npz', clip_fixture(pack, picture))
+
+
+if __name__ == '__main__':
+    main()

@@ -148,42 +148,37 @@ static const char *shown_path(const vx_outfile *file)
     return file->fd == STDOUT_FILENO ? "standard output" : "the output";
 }
 
-vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_error *err)
-{
-    assert(file->open);
-    const char *at = data;
-    while (bytes > 0) {
-        ssize_t done = write(file->fd, at, bytes);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return io_failed(err, "write_failed", "write", shown_path(file));
-        at += done;
-        bytes -= (size_t)done;
-        file->written += (uint64_t)done;
-    }
-    return VX_OK;
-}
-
 vx_status vx_outfile_write_at(vx_outfile *file, uint64_t offset, const void *data, size_t bytes,
                               vx_error *err)
 {
     assert(file->open);
-    assert(file->seekable);
+    assert(file->seekable || offset == file->written);
     const char *at = data;
     while (bytes > 0) {
-        ssize_t done = pwrite(file->fd, at, bytes, (off_t)offset);
+        ssize_t done = file->seekable ? pwrite(file->fd, at, bytes, (off_t)offset)
+                                      : write(file->fd, at, bytes);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return io_failed(err, "write_failed", "write", shown_path(file));
         at += done;
         bytes -= (size_t)done;
         offset += (uint64_t)done;
+        if (offset > file->written) file->written = offset;
     }
     return VX_OK;
+}
+
+vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_error *err)
+{
+    return vx_outfile_write_at(file, file->written, data, bytes, err);
 }
 
 vx_status vx_outfile_commit(vx_outfile *file, vx_error *err)
 {
     assert(file->open);
     file->open = false;
+    /* Whoever else writes to the same standard output goes on behind us. */
+    if (file->fd == STDOUT_FILENO && file->seekable)
+        lseek(file->fd, (off_t)file->written, SEEK_SET);
     /* Some file systems report a full disk only here. */
     bool closed = file->fd == STDOUT_FILENO || close(file->fd) == 0;
     if (file->slot < 0) return closed ? VX_OK : io_failed(err, "write_failed", "close", "output");

@@ -30,10 +30,10 @@ enum { VX_OUTFILE_MAX = 64 };
 /* Open between vx_outfile_open and commit or abort. One thread at a time. */
 typedef struct vx_outfile {
     bool open;
-    bool seekable; /* vx_outfile_write_at works */
+    bool seekable; /* vx_outfile_write_at may go anywhere */
     int fd;
     int slot;         /* in the table of temporary names; -1 when written directly */
-    uint64_t written; /* bytes that vx_outfile_write has taken */
+    uint64_t written; /* the file's length so far, where vx_outfile_write goes on */
 } vx_outfile;
 
 /* VX_ERR_USAGE for an empty path, VX_ERR_IO when the file cannot be made there; *file is closed
@@ -42,7 +42,7 @@ vx_status vx_outfile_open(vx_outfile *file, const char *path, vx_error *err);
 
 /* Appends all of it. VX_ERR_IO when the disk is full or the pipe closed; then abort. */
 vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_error *err);
-/* Overwrites bytes already written; only when seekable. */
+/* Writes anywhere, past the end too; only when seekable. */
 vx_status vx_outfile_write_at(vx_outfile *file, uint64_t offset, const void *data, size_t bytes,
                               vx_error *err);
 

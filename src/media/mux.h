@@ -1,0 +1,62 @@
+/* Films out: H.264 and AAC in MP4 or Matroska, from RGB frames and float samples.
+ *
+ * The first frame and the first sample start together at time zero: the encoder's priming samples
+ * are declared to the container (an edit list in MP4, the codec delay in Matroska), so a player
+ * drops them. Frames and samples may arrive in any order and in any pieces; packets are interleaved
+ * by time. The same input gives the same bytes: one thread policy, no dates, no version strings
+ * but the encoder's own.
+ *
+ *     vx_mux *mux;
+ *     VX_TRY(vx_mux_open(&mux, &params, err));
+ *     status = vx_mux_samples(mux, samples, n, err);
+ *     for (i = 0; status == VX_OK && i < frames; i++) status = vx_mux_frame(mux, &frame[i], err);
+ *     if (status == VX_OK) return vx_mux_finish(&mux, err);
+ *     vx_mux_abort(&mux);
+ *
+ * Video is 4:2:0 in studio range, BT.709 by matrix, primaries and transfer, and tagged so. A frame
+ * equal to the one before it is not converted again, so still pictures cost little. */
+#ifndef VX_MEDIA_MUX_H
+#define VX_MEDIA_MUX_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "media/image.h"
+
+typedef enum vx_container { VX_MP4, VX_MKV } vx_container;
+
+typedef struct vx_mux_params {
+    const char *path; /* written under a temporary name and moved; "-" (stdout) for MKV only */
+    vx_container container;
+    int width, height;    /* 16..VX_IMAGE_SIDE_MAX; an odd side repeats its last row or column */
+    int fps_num, fps_den; /* frames per second, 1..240; fps_den 0 means 1 */
+    int sample_rate;      /* mono sound, 8000..48000; 0: no sound */
+    int threads;          /* of the encoder; 0 means 1. The bytes depend on it */
+    int crf;              /* x264's quality, 1..51; 0 means 20 */
+    const char *preset;   /* x264's; NULL means "veryfast" */
+    const char *title;    /* metadata, UTF-8; NULL leaves them out */
+    const char *comment;
+} vx_mux_params;
+
+typedef struct vx_mux vx_mux;
+
+/* VX_ERR_USAGE for parameters out of range, VX_ERR_MISSING when FFmpeg lacks libx264, VX_ERR_IO
+ * when the file cannot be made. *mux is NULL on failure. */
+vx_status vx_mux_open(vx_mux **mux, const vx_mux_params *params, vx_error *err);
+
+/* The next frame; its size is the parameters'. The pixels are read before it returns. VX_ERR_IO
+ * when the disk is full; abort is all that is left then. */
+vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err);
+
+/* The next n samples, clipped to -1..1, a NaN counting as silence. Only with a sample_rate. */
+vx_status vx_mux_samples(vx_mux *mux, const float *samples, int64_t n, vx_error *err);
+
+/* Ends the encoders, writes the index and moves the file to its name. Frees *mux and sets it to
+ * NULL in any case; after a failure nothing is left on disk. VX_ERR_USAGE when there was no frame,
+ * or no sample though there was to be sound. */
+vx_status vx_mux_finish(vx_mux **mux, vx_error *err);
+
+/* Gives up: removes the temporary file, frees, sets *mux to NULL. Safe on NULL. */
+void vx_mux_abort(vx_mux **mux);
+
+#endif

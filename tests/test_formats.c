@@ -11,7 +11,8 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "formats/source_impl.h"
+#include "formats/source.h"
+#include "tensor/quant.h"
 
 #define DATA VX_TEST_DATA "/formats/"
 
@@ -132,12 +133,69 @@ static void lists_and_describes(void **state)
     vx_source_close(&source);
 }
 
+static void reads_gguf_keys(void **state)
+{
+    (void)state;
+    vx_source *source = open_good(DATA "types.gguf");
+    size_t bytes;
+    const vx_source_meta *meta = vx_source_meta_find(source, "text.naïve");
+    assert_int_equal(meta->kind, VX_META_TEXT);
+    const char *text = vx_meta_text(meta, 0, &bytes);
+    assert_int_equal(bytes, strlen("größe"));
+    assert_memory_equal(text, "größe", bytes);
+    meta = vx_source_meta_find(source, "number.u32");
+    assert_int_equal(meta->kind, VX_META_INT);
+    assert_int_equal(vx_meta_int(meta, 0), 7);
+    meta = vx_source_meta_find(source, "number.f32");
+    assert_int_equal(meta->kind, VX_META_FLOAT);
+    assert_true(vx_meta_float(meta, 0) == (double)0.1f);
+    meta = vx_source_meta_find(source, "number.bool");
+    assert_int_equal(meta->kind, VX_META_BOOL);
+    assert_int_equal(vx_meta_int(meta, 0), 1);
+
+    static const char *const tokens[] = {"<pad>", "▁the", "", "ü"};
+    meta = vx_source_meta_find(source, "tokenizer.ggml.tokens");
+    assert_true(meta->array);
+    assert_int_equal(meta->count, 4);
+    for (int64_t i = 0; i < 4; i++) {
+        text = vx_meta_text(meta, i, &bytes);
+        assert_int_equal(bytes, strlen(tokens[i]));
+        assert_memory_equal(text, tokens[i], bytes);
+    }
+    meta = vx_source_meta_find(source, "tokenizer.ggml.scores");
+    assert_true(vx_meta_float(meta, 2) == -2.25);
+    meta = vx_source_meta_find(source, "tokenizer.ggml.token_type");
+    assert_int_equal(vx_meta_int(meta, 0), 3);
+    assert_true(vx_source_meta_count(source) >= 8);
+    vx_source_close(&source);
+}
+
+/* Quantising as gguf does gives gguf's bytes. */
+static void encodes_what_gguf_encodes(void **state)
+{
+    (void)state;
+    vx_source *source = open_good(DATA "encoded.safetensors");
+    const vx_source_tensor *wave = vx_source_find(source, "wave");
+    float *values = read_all(source, wave);
+    static const vx_dtype dtype[] = {VX_Q8_0, VX_Q4_0};
+    for (int i = 0; i < 2; i++) {
+        const vx_source_tensor *want = vx_source_find(source, vx_dtype_name(dtype[i]));
+        assert_int_equal(want->bytes, vx_row_bytes(dtype[i], wave->elements));
+        unsigned char *bytes = malloc(want->bytes);
+        vx_encode(dtype[i], values, wave->elements, bytes);
+        assert_memory_equal(bytes, want->data, want->bytes);
+        free(bytes);
+    }
+    free(values);
+    vx_source_close(&source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_other_tools_write),
-        cmocka_unit_test(reads_in_pieces),
-        cmocka_unit_test(lists_and_describes),
+        cmocka_unit_test(reads_what_other_tools_write), cmocka_unit_test(reads_in_pieces),
+        cmocka_unit_test(lists_and_describes),          cmocka_unit_test(reads_gguf_keys),
+        cmocka_unit_test(encodes_what_gguf_encodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

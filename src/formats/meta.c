@@ -72,6 +72,9 @@ static void load_number(const vx_source_meta *meta, int64_t index, int64_t *whol
     case VX_META_TYPE_F64:
         memcpy(real, at, sizeof *real);
         return;
+    case VX_META_TYPE_BOOL:
+        *whole = raw != 0;
+        break;
     case VX_META_TYPE_I8:
         *whole = (int8_t)raw;
         break;

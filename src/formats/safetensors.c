@@ -7,7 +7,6 @@
  * without holes, as the format demands; so a file that grew or shrank is noticed here. Weights that
  * bitsandbytes quantised are folded afterwards (bnb.c). */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -33,18 +32,6 @@ static int find_dtype(const char *name)
     return -1;
 }
 
-/* The extent of one tensor's data, from the end of the header. */
-typedef struct extent {
-    uint64_t begin, end;
-} extent;
-
-static int compare_extents(const void *a, const void *b)
-{
-    const extent *x = a, *y = b;
-    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    return x->end < y->end ? -1 : x->end > y->end;
-}
-
 /* A JSON array of `most` non-negative integers at most; -1 when it is something else. */
 static int read_integers(const json_t *array, int most, int64_t *out)
 {
@@ -59,7 +46,7 @@ static int read_integers(const json_t *array, int most, int64_t *out)
 }
 
 static vx_status add_tensor(vx_source *source, const char *name, const json_t *info,
-                            const unsigned char *data, uint64_t data_bytes, extent *at,
+                            const unsigned char *data, uint64_t data_bytes, vx_extent *at,
                             vx_error *err)
 {
     char shown[VX_SHOWN], shown_type[VX_SHOWN];
@@ -78,7 +65,7 @@ static vx_status add_tensor(vx_source *source, const char *name, const json_t *i
                              VX_SOURCE_RANK_MAX);
     if (read_integers(json_object_get(info, "data_offsets"), 2, offsets) != 2)
         return vx_source_bad(source, err, "tensor \"%s\" has no pair of data_offsets", shown);
-    *at = (extent){(uint64_t)offsets[0], (uint64_t)offsets[1]};
+    *at = (vx_extent){(uint64_t)offsets[0], (uint64_t)offsets[1]};
     if (at->begin > at->end || at->end > data_bytes)
         return vx_source_bad(source, err,
                              "tensor \"%s\" lies at %llu..%llu but the data has %llu bytes; it is "
@@ -111,10 +98,10 @@ static vx_status add_metadata(vx_source *source, json_t *texts, vx_error *err)
 }
 
 /* Every byte of the data belongs to exactly one tensor. */
-static vx_status check_extents(const vx_source *source, extent *extents, uint64_t data_bytes,
+static vx_status check_extents(const vx_source *source, vx_extent *extents, uint64_t data_bytes,
                                vx_error *err)
 {
-    qsort(extents, (size_t)source->count, sizeof *extents, compare_extents);
+    vx_extents_sort(extents, source->count);
     uint64_t at = 0;
     for (int64_t i = 0; i < source->count; i++) {
         if (extents[i].begin != at)
@@ -130,7 +117,7 @@ static vx_status check_extents(const vx_source *source, extent *extents, uint64_
 }
 
 static vx_status walk_header(vx_source *source, json_t *header, const unsigned char *data,
-                             uint64_t data_bytes, extent *extents, vx_error *err)
+                             uint64_t data_bytes, vx_extent *extents, vx_error *err)
 {
     const char *name;
     json_t *value;
@@ -166,7 +153,7 @@ vx_status vx_safetensors_parse(vx_source *source, vx_error *err)
                              vx_source_shown(shown, failure.text, strlen(failure.text)));
     }
     vx_status status;
-    extent *extents = vx_heap_alloc((json_object_size(header) + 1) * sizeof *extents);
+    vx_extent *extents = vx_heap_alloc((json_object_size(header) + 1) * sizeof *extents);
     if (extents == NULL)
         status = vx_source_no_memory(source, err);
     else

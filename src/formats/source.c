@@ -157,6 +157,18 @@ vx_status vx_source_add_meta(vx_source *source, const char *key, size_t key_byte
     return VX_OK;
 }
 
+static int compare_extents(const void *a, const void *b)
+{
+    const vx_extent *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+void vx_extents_sort(vx_extent *extents, int64_t count)
+{
+    qsort(extents, (size_t)count, sizeof *extents, compare_extents);
+}
+
 /* ---- opening */
 
 /* Which parser the first bytes ask for; NULL for none. */
@@ -169,6 +181,7 @@ static vx_status (*choose_parser(vx_source *source))(vx_source *, vx_error *)
         vx_status (*parse)(vx_source *, vx_error *);
     } table[] = {
         {"safetensors", 8, 1, "{", vx_safetensors_parse},
+        {"gguf", 0, 4, "GGUF", vx_gguf_parse},
         {"npy", 0, 6, "\x93NUMPY", vx_npy_parse},
         {"zip", 0, 4, "PK\3\4", vx_zip_parse},
         {"pth", 0, 1, "\x80", vx_legacy_pth_parse},

@@ -50,7 +50,9 @@ typedef struct vx_meta_values {
     const unsigned char *at;
     int type;
     size_t length;
-    const uint64_t *starts; /* NULL unless an array of texts */
+    const uint64_t *starts;   /* NULL unless an array of texts */
+    const unsigned char *raw; /* GGUF: type and value as they stand in the file, to be copied */
+    size_t raw_bytes;
 } vx_meta_values;
 
 struct vx_source {
@@ -76,6 +78,7 @@ vx_status vx_source_open_memory(vx_source **source, const void *bytes, size_t si
 /* Parsers; each checks its own magic first. */
 vx_status vx_safetensors_parse(vx_source *source, vx_error *err);
 vx_status vx_onnx_parse(vx_source *source, vx_error *err);
+vx_status vx_gguf_parse(vx_source *source, vx_error *err);
 vx_status vx_npy_parse(vx_source *source, vx_error *err);
 /* .pth and .npz; sets source->format to which it is. */
 vx_status vx_zip_parse(vx_source *source, vx_error *err);
@@ -108,6 +111,12 @@ bool vx_source_shape(vx_source_tensor *tensor, vx_dtype dtype, int rank, const i
  * caller has checked that they stay inside the data. */
 vx_status vx_source_set_strides(vx_source *source, vx_source_tensor *tensor, const int64_t *stride,
                                 vx_error *err);
+/* Where tensors lie, counted from a start of the format's choice. */
+typedef struct vx_extent {
+    uint64_t begin, end;
+} vx_extent;
+/* By begin, then by end. */
+void vx_extents_sort(vx_extent *extents, int64_t count);
 /* Makes vx_source_find work, and refuses a name that comes twice. The opener calls it after the
  * parser; a parser may before. */
 vx_status vx_source_index(vx_source *source, vx_error *err);

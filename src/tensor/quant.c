@@ -239,11 +239,8 @@ static void encode_q4_0(const float *src, uint8_t *dst)
     float inverse = d != 0 ? 1.0f / d : 0;
     store_f16(dst, d);
     int code[32];
-    for (int i = 0; i < 32;
-         i++) { /* double, as gguf does it: the rounding must not depend on FMA */
-        double scaled = (double)src[i] * (double)inverse + 8.5;
-        code[i] = scaled > 0 ? (scaled < 15 ? (int)scaled : 15) : 0;
-    }
+    for (int i = 0; i < 32; i++) /* two roundings, product and sum, as ggml's reference */
+        code[i] = (int)clamp(src[i] * inverse + 8.5f, 0, 15);
     for (int i = 0; i < 16; i++)
         dst[2 + i] = (uint8_t)(code[i] | code[i + 16] << 4);
 }
@@ -311,7 +308,7 @@ float vx_nf4_encode(const float *src, int64_t count, uint8_t *codes)
     float inverse = scale > 0 ? 1.0f / scale : 0; /* 0 makes every code 7, the zero */
     for (int64_t i = 0; i < count; i += 2) {
         unsigned high = nf4_nearest(src[i] * inverse);
-        unsigned low = i + 1 < count ? nf4_nearest(src[i + 1] * inverse) : 0;
+        unsigned low = i + 1 < count ? nf4_nearest(src[i + 1] * inverse) : 7;
         codes[i / 2] = (uint8_t)(high << 4 | low);
     }
     return scale;

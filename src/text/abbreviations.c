@@ -34,7 +34,7 @@ static const struct abbreviation {
     {"Dr", "doctor", TITLE},
     {"Eq", "equation", BEFORE_NUMBER},
     {"Esq", "esquire", ALWAYS},
-    {"Etc", "etcetera", ALWAYS},
+    {"Etc", "etc.", ALWAYS},
     {"Ext", "extension", BEFORE_NUMBER},
     {"Fig", "figure", BEFORE_NUMBER},
     {"Fr", "father", TITLE},
@@ -74,7 +74,7 @@ static const struct abbreviation {
     {"dept", "department", ALWAYS},
     {"eq", "equation", BEFORE_NUMBER},
     {"est", "estimated", BEFORE_NUMBER},
-    {"etc", "etcetera", ALWAYS},
+    {"etc", "etc.", ALWAYS},
     {"ext", "extension", BEFORE_NUMBER},
     {"fig", "figure", BEFORE_NUMBER},
     {"figs", "figures", BEFORE_NUMBER},
@@ -229,9 +229,9 @@ static void expand_initials(vx_expansion *x, size_t i)
         if ((!letter && word[at] != '.') || run > 2) return;
     }
     if (points == 0) {
-        /* A lone capital is an initial when a name goes on behind it. */
+        /* A lone capital is an initial when no sentence begins behind it. */
         size_t next = vx_expand_next(x, point);
-        bool initial = length == 1 && capital_at(x, i) && capital_at(x, next);
+        bool initial = length == 1 && capital_at(x, i) && next < x->tokens->count;
         if (initial && !starts_sentence(x, next)) silence_point(x, i, point);
         return;
     }

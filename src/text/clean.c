@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #include "base/mem.h"
+#include "text/phonemes.h"
 
 /* Signs that have one plain form here. Sorted by code point. */
 static const struct plain {
@@ -66,6 +67,7 @@ static fate fate_of(uint32_t cp)
                                     0x2109, 0x2248, 0x2260, 0x2264, 0x2265};
     for (size_t i = 0; i < sizeof read / sizeof read[0]; i++)
         if (cp == read[i]) return KEEP;
+    if (vx_phoneme_known(cp)) return KEEP; /* folding would change given phonemes: ᵊ to ə */
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
     /* Fractions such as ½ keep their sign; other numbers such as ① fold to digits. */
     if (c == UTF8PROC_CATEGORY_NO)
@@ -109,12 +111,21 @@ static bool is_selector(uint32_t cp)
            (cp >= 0x1F3FB && cp <= 0x1F3FF) || cp == 0x20E3;
 }
 
-/* Whether a folded segment holds only what fate_of keeps. */
+/* The scripts with letters that can be said in English: Latin with its extensions, IPA, Greek. */
+static bool has_sound(uint32_t cp)
+{
+    return cp < 0x400 || (cp >= 0x1D00 && cp < 0x2000) || (cp >= 0x2C60 && cp < 0x2C80) ||
+           (cp >= 0xA720 && cp < 0xA800) || (cp >= 0xAB30 && cp < 0xAB70);
+}
+
+/* Whether a folded segment holds only what can be said. */
 static bool folded_well(const char *text, size_t length)
 {
     uint32_t cp;
-    for (size_t at = 0, n; (n = vx_utf8_decode(text + at, length - at, &cp)) > 0; at += n)
+    for (size_t at = 0, n; (n = vx_utf8_decode(text + at, length - at, &cp)) > 0; at += n) {
+        if (vx_cp_letter(cp) && !has_sound(cp)) return false;
         if (fate_of(cp) >= VANISH && !vx_cp_space(cp)) return false;
+    }
     return length > 0;
 }
 
@@ -145,6 +156,7 @@ static void put_segment(cleaner *c, const char *text, size_t length)
         if (!folded_well(c->buf.data + before, c->buf.length - before)) {
             vx_strbuf_cut(&c->buf, before);
             count_dropped(c, cp);
+            vx_strbuf_put(&c->buf, " ");
         }
     }
     note_origin(c, before);

@@ -8,7 +8,8 @@
  *   - invisible format characters (soft hyphen, joiners, byte order mark) vanish;
  *   - digits of every script become ASCII, full-width forms and ligatures their plain letters,
  *     dashes and quotes one of - – — ' " “ ”, foreign stops their Latin forms;
- *   - emoji, control characters and symbols without a reading are left out and counted. */
+ *   - emoji, control characters, symbols without a reading and letters of scripts other than Latin
+ *     and Greek are left out and counted. */
 #ifndef VX_TEXT_CLEAN_H
 #define VX_TEXT_CLEAN_H
 

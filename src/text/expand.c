@@ -84,6 +84,17 @@ const char *vx_month_name(int month)
     return months[month - 1];
 }
 
+static const char *greek_letter(uint32_t cp)
+{
+    static const char *const names[] = {
+        "alpha", "beta",   "gamma",   "delta", "epsilon", "zeta",    "eta",  "theta", "iota",
+        "kappa", "lambda", "mu",      "nu",    "xi",      "omicron", "pi",   "rho",   "sigma",
+        "sigma", "tau",    "upsilon", "phi",   "chi",     "psi",     "omega"};
+    if (cp >= 0x391 && cp <= 0x3A9) return names[cp - 0x391];
+    if (cp >= 0x3B1 && cp <= 0x3C9) return names[cp - 0x3B1];
+    return NULL;
+}
+
 const char *vx_sign_reading(uint32_t cp, char next)
 {
     bool digit = next >= '0' && next <= '9';
@@ -126,7 +137,7 @@ const char *vx_sign_reading(uint32_t cp, char next)
     case 0x2109:
         return "degrees fahrenheit";
     default:
-        return NULL;
+        return greek_letter(cp);
     }
 }
 

@@ -19,8 +19,8 @@ void vx_expand_abbreviations(vx_expansion *x);
 /* Everything with digits in it. */
 void vx_expand_numbers(vx_expansion *x);
 
-/* What a sign inside a word is read as, NULL when it is silent: "=" "equals". `next` is the byte
- * after it: a # is read before a digit only. */
+/* What a sign or Greek letter inside a word is read as, NULL for others: "=" "equals". `next` is
+ * the byte after it: a # is read before a digit only. */
 const char *vx_sign_reading(uint32_t code_point, char next);
 
 /* Shared by the passes. A token as text; length 0 when i is out of range or no word. */

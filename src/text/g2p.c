@@ -88,6 +88,15 @@ static bool is_junk(const char *text, size_t length)
     return strspn(text, "',-._/") >= length;
 }
 
+/* Arrows and such: neither letters nor digits, and no sign with a reading. */
+static bool is_mute(const char *text, size_t length)
+{
+    uint32_t cp;
+    for (size_t at = 0, n; (n = vx_utf8_decode(text + at, length - at, &cp)) > 0; at += n)
+        if (vx_cp_letter(cp) || vx_cp_digit(cp) >= 0) return false;
+    return true;
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -119,7 +128,9 @@ static const char *part_reading(const group *g, size_t start, size_t length)
         if (cp == '/' && text[start - 1] != '/' && text[end] != '/') return "slash";
         if (cp == '-') return "dash";
     }
-    return vx_sign_reading(cp, end < g->length ? text[end] : '\0');
+    char sign[VX_UTF8_MAX];
+    bool alone = vx_utf8_encode(cp, sign) == length;
+    return alone ? vx_sign_reading(cp, end < g->length ? text[end] : '\0') : NULL;
 }
 
 static void split_parts(group *g)
@@ -140,7 +151,9 @@ static bool say_known(group *g, size_t start, size_t length, bool head, vx_strbu
 {
     const vx_words *words = &g->g2p->words;
     const char *text = g->text + start;
-    if (vx_words_say(words, text, length, g->tag, &g->g2p->context, out)) return true;
+    bool letter = length == 1 && text[0] == 'A' && g->length > 1; /* "A4", "A-level" */
+    vx_tag tag = letter ? VX_TAG_LETTER : g->tag;
+    if (vx_words_say(words, text, length, tag, &g->g2p->context, out)) return true;
     char memory[1024];
     vx_strbuf reading = vx_strbuf_over(memory, sizeof memory);
     vx_ending ending;
@@ -220,7 +233,7 @@ static bool say_parts(group *g, bool strict)
         else if (length <= VX_WORD_BYTES_MAX || single)
             known = say_known(g, first->start, length, left == 0, &g->scratch);
         if (known || single) {
-            if (!known && !is_junk(g->text + first->start, length)) {
+            if (!known && !is_mute(g->text + first->start, length)) {
                 if (strict) return false;
                 say_unknown_part(g, first);
             }
@@ -353,7 +366,8 @@ static void say_reading(vx_g2p *g2p, const vx_token *token)
 {
     const char *text = g2p->readings + token->read;
     size_t start = g2p->out.length;
-    for (size_t at = 0; at < token->read_length;) {
+    bool whole = vx_words_read(&g2p->words, text, token->read_length, &g2p->out);
+    for (size_t at = 0; at < token->read_length && !whole;) {
         const char *end = memchr(text + at, ' ', token->read_length - at);
         size_t n = end != NULL ? (size_t)(end - text) - at : token->read_length - at;
         if (g2p->out.length > start) vx_strbuf_put(&g2p->out, " ");

@@ -127,6 +127,32 @@ static size_t run_of(const tokenizer *t, size_t at, size_t end, char c, size_t l
     return n >= least ? n : 0;
 }
 
+/* Bytes of a word that begins with an apostrophe by right, 0 when none stands at `at`. */
+static size_t elided_at(const tokenizer *t, size_t at, size_t end)
+{
+    static const char *const words[] = {"n'",    "n",     "tis",    "twas",  "em",
+                                        "cause", "til",   "bout",   "round", "twere",
+                                        "neath", "twill", "tisn't", "kay"};
+    uint32_t cp;
+    size_t n = cp_at(t, at, end, &cp);
+    if (!is_quote(cp)) return 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t from = at + n, m = 0;
+        for (; words[i][m] != '\0' && from < end; m++) {
+            uint32_t c;
+            size_t k = cp_at(t, from, end, &c);
+            bool same =
+                words[i][m] == '\'' ? is_quote(c) : c < 0x80 && (c | 32) == (uint32_t)words[i][m];
+            if (!same) break;
+            from += k;
+        }
+        uint32_t after;
+        cp_at(t, from, end, &after);
+        if (words[i][m] == '\0' && !is_alnum(after) && !is_quote(after)) return from - at;
+    }
+    return 0;
+}
+
 /* Punctuation in front of a word, from `at` on; returns where the word begins. */
 static size_t take_opening(tokenizer *t, size_t at, size_t end)
 {
@@ -140,6 +166,7 @@ static size_t take_opening(tokenizer *t, size_t at, size_t end)
             continue;
         }
         cp_at(t, at + n, end, &next);
+        if (elided_at(t, at, end) > 0) return at;
         if (is_quote(cp) && at + n < end && is_alnum(next)) {
             /* An apostrophe before a digit or in 'em, 'tis belongs to the word; so it does when no
              * quote closes later. */
@@ -284,7 +311,7 @@ static void take_piece(tokenizer *t, size_t start, size_t end)
         return;
     }
     size_t word = take_opening(t, start, end);
-    size_t close = closing_starts(t, word, end);
+    size_t close = closing_starts(t, word + elided_at(t, word, end), end);
     if (close > word) take_word(t, word, close);
     take_closing(t, close, end);
 }

@@ -397,6 +397,31 @@ bool vx_words_say(const vx_words *words, const char *word, size_t length, vx_tag
     return say_word(&q, word, length, out);
 }
 
+/* One of the small words whose sound depends on the next, in a reading. `next` is the first letter
+ * of the next word, NUL at the end. */
+static bool read_small(const query *q, const char *word, size_t n, char next, vx_strbuf *out)
+{
+    static const char *const small[] = {"a", "an", "the", "to"};
+    for (size_t i = 0; i < 4; i++) {
+        if (!is(word, n, small[i])) continue;
+        vx_word_context context = {.next = next == '\0'           ? VX_NEXT_PAUSE
+                                           : strchr("aeio", next) ? VX_NEXT_VOWEL
+                                                                  : VX_NEXT_CONSONANT};
+        query here = *q;
+        here.context = &context;
+        return say_special(&here, word, n, out);
+    }
+    return false;
+}
+
+static bool read_word(const query *q, const char *word, size_t n, char next, vx_strbuf *out)
+{
+    if (read_small(q, word, n, next, out)) return true;
+    if (is_dotted(word, n)) return say_letters(q, word, n, out);
+    if (is_known(q, word, n)) return look_up(q, word, n, out);
+    return say_with_s(q, word, n, out);
+}
+
 bool vx_words_read(const vx_words *words, const char *text, size_t length, vx_strbuf *out)
 {
     size_t from = out->length;
@@ -404,12 +429,12 @@ bool vx_words_read(const vx_words *words, const char *text, size_t length, vx_st
         const char *end = memchr(text + at, ' ', length - at);
         size_t n = end != NULL ? (size_t)(end - text) - at : length - at;
         bool soft = is(text + at, n, "point") || is(text + at, n, "O");
+        /* "one" begins with a consonant. */
+        bool one = length - at > n + 3 && memcmp(text + at + n + 1, "one", 3) == 0;
+        char next = at + n + 1 < length ? (one ? 'w' : text[at + n + 1]) : '\0';
         query q = {.words = words, .stress = soft ? -4 : VX_STRESS_NONE};
         if (out->length > from) vx_strbuf_put(out, " ");
-        bool said = is_dotted(text + at, n)      ? say_letters(&q, text + at, n, out)
-                    : is_known(&q, text + at, n) ? look_up(&q, text + at, n, out)
-                                                 : say_with_s(&q, text + at, n, out);
-        if (!said) {
+        if (!read_word(&q, text + at, n, next, out)) {
             vx_strbuf_cut(out, from);
             return false;
         }

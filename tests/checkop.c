@@ -32,6 +32,7 @@ static const co_op *const ops[] = {
     &co_linear_op,
     &co_conv1d_op,
     &co_conv_transpose1d_op,
+    &co_attention_op,
     &co_lstm_op,
 };
 

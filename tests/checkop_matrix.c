@@ -251,6 +251,75 @@ const co_op co_conv_transpose1d_op = {CO_OP(conv_transpose1d), .body = transpose
                                       CO_VARIANTS(transpose_cases), .draw = transpose_draw,
                                       CO_BENCH(transpose_bench)};
 
+/* ---- attention ----------------------------------------------------------------------------- */
+
+typedef struct attention_case {
+    const char *label;
+    vx_dtype compute, in, out;
+    int64_t queries, keys, heads, width;
+    float scale; /* times 1/sqrt(width) */
+    bool causal, bias;
+    co_place place;
+} attention_case;
+
+/* Values are below 1 in magnitude, so is every result. In f32 the rounding error of a score (scores
+ * grow with v->scale) becomes the relative error of its weight. In bf16 the weights, which the
+ * reference keeps whole, are rounded before they meet the values: 2^-8 of their sum, which is 1. */
+static vx_status attention_body(co *c, const void *variant)
+{
+    const attention_case *v = variant;
+    const co_fill one = {.scale = 1};
+    int64_t columns = v->heads * v->width;
+    vx_attention_args a = {.heads = (int)v->heads, .causal = v->causal};
+    a.scale = v->scale / sqrtf((float)v->width);
+    a.compute = co_compute(v->compute);
+    a.q = co_input(c, v->in, v->queries, columns, v->place, one);
+    a.k = co_input(c, v->in, v->keys, columns, v->place, one);
+    a.v = co_input(c, v->in, v->keys, columns, v->place, one);
+    a.bias = co_vector(c, v->bias, v->heads * (v->queries + v->keys - 1), one);
+    const co_tolerance tolerance = {.abs =
+                                        a.compute == VX_BF16 ? 1.0 / 256 : 2e-6 + 2e-7 * v->scale};
+    a.out = co_output(c, v->out, v->queries, columns, v->place, tolerance);
+    return vx_attention(co_ctx(c), &a);
+}
+
+static void attention_draw(co_random *random, void *variant)
+{
+    attention_case *v = variant;
+    v->compute = co_dtype(random), v->in = co_dtype(random), v->out = co_dtype(random);
+    v->queries = co_range(random, 1, 150), v->keys = co_range(random, 1, 400);
+    v->heads = co_range(random, 1, 4), v->width = co_range(random, 1, 140);
+    v->causal = co_range(random, 0, 1), v->bias = co_range(random, 0, 1);
+    if (v->causal) v->keys = v->queries;
+    v->scale = (float)co_range(random, 1, 20);
+    v->place = co_anywhere(random, true);
+}
+
+static const attention_case attention_cases[] = {
+    {"one key", F, F, F, 1, 1, 1, 1, 1, false, false, {0}},
+    {"one key bf16", B, B, B, 1, 1, 2, 3, 1, true, true, {0}},
+    {"CLIP text", B, B, B, 77, 77, 12, 64, 1, true, false, {0, 1536, 0, false}},
+    {"T5", B, F, B, 256, 256, 3, 64, 8, false, true, {0}},
+    {"T5 f32", F, F, F, 256, 256, 3, 64, 8, false, true, {0}},
+    {"FLUX", B, B, B, 320, 320, 2, 128, 1, false, false, {0}},
+    {"autoencoder", F, F, F, 100, 100, 1, 512, 1, false, false, {0}},
+    {"ALBERT", F, F, F, 314, 314, 3, 64, 1, false, false, {0}},
+    {"few keys", F, F, F, 70, 3, 2, 32, 1, false, false, {0}},
+    {"sharp", F, F, F, 70, 330, 2, 32, 100, false, false, {0}},
+};
+static const attention_case attention_bench[] = {
+    {"314 of 12x64 f32", F, F, F, 314, 314, 12, 64, 1, false, false, {0}},
+    {"314 of 12x64 bf16", B, B, B, 314, 314, 12, 64, 1, false, false, {0}},
+    {"512 of 24x128 bf16", B, B, B, 512, 512, 24, 128, 1, false, false, {0}},
+    {"1280 of 24x128 bf16", B, B, B, 1280, 1280, 24, 128, 1, false, false, {0}},
+    {"4096 of 1x512 f32", F, F, F, 4096, 4096, 1, 512, 1, false, false, {0}},
+    {"4096 of 1x512 bf16", B, B, B, 4096, 4096, 1, 512, 1, false, false, {0}},
+    {"256 of 64x64 bf16 bias", B, B, B, 256, 256, 64, 64, 8, false, true, {0}},
+};
+const co_op co_attention_op = {CO_OP(attention), .body = attention_body,
+                               CO_VARIANTS(attention_cases), .draw = attention_draw,
+                               CO_BENCH(attention_bench)};
+
 /* ---- lstm ---------------------------------------------------------------------------------- */
 
 typedef struct lstm_case {

@@ -114,6 +114,8 @@ static const vx_backend_ops cpu_ops = {
     .conv1d = vx_cpu_conv1d,
     .conv_transpose1d_scratch = vx_cpu_conv_transpose1d_scratch,
     .conv_transpose1d = vx_cpu_conv_transpose1d,
+    .attention_scratch = vx_cpu_attention_scratch,
+    .attention = vx_cpu_attention,
     .lstm_scratch = vx_cpu_lstm_scratch,
     .lstm = vx_cpu_lstm,
 };

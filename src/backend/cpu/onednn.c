@@ -109,6 +109,13 @@ static bool is_matmul(const vx_product_shape *s)
     return s->taps == 1 && s->stride == 1 && s->compute != VX_U8;
 }
 
+/* oneDNN's own name for the open layout. Without AVX-512 its matrix product takes plain rows. */
+static dnnl_format_tag_t open_tag(vx_dtype compute)
+{
+    if (compute == VX_BF16) return dnnl_BA16a64b2a;
+    return vx_onednn_level() >= VX_CPU_AVX512 ? dnnl_BA16a64b : dnnl_ab;
+}
+
 /* The description for a tile of `rows`; `weights` is NULL to let oneDNN choose their layout. */
 static dnnl_status_t describe_tile(vx_onednn *onednn, const vx_product_shape *s, int rows,
                                    const dnnl_memory_desc_t *weights, dnnl_primitive_desc_t *desc)
@@ -197,7 +204,8 @@ static vx_product *find_product(vx_onednn *onednn, const vx_product_shape *s)
     for (vx_product *p = onednn->first; p != NULL; p = p->next) {
         const vx_product_shape *t = &p->shape;
         if (t->compute == s->compute && t->cols == s->cols && t->in == s->in &&
-            t->taps == s->taps && t->stride == s->stride && t->dilation == s->dilation)
+            t->taps == s->taps && t->stride == s->stride && t->dilation == s->dilation &&
+            t->open == s->open)
             return p;
     }
     return NULL;
@@ -206,6 +214,7 @@ static vx_product *find_product(vx_onednn *onednn, const vx_product_shape *s)
 vx_status vx_onednn_product(vx_onednn *onednn, const vx_product_shape *shape,
                             const vx_product **product, vx_error *err)
 {
+    assert(!shape->open || (is_matmul(shape) && shape->taps == 1));
     assert(shape->cols >= 1 && shape->cols <= VX_PANEL && shape->in >= 1 && shape->taps >= 1);
     assert(shape->compute == VX_F32 || shape->compute == VX_BF16 || shape->compute == VX_U8);
     hold_one_thread();
@@ -245,6 +254,12 @@ size_t vx_product_scratch_bytes(const vx_product *product)
     return product->scratch_bytes;
 }
 
+int64_t vx_product_panel_ld(const vx_product *product)
+{
+    const vx_product_shape *s = &product->shape;
+    return open_tag(s->compute) == dnnl_ab ? s->cols : VX_PANEL;
+}
+
 /* ---- opening
  * -------------------------------------------------------------------------------------- */
 
@@ -282,10 +297,10 @@ void vx_onednn_close(vx_onednn **handle)
 /* ---- packing
  * -------------------------------------------------------------------------------------- */
 
-/* Compiles the primitives that are still missing. The lock is held. */
+/* Compiles the primitives that are still missing, the largest tile's last. The lock is held. */
 static dnnl_status_t compile(vx_product *p)
 {
-    for (int i = 0; i < VX_TILE_SIZES; i++) {
+    for (int i = VX_TILE_SIZES - 1; i >= 0; i--) {
         if (atomic_load(&p->tile[i].primitive) != NULL) continue;
         dnnl_primitive_t primitive;
         dnnl_status_t status = dnnl_primitive_create(&primitive, p->tile[i].desc);
@@ -293,6 +308,17 @@ static dnnl_status_t compile(vx_product *p)
         atomic_store(&p->tile[i].primitive, primitive);
     }
     return dnnl_success;
+}
+
+vx_status vx_product_compile(const vx_product *product, vx_error *err)
+{
+    vx_product *p = (vx_product *)(uintptr_t)product; /* only compiling changes it */
+    if (atomic_load_explicit(&p->tile[0].primitive, memory_order_acquire) != NULL) return VX_OK;
+    hold_one_thread();
+    pthread_mutex_lock(&p->onednn->lock);
+    dnnl_status_t status = compile(p);
+    pthread_mutex_unlock(&p->onednn->lock);
+    return status == dnnl_success ? VX_OK : failed(err, status, "compile a product");
 }
 
 static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, const void *plain,
@@ -326,7 +352,8 @@ static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, 
 
 vx_status vx_product_pack(const vx_product *product, const void *plain, void *packed, vx_error *err)
 {
-    vx_product *p = (vx_product *)(uintptr_t)product; /* only compiling changes it */
+    VX_TRY(vx_product_compile(product, err));
+    const vx_product *p = product;
     const vx_product_shape *s = &p->shape;
     dnnl_data_type_t type = s->compute == VX_U8 ? dnnl_s8 : dnnl_f32;
     dnnl_memory_desc_t from;
@@ -337,8 +364,7 @@ vx_status vx_product_pack(const vx_product *product, const void *plain, void *pa
                                      dnnl_abcd);
     hold_one_thread();
     pthread_mutex_lock(&p->onednn->lock);
-    dnnl_status_t status = compile(p);
-    if (status == dnnl_success) status = reorder(p->onednn, &from, plain, &p->weights, packed);
+    dnnl_status_t status = reorder(p->onednn, &from, plain, &p->weights, packed);
     pthread_mutex_unlock(&p->onednn->lock);
     return status == dnnl_success ? VX_OK : failed(err, status, "pack weights");
 }

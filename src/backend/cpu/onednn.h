@@ -29,7 +29,19 @@ typedef struct vx_product_shape {
     int cols;         /* 1..VX_PANEL */
     int64_t in;       /* channels */
     int64_t taps, stride, dilation;
+    /* The panel's layout is not oneDNN's choice but one that our kernels write: a panel that changes
+     * with each run. One tap only; see vx_panel_at. */
+    bool open;
 } vx_product_shape;
+
+/* Where weight (k, column) of an open panel lies, in elements: bf16 [in/2][VX_PANEL][2], f32
+ * [in][ld]. Rows up to a multiple of VX_PANEL_ROWS are there and must be zero beyond `in`. Any run of
+ * rows that starts and ends on such a multiple is itself a panel. */
+enum { VX_PANEL_ROWS = 32 };
+static inline int64_t vx_panel_at(vx_dtype compute, int64_t ld, int64_t k, int64_t column)
+{
+    return compute == VX_BF16 ? (k / 2 * ld + column) * 2 + k % 2 : k * ld + column;
+}
 
 typedef struct vx_product vx_product;
 
@@ -44,6 +56,12 @@ vx_status vx_onednn_product(vx_onednn *onednn, const vx_product_shape *shape,
 /* Bytes of one packed panel, and of the scratch that a run of any tile size may need. */
 size_t vx_product_weight_bytes(const vx_product *product);
 size_t vx_product_scratch_bytes(const vx_product *product);
+
+/* Columns between two rows of an open panel. */
+int64_t vx_product_panel_ld(const vx_product *product);
+
+/* Compiles the product's primitives if they are not yet; packing does it too. */
+vx_status vx_product_compile(const vx_product *product, vx_error *err);
 
 /* Packs one panel from plain [cols, in, taps] (torch's order): floats, or int8 where compute is u8.
  * Compiles the product's primitives, so that the first run is like every other. */

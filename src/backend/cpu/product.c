@@ -10,8 +10,8 @@ typedef struct run {
     const vx_cpu *cpu;
     const vx_cpu_job *job;
     bool convert;
-    int64_t blocks, group, groups;
-    int64_t first_of_size[VX_TILE_SIZES + 1]; /* blocks of size i start here */
+    int64_t group, groups;                           /* panels of one, their number */
+    int64_t tiles, first_of_size[VX_TILE_SIZES + 1]; /* of rows */
     char *scratch;
     size_t slice, window_offset, scratchpad_offset;
     atomic_bool failed;
@@ -20,6 +20,37 @@ typedef struct run {
 static size_t align(size_t bytes)
 {
     return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+}
+
+int64_t vx_cpu_cut(int64_t rows, int64_t first[VX_TILE_SIZES + 1])
+{
+    int64_t tiles = 0;
+    for (int i = 0; i < VX_TILE_SIZES; i++) {
+        first[i] = tiles;
+        tiles += rows / vx_tile_rows[i];
+        rows %= vx_tile_rows[i];
+    }
+    first[VX_TILE_SIZES] = tiles;
+    return tiles;
+}
+
+int vx_cpu_tile(const int64_t first[VX_TILE_SIZES + 1], int64_t tile, int64_t *row)
+{
+    int size = 0;
+    *row = 0;
+    while (tile >= first[size + 1]) {
+        *row += (first[size + 1] - first[size]) * vx_tile_rows[size];
+        size++;
+    }
+    *row += (tile - first[size]) * vx_tile_rows[size];
+    return size;
+}
+
+vx_status vx_cpu_product_failed(vx_error *err)
+{
+    return vx_fail(err, VX_ERR_INTERNAL, "onednn",
+                   "oneDNN failed to run a product; this is a fault of Vortex or of oneDNN, please "
+                   "report the command");
 }
 
 static int64_t window_rows(const vx_cpu_layout *l, int64_t rows)
@@ -77,14 +108,9 @@ static void unit(void *arg, int64_t index, int worker)
     char *slice = r->scratch + (size_t)worker * r->slice;
     float *tile = (float *)(void *)slice;
     /* All tiles of a group before the next group, so that weights stream from memory once. */
-    int64_t block = index % r->blocks, group = index / r->blocks;
-    int size = 0;
-    while (block >= r->first_of_size[size + 1])
-        size++;
-    int64_t rows = vx_tile_rows[size], row = 0;
-    for (int i = 0; i < size; i++)
-        row += (r->first_of_size[i + 1] - r->first_of_size[i]) * vx_tile_rows[i];
-    row += (block - r->first_of_size[size]) * rows;
+    int64_t row, group = index / r->tiles;
+    int size = vx_cpu_tile(r->first_of_size, index % r->tiles, &row);
+    int64_t rows = vx_tile_rows[size];
 
     const char *x =
         (const char *)job->x + row * l->stride * job->x_ld * (int64_t)vx_dtype_bytes(job->x_dtype);
@@ -119,17 +145,8 @@ vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
     r.groups = (l->panels + r.group - 1) / r.group;
     r.scratchpad_offset = align(VX_TILE_ROWS * VX_PANEL * sizeof(float));
     r.window_offset = r.scratchpad_offset + scratchpad_bytes(l);
-    int64_t rest = job->rows;
-    for (int i = 0; i < VX_TILE_SIZES; i++) {
-        r.first_of_size[i] = r.blocks;
-        r.blocks += rest / vx_tile_rows[i];
-        rest %= vx_tile_rows[i];
-    }
-    r.first_of_size[VX_TILE_SIZES] = r.blocks;
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.blocks * r.groups, unit, &r));
-    if (atomic_load(&r.failed))
-        return vx_fail(ctx->err, VX_ERR_INTERNAL, "onednn",
-                       "oneDNN failed to run a product; this is a fault of Vortex or of oneDNN, "
-                       "please report the command");
+    r.tiles = vx_cpu_cut(job->rows, r.first_of_size);
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups, unit, &r));
+    if (atomic_load(&r.failed)) return vx_cpu_product_failed(ctx->err);
     return VX_OK;
 }

@@ -31,6 +31,13 @@ typedef struct vx_cpu_layout {
 
 void vx_cpu_layouts_free(vx_cpu *cpu);
 
+/* Cuts rows into tiles, largest first: tiles of size i are first[i] .. first[i+1]. Returns how many. */
+int64_t vx_cpu_cut(int64_t rows, int64_t first[VX_TILE_SIZES + 1]);
+/* The size of a tile, and its first row. */
+int vx_cpu_tile(const int64_t first[VX_TILE_SIZES + 1], int64_t tile, int64_t *row);
+/* The status of an op whose product failed. */
+vx_status vx_cpu_product_failed(vx_error *err);
+
 typedef struct vx_cpu_job {
     const vx_cpu_layout *layout;
     const void *weights;

@@ -175,6 +175,11 @@ static inline vf vf_scale2(vf a, vf n)
     return _mm512_mul_ps(a, _mm512_castsi512_ps(_mm512_add_epi32(
                                 exponent, _mm512_castps_si512(_mm512_set1_ps(1.0f)))));
 }
+/* p * 2^n for whole n of any size, to infinity and through the denormals to zero; NaN n gives NaN. */
+static inline vf vf_exp_scale(vf p, vf n)
+{
+    return _mm512_scalef_ps(p, n);
+}
 static inline float vf_sum(vf a)
 {
     return _mm512_reduce_add_ps(a);
@@ -317,6 +322,13 @@ static inline vf vf_scale2(vf a, vf n)
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_add_epi32(
                                 exponent, _mm256_castps_si256(_mm256_set1_ps(1.0f)))));
 }
+/* As for AVX-512, but 0 instead of denormals; n beyond +-200 is not asked for. */
+static inline vf vf_exp_scale(vf p, vf n)
+{
+    vf half = vf_round(vf_mul(n, vf_set(0.5f)));
+    vf y = vf_scale2(vf_scale2(p, half), vf_sub(n, half));
+    return vf_select(vf_less(n, vf_set(-126.0f)), vf_set(0.0f), y);
+}
 static inline float vf_sum(vf a)
 {
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -439,6 +451,13 @@ static inline vf vf_scale2(vf a, vf n)
     if (!(n >= -126 && n <= 127)) return NAN; /* only from a NaN */
     return ldexpf(a, (int)n);
 }
+/* As for AVX-512, but 0 instead of denormals; n beyond +-200 is not asked for. */
+static inline vf vf_exp_scale(vf p, vf n)
+{
+    vf half = vf_round(vf_mul(n, vf_set(0.5f)));
+    vf y = vf_scale2(vf_scale2(p, half), vf_sub(n, half));
+    return vf_select(vf_less(n, vf_set(-126.0f)), vf_set(0.0f), y);
+}
 static inline float vf_sum(vf a)
 {
     return a;
@@ -451,12 +470,11 @@ static inline float vf_largest(vf a)
 
 /* ---- functions over any level */
 
-/* e^x: within 2 ulp; 0 below -87.3, infinity above 88.7. Cody-Waite reduction and the polynomial of
+/* e^x: within 2 ulp; infinity above 88.8, 0 far below. Cody-Waite reduction and the polynomial of
  * Cephes' expf. */
 static inline vf vf_exp(vf x)
 {
-    const vf low = vf_set(-87.3f), high = vf_set(88.7f);
-    vf inside = vf_max(low, vf_min(high, x)); /* a NaN passes */
+    vf inside = vf_max(vf_set(-105.0f), vf_min(vf_set(89.0f), x)); /* a NaN passes */
     vf n = vf_round(vf_mul(inside, vf_set(1.44269504f)));
     vf r = vf_fma(n, vf_set(-0.693359375f), inside);
     r = vf_fma(n, vf_set(2.12194440e-4f), r);
@@ -467,11 +485,22 @@ static inline vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set(1.6666665459e-1f));
     p = vf_fma(p, r, vf_set(5.0000001201e-1f));
     p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set(1.0f)));
-    /* 2^128 is out of reach of one factor: split it. */
-    vf half = vf_round(vf_mul(n, vf_set(0.5f)));
-    vf y = vf_scale2(vf_scale2(p, half), vf_sub(n, half));
-    y = vf_select(vf_less(x, low), vf_set(0.0f), y);
-    return vf_select(vf_less(high, x), vf_set(INFINITY), y);
+    return vf_exp_scale(p, n);
+}
+
+/* 2^x for x <= 0 (or NaN), the same polynomial: softmax with log2(e) in its scale. */
+static inline vf vf_exp2_negative(vf x)
+{
+    x = vf_max(vf_set(-150.0f), x);
+    vf n = vf_round(x);
+    vf r = vf_mul(vf_sub(x, n), vf_set(0.69314718f));
+    vf p = vf_set(1.3981999507e-3f);
+    p = vf_fma(p, r, vf_set(8.3334519073e-3f));
+    p = vf_fma(p, r, vf_set(4.1665795894e-2f));
+    p = vf_fma(p, r, vf_set(1.6666665459e-1f));
+    p = vf_fma(p, r, vf_set(5.0000001201e-1f));
+    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set(1.0f)));
+    return vf_exp_scale(p, n);
 }
 
 static inline vf vf_sigmoid(vf x)
@@ -548,9 +577,9 @@ static inline vf vf_act(vf x, vx_act act)
     case VX_ACT_SILU:
         return vf_mul(x, vf_sigmoid(x));
     case VX_ACT_GELU_TANH: {
+        /* 0.5(1 + tanh u) = sigmoid(2u) */
         vf inner = vf_fma(vf_mul(vf_mul(x, x), x), vf_set(0.044715f), x);
-        vf t = vf_tanh(vf_mul(inner, vf_set(0.7978845608028654f)));
-        return vf_mul(vf_mul(x, vf_set(0.5f)), vf_add(vf_set(1.0f), t));
+        return vf_mul(x, vf_sigmoid(vf_mul(inner, vf_set(2 * 0.7978845608028654f))));
     }
     case VX_ACT_GELU_ERF: {
         vf t = vf_erf(vf_mul(x, vf_set(0.7071067811865476f)));

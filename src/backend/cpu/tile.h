@@ -25,10 +25,10 @@ typedef void (*vx_tile_finish_fn)(const vx_epilogue *e, const float *tile, int64
 typedef void (*vx_tile_convert_fn)(const void *x, vx_dtype from, int64_t ld, int64_t rows,
                                    int64_t cols, void *out, vx_dtype to);
 
-VX_SIMD_DECLARE(void, vx_tile_finish, const vx_epilogue *e, const float *tile, int64_t tile_ld,
-                int64_t row, int64_t rows, int64_t col, int64_t cols)
-VX_SIMD_DECLARE(void, vx_tile_convert, const void *x, vx_dtype from, int64_t ld, int64_t rows,
-                int64_t cols, void *out, vx_dtype to)
+VX_SIMD_DECLARE_BF16(void, vx_tile_finish, const vx_epilogue *e, const float *tile, int64_t tile_ld,
+                     int64_t row, int64_t rows, int64_t col, int64_t cols)
+VX_SIMD_DECLARE_BF16(void, vx_tile_convert, const void *x, vx_dtype from, int64_t ld, int64_t rows,
+                     int64_t cols, void *out, vx_dtype to)
 
 extern const vx_tile_finish_fn vx_tile_finish[VX_CPU_LEVELS];
 extern const vx_tile_convert_fn vx_tile_convert[VX_CPU_LEVELS];

@@ -339,7 +339,8 @@ vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a);
 
 /* STFT in polar form: x [S, 1] f32 -> out [S/5 + 1, 22]: magnitude of bins 0..10, then angle of
  * bins 0..10. n_fft 20, hop 5, periodic Hann, centred with reflection. The imaginary part of bins 0
- * and 10 is +0, so their angle is 0 or +pi. S is a multiple of 5, S > 10. */
+ * and 10, and of every bin of a symmetric frame (the first is one), is +0, so that their angle is 0
+ * or +pi. S is a multiple of 5, S > 10. */
 typedef struct vx_stft_args {
     const vx_tensor *x;
     vx_tensor *out;

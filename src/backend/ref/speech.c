@@ -91,20 +91,27 @@ static int64_t reflect(int64_t i, int64_t n)
     return i < n ? i : 2 * (n - 1) - i;
 }
 
+/* Sample n of frame f, windowed. The window is the same from both sides, to the bit. */
+static double sample(const vx_tensor *x, int64_t f, int n)
+{
+    return vx_ref_get(x, reflect(f * HOP + n - FFT / 2, vx_rows(x)), 0) *
+           hann(n <= FFT / 2 ? n : FFT - n);
+}
+
 vx_status vx_ref_stft(vx_ctx *ctx, const vx_stft_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
-    int64_t samples = vx_rows(a->x);
     for (int64_t f = 0; f < vx_rows(a->out); f++) {
         for (int k = 0; k < BINS; k++) {
             double re = 0, im = 0;
-            for (int n = 0; n < FFT; n++) {
-                double x = vx_ref_get(a->x, reflect(f * HOP + n - FFT / 2, samples), 0) * hann(n);
-                re += x * cos(TAU * (k * n % FFT) / FFT);
-                im -= x * sin(TAU * (k * n % FFT) / FFT);
-            }
-            /* A real signal has real ends of the spectrum; rounding must not choose pi's sign. */
-            if (k == 0 || k == FFT / 2) im = 0;
+            for (int n = 0; n < FFT; n++)
+                re += sample(a->x, f, n) * cos(TAU * (k * n % FFT) / FFT);
+            /* By pairs, so that a symmetric frame gives zero and not rounding: the first one is
+             * reflected at its own middle, and its angles' sign must not be chance. For the same
+             * reason nothing is left of bins 0 and 10, which are real. */
+            for (int n = 1; n < FFT / 2 && k % (FFT / 2) != 0; n++)
+                im += (sample(a->x, f, FFT - n) - sample(a->x, f, n)) *
+                      sin(TAU * (k * n % FFT) / FFT);
             vx_ref_set(a->out, f, k, sqrt(re * re + im * im));
             vx_ref_set(a->out, f, BINS + k, atan2(im + 0.0, re + 0.0));
         }

@@ -21,7 +21,7 @@ from train_vae import tensor
 from vocabulary import Tokenizer
 
 STEPS, SHARES = (1., .75, .5, .25), (.45, .25, .15, .15)
-POOL, RENEWED = 6000, 2
+POOL, RENEWED = 3000, 3
 BATCH, SIDE = 32, 8
 PLAIN = ('shared', 'relative', 'embedding', 'img_in', 'final_layer', 'norm')
 

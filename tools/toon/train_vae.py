@@ -18,8 +18,8 @@ from common import Optimizer, Run, schedule, settings
 from nets_image import Autoencoder
 
 # (first iteration, crop, batch); pictures are drawn at 256
-STAGES = ((0, 64, 16), (1400, 128, 5), (2600, 256, 3))
-NORMALISE = 1400  # from here on the encoder is frozen: latents made with it stay valid
+STAGES = ((0, 64, 16), (1900, 128, 5), (2900, 256, 3))
+NORMALISE = 1900  # from here on the encoder is frozen: latents made with it stay valid
 FLOOR = -4.6
 
 
@@ -36,13 +36,20 @@ def tensor(pictures):
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def place(rng, size):
+    """Where a window begins, in whole cells; more often upon the head."""
+    if rng.random() < .6:
+        return 16 * min(rng.randint(3, max(3, 13 - size // 16)), 16 - size // 16)
+    return 16 * rng.randint(0, 16 - size // 16)
+
+
 def batch(rng, size, count):
     """Crops, four to a picture, half of them mirrored; places are multiples of the latent's cell."""
     out = []
     while len(out) < count:
         p = picture(rng)
         for _ in range(min(4 if size < 256 else 1, count - len(out))):
-            y, x = (16 * rng.randint(0, (256 - size) // 16) for _ in range(2))
+            y, x = place(rng, size), place(rng, size)
             c = p[y:y + size, x:x + size]
             out.append(c[:, ::-1] if rng.random() < .3 else c)
     return tensor(out)
@@ -56,7 +63,7 @@ def windows(net, rng, size, count):
     z = z + torch.randn_like(z) * math.exp(FLOOR / 2) * rng.uniform(.5, 2.)
     n, xs, zs = size // 16, [], []
     for p, q in zip(x, z):
-        i, j = rng.randint(0, 16 - n), rng.randint(0, 16 - n)
+        i, j = place(rng, size) // 16, place(rng, size) // 16
         xs.append(p[:, 16 * i:16 * i + size, 16 * j:16 * j + size])
         zs.append(q[:, i:i + n, j:j + n])
     return tuple(torch.stack(v).contiguous(memory_format=torch.channels_last) for v in (xs, zs))
@@ -87,8 +94,13 @@ def normalise(net, mean, deviation):
         first.weight.mul_(deviation[None, :, None, None])
 
 
+def rate(it):
+    """Falls before the encoder is frozen, starts again for the decoder alone."""
+    return max(.2, min(1., (NORMALISE - it) / 500)) if it < NORMALISE else .7
+
+
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 3000, 1000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 3300, 1000)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3
@@ -124,7 +136,7 @@ def main():
         edge = (d[..., 1:] - d[..., :-1]).abs().mean() \
             + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
         (l1 + .5 * edge + (d ** 2).mean() + 3e-4 * kl).backward()
-        run.step(schedule(it, a.until, a.cooldown, 30))
+        run.step(schedule(it, a.until, a.cooldown, 30) * rate(it))
         run.note(l1=l1.item(), edge=edge.item(), kl=kl.item(), mse=(d ** 2).mean().item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])

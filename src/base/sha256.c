@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(__x86_64__)
@@ -89,11 +91,19 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
     _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-static int has_sha_ni(void)
+/* Asked once: under a hypervisor the question itself costs more than a block. */
+static bool has_sha_ni(void)
 {
-    unsigned a, b, c, d;
-    return __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-           (b & bit_SHA) != 0;
+    static atomic_int known; /* 0: not yet asked, 1: no, 2: yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        unsigned a, b, c, d;
+        bool has = __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+                   (b & bit_SHA) != 0;
+        answer = has ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
 }
 #endif
 

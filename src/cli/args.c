@@ -77,6 +77,7 @@ static vx_status set_flag(vx_cli *cli, void *params, const vx_flag *flag, bool g
                           const char *value, vx_error *err)
 {
     char reason[VX_FIELD_REASON], help[64];
+    assert(global || params != NULL);
     void *place = (char *)(global ? (void *)cli : params) + flag->field.offset;
     if (flag->field.type == VX_FIELD_BOOL) {
         *(bool *)place = true;

@@ -3,6 +3,7 @@
 const vx_command *const vx_commands[] = {
     &vx_command_models_list,
     &vx_command_models_inspect,
+    &vx_command_models_pull,
     &vx_command_doctor,
     NULL,
 };

@@ -91,7 +91,7 @@ static void a_full_recipe_is_read(void **state)
     assert_int_equal(r.visual.moods.count, 2);
     assert_true(moods[1].at_s == 2.5 && moods[1].mood == VX_MOOD_ANGRY);
     assert_true(r.output.width == 512 && r.output.height == 512 && r.output.fps == 24);
-    assert_int_equal(r.output.container, VX_CONTAINER_MKV);
+    assert_int_equal(r.output.container, VX_MKV);
     assert_false(r.verify.enabled);
     assert_true(r.verify.threshold_b == 0.7 && r.verify.threshold_l == 0);
     vx_recipe_close(&r);

@@ -7,6 +7,7 @@
 
 #include "engine/paths.h"
 #include "engine/schema.h"
+#include "models/kokoro/voice.h"
 #include "tensor/dtype.h"
 
 typedef enum vx_component {
@@ -40,10 +41,6 @@ typedef struct vx_pack_source {
     int64_t bytes;      /* 0: not known */
     const char *sha256; /* 64 hex digits */
 } vx_pack_source;
-
-typedef struct vx_voice_alias {
-    const char *name, *voice; /* voice: one voice or a blend, af_heart:0.7,af_bella:0.3 */
-} vx_voice_alias;
 
 /* The row of one alias, for lists of them. */
 extern const vx_field vx_voice_alias_element;

@@ -8,6 +8,7 @@
 
 #include "drive/mood.h"
 #include "engine/schema.h"
+#include "media/mux.h"
 
 enum {
     VX_SCRIPT_BYTES_MAX = 16384, /* 45 s at twice the speed of a fast speaker are 2,500 letters */
@@ -19,7 +20,7 @@ enum {
 typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
 #define VX_FIT_NAMES "error|speed|truncate"
 
-typedef enum vx_container { VX_CONTAINER_MP4, VX_CONTAINER_MKV } vx_container;
+/* In the order of media/mux.h's vx_container. */
 #define VX_CONTAINER_NAMES "mp4|mkv"
 
 typedef struct vx_mood_at {

@@ -1,0 +1,325 @@
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/part.h"
+#include "models/kokoro/speech.h"
+#include "models/kokoro/voice.h"
+
+struct vx_engine {
+    vx_engine_params params;
+    vx_plan plan;
+    vx_pool *pool;
+    vx_backend *backend;
+    vx_part part[VX_COMPONENTS];
+    int part_count;
+    int buffer_region[VX_BUFFERS], lane_region[VX_LANES];
+    void *memory; /* the reservation */
+    vx_arena lane[VX_LANES];
+    size_t rss_before;
+    vx_heap_counts heap_at_open;
+};
+
+/* ---- plan ----------------------------------------------------------------------------------- */
+
+static vx_part *part_of(const vx_engine *e, vx_component component)
+{
+    for (int i = 0; i < e->part_count; i++)
+        if (e->part[i].kind->component == component) return (vx_part *)&e->part[i];
+    return NULL;
+}
+
+/* Describes every part that is wanted and that the pack has. */
+static vx_status describe(vx_engine *e, vx_error *err)
+{
+    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++) {
+        if (!(e->params.wants & kind->want) || !e->params.pack->components[kind->component].present)
+            continue;
+        vx_part *part = &e->part[e->part_count];
+        *part = (vx_part){.kind = kind};
+        VX_TRY(kind->open(part, &e->params, e->backend, err));
+        e->part_count++;
+    }
+    return VX_OK;
+}
+
+static double speech_seconds(const vx_engine_params *params)
+{
+    return params->speech_seconds > 0 ? params->speech_seconds : params->pack->max_seconds;
+}
+
+static void plan_buffers(vx_engine *e)
+{
+    vx_part *kokoro = part_of(e, VX_COMPONENT_KOKORO);
+    if (kokoro == NULL) return;
+    size_t samples = (size_t)(speech_seconds(&e->params) * VX_KOKORO_RATE);
+    const vx_kokoro_config *config = vx_kokoro_configuration(kokoro->model);
+    e->buffer_region[VX_BUFFER_SAMPLES] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "kokoro", "samples", samples * sizeof(float));
+    e->buffer_region[VX_BUFFER_SPEECH] = vx_plan_region(
+        &e->plan, VX_REGION_BUFFER, "kokoro", "speech tables", vx_speech_bytes(kokoro->model));
+    e->buffer_region[VX_BUFFER_VOICE] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "kokoro", "voice",
+                       vx_voice_bytes((int64_t)2 * config->style_dim));
+}
+
+/* Walks every stage of a part; the lane's workspace is as high as its highest stage. */
+static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_LANES],
+                             vx_error *err)
+{
+    vx_dtype precision = e->params.pack->components[part->kind->component].precision;
+    vx_dtype compute = precision == VX_F32 ? VX_F32 : VX_BF16;
+    for (int i = 0; i < VX_PART_STAGES && part->kind->stage[i].plan != NULL; i++) {
+        vx_arena workspace = vx_arena_measure("workspace");
+        vx_ctx ctx = {.backend = e->backend, .workspace = &workspace, .plan = true, .err = err};
+        VX_TRY(part->kind->stage[i].plan(part, &ctx));
+        vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
+        if (workspace.peak > lane_bytes[part->kind->lane])
+            lane_bytes[part->kind->lane] = workspace.peak;
+    }
+    return VX_OK;
+}
+
+static vx_status make_plan(vx_engine *e, vx_error *err)
+{
+    static const char *const lane_names[VX_LANES] = {"audio lane", "picture lane"};
+    const vx_settings *settings = e->params.settings;
+    size_t lane_bytes[VX_LANES] = {0};
+    vx_plan_init(&e->plan, &e->backend->device, (size_t)settings->soft_bytes,
+                 (size_t)settings->hard_bytes);
+    VX_TRY(describe(e, err));
+    plan_buffers(e);
+    for (int i = 0; i < e->part_count; i++) {
+        vx_arena weights = vx_arena_measure("weights");
+        vx_binder binder = {.backend = e->backend, .weights = &weights, .plan = true, .err = err};
+        VX_TRY(e->part[i].kind->bind(e->part[i].model, &binder));
+        e->part[i].weights_bytes = weights.peak;
+        VX_TRY(plan_stages(e, &e->part[i], lane_bytes, err));
+    }
+    for (int lane = 0; lane < VX_LANES; lane++) {
+        e->lane_region[lane] = -1;
+        if (lane_bytes[lane] > 0)
+            e->lane_region[lane] = vx_plan_region(&e->plan, VX_REGION_WORKSPACE,
+                                                  lane == VX_LANE_AUDIO ? "kokoro" : "picture",
+                                                  lane_names[lane], lane_bytes[lane]);
+    }
+    for (int i = 0; i < e->part_count; i++) {
+        const char *name = vx_component_name(e->part[i].kind->component);
+        e->part[i].weights_region =
+            vx_plan_region(&e->plan, VX_REGION_WEIGHTS, name, "weights", e->part[i].weights_bytes);
+    }
+    return VX_OK;
+}
+
+static vx_status open_device(vx_engine *e, const char *device, bool run, vx_error *err)
+{
+    if (strcmp(device, "cpu") == 0) {
+        VX_TRY(vx_pool_open(&e->pool, (int)e->params.settings->threads, err));
+        return vx_backend_open_cpu(&e->backend, e->pool, err);
+    }
+    if (run)
+        return vx_fail(
+            err, VX_ERR_MISSING, "no_device",
+            "device \"%s\" cannot run here: this build has no GPU backend; choose --device cpu",
+            device);
+    return vx_backend_open_datasheet(&e->backend, device, err);
+}
+
+vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_plan *plan,
+                         vx_error *err)
+{
+    vx_engine *e = vx_heap_alloc(sizeof *e);
+    if (e == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a plan");
+    e->params = *params;
+    vx_status status = open_device(e, device, false, err);
+    if (status == VX_OK) status = make_plan(e, err);
+    *plan = e->plan;
+    vx_engine_close(&e);
+    return status;
+}
+
+/* ---- load ----------------------------------------------------------------------------------- */
+
+static vx_status open_sources(vx_engine *e, vx_part *part, vx_error *err)
+{
+    const vx_pack_component *c = &e->params.pack->components[part->kind->component];
+    VX_TRY(vx_pack_need(e->params.pack, part->kind->component, part->kind->why, err));
+    if (c->file_count > VX_PART_SOURCES)
+        return vx_fail(err, VX_ERR_INPUT, "bad_pack", "component %s lists %d files; %d is the most",
+                       vx_component_name(part->kind->component), c->file_count, VX_PART_SOURCES);
+    for (int i = 0; i < c->file_count; i++, part->source_count++)
+        VX_TRY(vx_source_open(&part->sources[i], c->files[i].path, err));
+    return VX_OK;
+}
+
+static void close_sources(vx_part *part)
+{
+    for (int i = 0; i < part->source_count; i++)
+        vx_source_close(&part->sources[i]);
+    part->source_count = 0;
+}
+
+static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error *err)
+{
+    const vx_region *region = &e->plan.region[part->weights_region];
+    vx_arena weights = vx_arena_over("weights", (char *)e->memory + region->offset, region->bytes);
+    VX_TRY(open_sources(e, part, err));
+    vx_binder binder = {.backend = e->backend,
+                        .weights = &weights,
+                        .sources = part->sources,
+                        .source_count = part->source_count,
+                        .staging = staging,
+                        .err = err};
+    VX_TRY(part->kind->bind(part->model, &binder));
+    assert(weights.used == part->weights_bytes);
+    close_sources(part);
+    return VX_OK;
+}
+
+static vx_status load(vx_engine *e, vx_error *err)
+{
+    float *staging = vx_heap_alloc(sizeof *staging * VX_STAGING_FLOATS);
+    if (staging == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory",
+                       "no memory for the staging buffer of %d bytes",
+                       (int)(sizeof *staging * VX_STAGING_FLOATS));
+    vx_status status = VX_OK;
+    for (int i = 0; i < e->part_count && status == VX_OK; i++) {
+        const char *name = vx_component_name(e->part[i].kind->component);
+        double start = vx_now_s();
+        if (e->params.progress != NULL)
+            e->params.progress(e->params.progress_arg, name, (double)i / e->part_count);
+        status = load_part(e, &e->part[i], staging, err);
+        vx_log(VX_LOG_INFO, "%s: %.1f MB of weights in %.2f s", name,
+               (double)e->part[i].weights_bytes / 1e6, vx_now_s() - start);
+    }
+    if (status == VX_OK && e->params.progress != NULL)
+        e->params.progress(e->params.progress_arg, "", 1);
+    vx_heap_free(staging);
+    return status;
+}
+
+/* Wanted parts that the pack lacks are an error by name, as are files that are not there, before the
+ * reservation is made. */
+static vx_status check_wants(const vx_engine_params *params, vx_error *err)
+{
+    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++)
+        if (params->wants & kind->want)
+            VX_TRY(vx_pack_need(params->pack, kind->component, kind->why, err));
+    return VX_OK;
+}
+
+static vx_status open_engine(vx_engine *e, vx_error *err)
+{
+    VX_TRY(check_wants(&e->params, err));
+    VX_TRY(open_device(e, e->params.settings->device, true, err));
+    VX_TRY(make_plan(e, err));
+    VX_TRY(vx_plan_check(&e->plan, err));
+    e->rss_before = vx_rss_bytes();
+    vx_rss_reset_peak();
+    VX_TRY(vx_reserve(e->plan.reservation_bytes, &e->memory, err));
+    for (int lane = 0; lane < VX_LANES; lane++)
+        if (e->lane_region[lane] >= 0) {
+            const vx_region *r = &e->plan.region[e->lane_region[lane]];
+            e->lane[lane] = vx_arena_over(r->name, (char *)e->memory + r->offset, r->bytes);
+        }
+    VX_TRY(load(e, err));
+    e->heap_at_open = vx_heap_read();
+    return VX_OK;
+}
+
+vx_status vx_engine_open(vx_engine **out, const vx_engine_params *params, vx_error *err)
+{
+    *out = vx_heap_alloc(sizeof **out);
+    if (*out == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the engine's description");
+    (*out)->params = *params;
+    vx_status status = open_engine(*out, err);
+    if (status != VX_OK) vx_engine_close(out);
+    return status;
+}
+
+void vx_engine_close(vx_engine **handle)
+{
+    vx_engine *e = *handle;
+    if (e == NULL) return;
+    for (int i = 0; i < e->part_count; i++) {
+        close_sources(&e->part[i]);
+        e->part[i].kind->close(&e->part[i]);
+    }
+    vx_unreserve(e->memory, e->plan.reservation_bytes);
+    vx_backend_close(&e->backend);
+    vx_pool_close(&e->pool);
+    vx_heap_free(e);
+    *handle = NULL;
+}
+
+/* ---- what it holds -------------------------------------------------------------------------- */
+
+const vx_plan *vx_engine_planned(const vx_engine *e)
+{
+    return &e->plan;
+}
+
+const vx_pack *vx_engine_pack(const vx_engine *e)
+{
+    return e->params.pack;
+}
+
+const vx_settings *vx_engine_settings(const vx_engine *e)
+{
+    return e->params.settings;
+}
+
+vx_pool *vx_engine_pool(const vx_engine *e)
+{
+    return e->pool;
+}
+
+vx_backend *vx_engine_backend(const vx_engine *e)
+{
+    return e->backend;
+}
+
+void *vx_engine_buffer(const vx_engine *e, vx_buffer buffer, size_t *bytes)
+{
+    const vx_region *region = &e->plan.region[e->buffer_region[buffer]];
+    assert(region->kind == VX_REGION_BUFFER);
+    if (bytes != NULL) *bytes = region->bytes;
+    return (char *)e->memory + region->offset;
+}
+
+const vx_kokoro *vx_engine_kokoro(const vx_engine *e)
+{
+    const vx_part *part = part_of(e, VX_COMPONENT_KOKORO);
+    return part ? part->model : NULL;
+}
+
+vx_clip *vx_engine_clip(const vx_engine *e, vx_component which)
+{
+    assert(which == VX_COMPONENT_CLIP_B || which == VX_COMPONENT_CLIP_L);
+    const vx_part *part = part_of(e, which);
+    return part ? part->model : NULL;
+}
+
+vx_ctx vx_engine_ctx(vx_engine *e, vx_lane lane, vx_cancel *cancel, vx_error *err)
+{
+    return (vx_ctx){.backend = e->backend,
+                    .pool = e->pool,
+                    .workspace = &e->lane[lane],
+                    .cancel = cancel,
+                    .err = err};
+}
+
+size_t vx_engine_measured_bytes(const vx_engine *e)
+{
+    size_t peak = vx_rss_peak_bytes();
+    return peak > e->rss_before ? peak - e->rss_before : 0;
+}
+
+vx_heap_counts vx_engine_heap_since_open(const vx_engine *e)
+{
+    vx_heap_counts now = vx_heap_read();
+    return (vx_heap_counts){now.calls - e->heap_at_open.calls, now.bytes - e->heap_at_open.bytes,
+                            now.live_bytes - e->heap_at_open.live_bytes};
+}

@@ -1,0 +1,98 @@
+#include "engine/plan.h"
+
+#include <stdio.h>
+
+#include "backend/plan/roofline.h"
+
+static const char *const kind_names[] = {"buffer", "workspace", "weights", "overhead"};
+
+void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, size_t hard_bytes)
+{
+    assert(soft_bytes <= hard_bytes);
+    *plan = (vx_plan){.device = *device, .soft_bytes = soft_bytes, .hard_bytes = hard_bytes};
+    if (device->overhead_bytes > 0)
+        vx_plan_region(plan, VX_REGION_OVERHEAD, "driver", "driver and context",
+                       device->overhead_bytes);
+}
+
+int vx_plan_region(vx_plan *plan, vx_region_kind kind, const char *component, const char *name,
+                   size_t bytes)
+{
+    assert(plan->region_count < VX_PLAN_REGIONS);
+    vx_region *region = &plan->region[plan->region_count];
+    size_t rounded = (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+    *region = (vx_region){.kind = kind, .bytes = rounded, .offset = plan->reservation_bytes};
+    snprintf(region->component, sizeof region->component, "%s", component);
+    snprintf(region->name, sizeof region->name, "%s", name);
+    plan->total_bytes += rounded;
+    if (kind != VX_REGION_OVERHEAD) plan->reservation_bytes += rounded;
+    return plan->region_count++;
+}
+
+void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_dtype compute)
+{
+    assert(plan->stage_count < VX_PLAN_STAGES);
+    vx_stage *stage = &plan->stage[plan->stage_count++];
+    *stage = (vx_stage){.counts = *counts};
+    snprintf(stage->name, sizeof stage->name, "%s", name);
+    vx_roofline time = vx_roofline_of(&plan->device, counts, compute);
+    stage->roofline_s = time.roofline_s;
+    stage->projected_s = time.projected_s;
+}
+
+const char *vx_plan_largest(const vx_plan *plan, size_t *bytes)
+{
+    const char *largest = "";
+    *bytes = 0;
+    for (int i = 0; i < plan->region_count; i++) {
+        size_t sum = 0;
+        for (int j = 0; j < plan->region_count; j++)
+            if (strcmp(plan->region[j].component, plan->region[i].component) == 0)
+                sum += plan->region[j].bytes;
+        if (sum > *bytes) {
+            *bytes = sum;
+            largest = plan->region[i].component;
+        }
+    }
+    return largest;
+}
+
+vx_status vx_plan_check(const vx_plan *plan, vx_error *err)
+{
+    if (plan->total_bytes <= plan->hard_bytes) return VX_OK;
+    size_t bytes;
+    const char *largest = vx_plan_largest(plan, &bytes);
+    return vx_fail(
+        err, VX_ERR_MEMORY, "does_not_fit",
+        "the plan needs %.1f MB, %.1f MB more than the hard limit of %.1f MB; the largest "
+        "consumer is %s with %.1f MB: give it a smaller precision or a smaller size in the "
+        "pack, or raise budget.hard_bytes",
+        (double)plan->total_bytes / 1e6, (double)(plan->total_bytes - plan->hard_bytes) / 1e6,
+        (double)plan->hard_bytes / 1e6, largest, (double)bytes / 1e6);
+}
+
+json_t *vx_plan_json(const vx_plan *plan)
+{
+    json_t *regions = json_array(), *stages = json_array();
+    for (int i = 0; i < plan->region_count; i++) {
+        const vx_region *r = &plan->region[i];
+        json_array_append_new(regions, json_pack("{s:s, s:s, s:s, s:I}", "name", r->name, "kind",
+                                                 kind_names[r->kind], "component", r->component,
+                                                 "bytes", (json_int_t)r->bytes));
+    }
+    for (int i = 0; i < plan->stage_count; i++) {
+        const vx_stage *s = &plan->stage[i];
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", s->name,
+                                                "flops", s->counts.flops, "bytes_moved",
+                                                s->counts.bytes_moved, "roofline_s", s->roofline_s,
+                                                "projected_s", s->projected_s));
+    }
+    size_t bytes;
+    const char *largest = vx_plan_largest(plan, &bytes);
+    return json_pack("{s:s, s:o, s:I, s:{s:I, s:I}, s:b, s:{s:s, s:I}, s:o}", "device",
+                     plan->device.name, "regions", regions, "total_bytes",
+                     (json_int_t)plan->total_bytes, "budget", "soft_bytes",
+                     (json_int_t)plan->soft_bytes, "hard_bytes", (json_int_t)plan->hard_bytes,
+                     "fits", plan->total_bytes <= plan->hard_bytes, "largest", "component", largest,
+                     "bytes", (json_int_t)bytes, "stages", stages);
+}

@@ -1,0 +1,68 @@
+/* The plan: every byte and every stage, known before anything loads.
+ *
+ * regions = buffers + lane workspaces + weights + what the driver takes beside our reservation. A
+ * plan is filled by running the models' own code on plan contexts (engine/engine.c) and then only
+ * read. */
+#ifndef VX_ENGINE_PLAN_H
+#define VX_ENGINE_PLAN_H
+
+#include <jansson.h>
+
+#include "backend/backend.h"
+
+typedef enum vx_region_kind {
+    VX_REGION_BUFFER,
+    VX_REGION_WORKSPACE,
+    VX_REGION_WEIGHTS,
+    VX_REGION_OVERHEAD /* the driver's own; not part of our reservation */
+} vx_region_kind;
+
+typedef struct vx_region {
+    char name[48];
+    char component[32]; /* "kokoro", "engine", … */
+    vx_region_kind kind;
+    size_t bytes;  /* rounded up to VX_ALIGN */
+    size_t offset; /* in the reservation; meaningless for overhead */
+} vx_region;
+
+typedef struct vx_stage {
+    char name[32];
+    vx_counts counts;   /* work of one run of the stage at its largest size */
+    double roofline_s;  /* max(compute, traffic) at the device's peaks */
+    double projected_s; /* with the share of the peak that the device is expected to reach */
+} vx_stage;
+
+/* Limits of a plan: five models with a handful of regions and stages each. */
+enum { VX_PLAN_REGIONS = 64, VX_PLAN_STAGES = 32 };
+
+typedef struct vx_plan {
+    vx_device device;
+    int region_count, stage_count;
+    vx_region region[VX_PLAN_REGIONS];
+    vx_stage stage[VX_PLAN_STAGES];
+    size_t total_bytes;       /* all regions, overhead included */
+    size_t reservation_bytes; /* what one mapping holds: all regions but the overhead */
+    size_t soft_bytes, hard_bytes;
+} vx_plan;
+
+/* An empty plan for a device; its driver overhead is the first region. */
+void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, size_t hard_bytes);
+
+/* Appends a region and returns its index. Order of calls is order in memory. bytes may be 0. */
+int vx_plan_region(vx_plan *plan, vx_region_kind kind, const char *component, const char *name,
+                   size_t bytes);
+/* Appends a stage with its roofline on the plan's device; `compute` is the type of its products. */
+void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_dtype compute);
+
+/* The component that takes the most bytes, and how many. */
+const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);
+
+/* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, the largest consumer, what would
+ * help. */
+vx_status vx_plan_check(const vx_plan *plan, vx_error *err);
+
+/* The document of `vortex plan --json` (docs/CONTRACTS.md); the caller decrefs. NULL when out of
+ * memory. */
+json_t *vx_plan_json(const vx_plan *plan);
+
+#endif

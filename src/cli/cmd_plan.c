@@ -1,0 +1,55 @@
+/* vortex plan: memory layout and roofline, before anything loads. */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "engine/engine.h"
+
+static void print_plan(const vx_plan *plan, const vx_pack *pack)
+{
+    static const char *const kinds[] = {"buffer", "workspace", "weights", "overhead"};
+    printf("pack %s %s on %s (%s)\n\n", pack->name, pack->version, plan->device.name,
+           plan->device.title);
+    printf("%-18s %-18s %-10s %14s\n", "component", "region", "kind", "bytes");
+    for (int i = 0; i < plan->region_count; i++)
+        printf("%-18s %-18s %-10s %14zu\n", plan->region[i].component, plan->region[i].name,
+               kinds[plan->region[i].kind], plan->region[i].bytes);
+    printf("%-48s %14zu\n", "total", plan->total_bytes);
+    printf("budget: soft %.2f GB, hard %.2f GB: %s\n\n", (double)plan->soft_bytes / 1e9,
+           (double)plan->hard_bytes / 1e9,
+           plan->total_bytes <= plan->hard_bytes ? "fits" : "does not fit");
+    printf("%-18s %12s %12s %12s %12s\n", "stage", "GFLOP", "MB moved", "roofline", "projected");
+    for (int i = 0; i < plan->stage_count; i++) {
+        const vx_stage *s = &plan->stage[i];
+        printf("%-18s %12.1f %12.1f %10.3f s %10.3f s\n", s->name, s->counts.flops / 1e9,
+               s->counts.bytes_moved / 1e6, s->roofline_s, s->projected_s);
+    }
+}
+
+static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
+{
+    (void)raw;
+    vx_pack pack;
+    vx_plan plan;
+    vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
+    vx_engine_params engine = {.settings = &cli->settings, .pack = &pack, .wants = VX_WANT_ALL};
+    if (status == VX_OK) status = vx_engine_plan(&engine, cli->settings.device, &plan, err);
+    if (status == VX_OK && cli->json)
+        status = vx_json_print(vx_plan_json(&plan), err);
+    else if (status == VX_OK)
+        print_plan(&plan, &pack);
+    if (status == VX_OK) status = vx_plan_check(&plan, err);
+    vx_pack_close(&pack);
+    return status;
+}
+
+const vx_command vx_command_plan = {
+    .name = "plan",
+    .usage = "[--device D]",
+    .summary = "memory layout and roofline, before anything loads",
+    .details =
+        "Needs no model file and no device: D is cpu, or a card known by its datasheet (rtx3060, "
+        "rtx4090, h100, …). Exit code 5 when the plan exceeds the hard limit.",
+    .any_device = true,
+    .run = run_plan,
+};

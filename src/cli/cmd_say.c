@@ -1,0 +1,161 @@
+/* vortex say: speech only. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "engine/speak.h"
+#include "media/wav.h"
+#include "text/clean.h"
+
+typedef struct say_params {
+    const char *file, *phonemes, *out, *voice, *timings;
+    double speed;
+} say_params;
+
+/* The text to speak: a word, a file or the phonemes. */
+typedef struct script {
+    const char *text;
+    size_t bytes;
+    char *owned;
+} script;
+
+/* One speech under way. */
+typedef struct saying {
+    vx_wav wav;
+    vx_progress progress;
+    vx_cancel *cancel;
+    vx_error *err;
+    uint64_t expected; /* samples, roughly */
+} saying;
+
+static vx_status read_script(const vx_cli *cli, const say_params *p, script *s, vx_error *err)
+{
+    int given = (cli->word_count > 0) + (p->file != NULL) + (p->phonemes != NULL);
+    *s = (script){0};
+    if (given != 1)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "say takes one of TEXT, -f FILE and --phonemes; %d were given", given);
+    if (p->file != NULL) {
+        VX_TRY(vx_file_read(p->file, VX_TEXT_BYTES_MAX, &s->owned, &s->bytes, err));
+        s->text = s->owned;
+        return VX_OK;
+    }
+    s->text = p->phonemes != NULL ? p->phonemes : cli->words[0];
+    s->bytes = strlen(s->text);
+    return VX_OK;
+}
+
+static vx_status write_chunk(void *arg, const float *samples, int64_t first, int64_t count)
+{
+    saying *s = arg;
+    if (vx_cancelled(s->cancel))
+        return vx_fail(s->err, VX_ERR_CANCELLED, "cancelled", "the speech was cancelled");
+    vx_progress_update(&s->progress, (uint64_t)(first + count), s->expected);
+    return vx_wav_write(&s->wav, samples, count, s->err);
+}
+
+/* A bound on the speech's length. Slow voices speak 12 characters a second; digits and signs expand
+ * to words, about eight characters each. */
+static double longest_seconds(const script *text, double speed)
+{
+    double characters = 0;
+    for (size_t i = 0; i < text->bytes; i++) {
+        unsigned char c = (unsigned char)text->text[i];
+        bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+        characters += letter || c == ' ' ? 1 : c < 0x80 ? 8 : 2;
+    }
+    return 5 + characters / 8 / speed;
+}
+
+static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_engine *engine,
+                       vx_speaker *speaker, vx_error *err)
+{
+    saying s = {.cancel = cli->cancel, .err = err};
+    vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_AUDIO, cli->cancel, err);
+    vx_spoken spoken;
+    vx_speak_request request = {.text = text->text,
+                                .bytes = text->bytes,
+                                .phonemes = p->phonemes != NULL,
+                                .voice_id = p->voice,
+                                .speed = p->speed,
+                                .seed = cli->seed > 0 ? (uint64_t)cli->seed : 0,
+                                .sink = write_chunk,
+                                .sink_arg = &s};
+    s.expected = (uint64_t)((double)text->bytes / 15 / p->speed * VX_KOKORO_RATE);
+    VX_TRY(vx_wav_open(&s.wav, p->out, VX_KOKORO_RATE, err));
+    vx_progress_start(&s.progress, cli->quiet, "speaking", "samples");
+    vx_status status = vx_speaker_run(speaker, &ctx, &request, &spoken);
+    vx_progress_end(&s.progress);
+    if (status == VX_OK && p->timings != NULL)
+        status = vx_json_write(p->timings, vx_spoken_timings(&spoken), err);
+    if (status != VX_OK) {
+        vx_wav_abort(&s.wav);
+        return status;
+    }
+    VX_TRY(vx_wav_finish(&s.wav, err));
+    if (!cli->json) return VX_OK;
+    return vx_json_print(json_pack("{s:o, s:s, s:f, s:i, s:o}", "path", vx_json_text(p->out),
+                                   "voice", spoken.voice, "duration_s",
+                                   (double)spoken.count / VX_KOKORO_RATE, "chunks", spoken.chunks,
+                                   "timings", vx_spoken_timings(&spoken)),
+                         err);
+}
+
+static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
+{
+    say_params *p = raw;
+    script text;
+    vx_pack pack = {0};
+    vx_engine *engine = NULL;
+    vx_speaker *speaker = NULL;
+    if (cli->json && strcmp(p->out, "-") == 0)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "--json and -o - both want stdout; choose one");
+    VX_TRY(read_script(cli, p, &text, err));
+    vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
+    vx_engine_params params = {.settings = &cli->settings,
+                               .pack = &pack,
+                               .wants = VX_WANT_SPEECH,
+                               .speech_seconds = longest_seconds(&text, p->speed)};
+    if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
+    int accents = p->phonemes ? 0 : VX_ACCENTS_US;
+    if (status == VX_OK && !p->phonemes)
+        accents = vx_speaker_accents(&cli->settings, &pack, p->voice);
+    if (status == VX_OK) status = vx_speaker_open(&speaker, engine, accents, err);
+    if (status == VX_OK) status = speak(cli, p, &text, engine, speaker, err);
+    vx_speaker_close(&speaker);
+    vx_engine_close(&engine);
+    vx_pack_close(&pack);
+    vx_heap_free(text.owned);
+    return status;
+}
+
+static const vx_flag flags[] = {
+    VX_FLAG("file", 'f', "FILE", say_params, file, WORD, "speak a text file; - is stdin"),
+    VX_FLAG("phonemes", 0, "STRING", say_params, phonemes, TEXT,
+            "speak Kokoro's own symbols, at most 510, verbatim"),
+    VX_FLAG("out", 'o', "FILE", say_params, out, WORD, "the WAV file; - is stdout",
+            .required = true),
+    VX_FLAG("voice", 'v', "V", say_params, voice, WORD,
+            "a voice, an alias or a blend: af_heart, af_heart:0.7,af_bella:0.3"),
+    VX_FLAG("speed", 0, "S", say_params, speed, FLOAT, "0.5 to 2", .min = 0.5, .max = 2,
+            .fallback = "1"),
+    VX_FLAG("timings", 0, "FILE", say_params, timings, WORD,
+            "start and end of every phoneme and word, as JSON"),
+    VX_FLAGS_END,
+};
+
+const vx_command vx_command_say = {
+    .name = "say",
+    .usage = "TEXT | -f FILE | --phonemes STRING  -o out.wav",
+    .summary = "speech only",
+    .details = "16-bit PCM, 24 kHz, mono. A long text streams: its first chunk is short.",
+    .flags = flags,
+    .params_bytes = sizeof(say_params),
+    .words_max = 1,
+    .run = run_say,
+};

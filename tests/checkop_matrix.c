@@ -138,14 +138,18 @@ static vx_status conv1d_body(co *c, const void *variant)
                                                    pad, v->store, co_compute(v->compute));
     int64_t rows_out = (v->rows + 2 * pad - v->dilation * (v->taps - 1) - 1) / v->stride + 1;
     vx_conv1d_args a = {.act = co_act(c, v->act), .accumulate = v->accumulate};
-    a.x = co_input(c, v->x, v->rows, v->in, (co_place){.halo = pad + 1, .seq = true}, one);
+    const co_fill skew = {.scale = 1, .offset = 0.5};
+    a.x = co_input(c, v->x, v->rows, v->in, (co_place){.halo = pad + 1, .seq = true},
+                   v->compute == VX_U8 ? skew : one);
     a.w = co_weight(c, description, (co_fill){.scale = 1 / sqrt((double)terms)});
     if (a.w == NULL) return VX_ERR_INTERNAL;
     a.bias = co_vector(c, v->bias, v->outs, one);
     const co_place place = {.halo = 2, .seq = true};
-    a.out = v->accumulate
-                ? co_inout(c, v->out, rows_out, v->outs, place, one, product_tolerance(terms))
-                : co_output(c, v->out, rows_out, v->outs, place, product_tolerance(terms));
+    co_tolerance tolerance = product_tolerance(terms);
+    /* Steps of 1/255 of the range [-0.5, 1.5]: half a step for values of size 0.6 on average. */
+    if (v->compute == VX_U8) tolerance.mag = 1.0 / 255 / 0.5;
+    a.out = v->accumulate ? co_inout(c, v->out, rows_out, v->outs, place, one, tolerance)
+                          : co_output(c, v->out, rows_out, v->outs, place, tolerance);
     return vx_conv1d(co_ctx(c), &a);
 }
 
@@ -153,6 +157,7 @@ static void conv1d_draw(co_random *random, void *variant)
 {
     conv1d_case *v = variant;
     v->store = co_dtype(random), v->compute = co_dtype(random);
+    if (co_range(random, 0, 3) == 0) v->store = VX_INT8_ROW, v->compute = VX_U8;
     v->x = co_dtype(random), v->out = co_dtype(random);
     v->rows = co_range(random, 1, 300);
     v->in = co_range(random, 1, 70), v->outs = co_range(random, 1, 150);
@@ -171,6 +176,8 @@ static const conv1d_case conv1d_cases[] = {
     {"post", F, B, B, F, 211, 128, 22, 7, 1, 1, true, false, NO},
     {"residual", F, B, B, B, 150, 128, 128, 11, 1, 5, true, true, NO},
     {"odd channels", F, F, F, F, 85, 109, 66, 3, 1, 1, true, false, {VX_ACT_LRELU, 0.2f}},
+    {"bytes", VX_INT8_ROW, VX_U8, B, B, 150, 128, 128, 11, 1, 5, true, true, NO},
+    {"bytes, one row", VX_INT8_ROW, VX_U8, F, F, 1, 7, 70, 3, 1, 1, false, false, NO},
     {"odd channels bf16", F, B, B, B, 85, 109, 66, 3, 1, 1, true, false, {VX_ACT_LRELU, 0.2f}},
 };
 static const conv1d_case conv1d_bench[] = {
@@ -189,6 +196,9 @@ static const conv1d_case conv1d_bench[] = {
     {"86401x128 k3 d1 bf16 accumulated", B, B, B, B, 86401, 128, 128, 3, 1, 1, true, true, NO},
     {"86401x128 k11 d5 bf16", B, B, B, B, 86401, 128, 128, 11, 1, 5, true, false, NO},
     {"86401x128 k3 d1 f32", F, F, F, F, 86401, 128, 128, 3, 1, 1, true, false, NO},
+    {"14400x256 k11 d5 u8", VX_INT8_ROW, VX_U8, B, B, 14400, 256, 256, 11, 1, 5, true, false, NO},
+    {"86401x128 k3 d1 u8", VX_INT8_ROW, VX_U8, B, B, 86401, 128, 128, 3, 1, 1, true, false, NO},
+    {"86401x128 k11 d5 u8", VX_INT8_ROW, VX_U8, B, B, 86401, 128, 128, 11, 1, 5, true, false, NO},
     {"86401x128->22 k7 bf16", B, B, B, F, 86401, 128, 22, 7, 1, 1, true, false, NO},
     {"86401x22->256 k12 s6 bf16", B, B, B, B, 86401, 22, 256, 12, 6, 1, true, false, NO},
     {"720x514->1024 k3 bf16", B, B, B, B, 720, 514, 1024, 3, 1, 1, true, false, NO},

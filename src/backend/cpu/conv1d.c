@@ -1,12 +1,90 @@
 /* Convolutions along time. The halo of x stands for the padding, so a window is always whole and the
  * products know nothing of borders. */
+#include <math.h>
+
 #include "backend/cpu/product.h"
+#include "backend/cpu/quantise.h"
+
+/* ---- bytes --------------------------------------------------------------------------------- */
+
+/* Where a weight's products are of bytes, x is measured first: y = scale_x scale_w (sum of q w - zero
+ * sum of w) + bias, the sums of w coming with the weights. */
+
+static size_t align(size_t bytes)
+{
+    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+}
+
+static int64_t range_tiles(const vx_tensor *x)
+{
+    return vx_cpu_tiles(vx_rows(x), vx_cpu_pass_rows(vx_cols(x)));
+}
+
+static size_t vector_bytes(const vx_cpu_layout *l)
+{
+    return align((size_t)l->columns * sizeof(float));
+}
+
+/* Scale and bias of each column, and the range of each tile of x. */
+static size_t bytes_scratch(const vx_conv1d_args *a)
+{
+    const vx_cpu_layout *l = a->w->layout;
+    if (l->type != VX_U8) return 0;
+    return 2 * vector_bytes(l) + align((size_t)range_tiles(a->x) * 2 * sizeof(float));
+}
+
+typedef struct range_run {
+    const vx_tensor *x;
+    float *range; /* [tiles][2] */
+} range_run;
+
+static void range_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const range_run *r = arg;
+    int64_t step = vx_cpu_pass_rows(vx_cols(r->x)), first = tile * step;
+    int64_t rows = vx_rows(r->x) - first < step ? vx_rows(r->x) - first : step;
+    float *range = r->range + 2 * tile;
+    range[0] = range[1] = 0;
+    vx_quantise_range(vx_row(r->x, first), r->x->dtype, r->x->ld, rows, vx_cols(r->x), &range[0],
+                      &range[1]);
+}
+
+/* Measures x and fills the job's scales and the epilogue's vectors. */
+static vx_status prepare_bytes(vx_ctx *ctx, const vx_conv1d_args *a, vx_cpu_job *job, void *scratch)
+{
+    const vx_cpu_layout *l = job->layout;
+    float *scale = scratch, *bias = (float *)(void *)((char *)scratch + vector_bytes(l));
+    range_run r = {.x = a->x, .range = (float *)(void *)((char *)scratch + 2 * vector_bytes(l))};
+    int64_t tiles = range_tiles(a->x);
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, tiles, range_tile, &r));
+    float low = 0, high = 0;
+    for (int64_t i = 0; i < tiles; i++) {
+        if (r.range[2 * i] < low) low = r.range[2 * i];
+        if (r.range[2 * i + 1] > high) high = r.range[2 * i + 1];
+    }
+    float step = high > low ? (high - low) / 255 : 1;
+    job->inverse_scale = 1 / step;
+    job->zero = rintf(-low / step);
+    const float *weight_scale =
+        (const float *)(const void *)((const char *)a->w->data + l->scale_offset);
+    const float *weight_sum =
+        (const float *)(const void *)((const char *)weight_scale + vector_bytes(l));
+    for (int64_t c = 0; c < l->columns; c++) {
+        scale[c] = step * weight_scale[c];
+        bias[c] = -scale[c] * job->zero * weight_sum[c];
+        if (a->bias) bias[c] += ((const float *)a->bias->data)[c];
+    }
+    job->epilogue.scale = scale;
+    job->epilogue.bias = bias;
+    return VX_OK;
+}
 
 /* ---- conv1d -------------------------------------------------------------------------------- */
 
 size_t vx_cpu_conv1d_scratch(vx_backend *backend, const vx_conv1d_args *a)
 {
-    return vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+    return bytes_scratch(a) + vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
 }
 
 vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
@@ -29,8 +107,9 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
         job.epilogue.residual_dtype = a->out->dtype;
         job.epilogue.residual_ld = a->out->ld;
     }
+    if (layout->type == VX_U8) VX_TRY(prepare_bytes(ctx, a, &job, scratch));
     vx_cpu_zero_halo(a->out);
-    return vx_cpu_job_run(ctx, &job, scratch);
+    return vx_cpu_job_run(ctx, &job, (char *)scratch + bytes_scratch(a));
 }
 
 /* ---- conv_transpose1d ---------------------------------------------------------------------- */
@@ -41,8 +120,7 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
  * fall outside. */
 static size_t bias_bytes(const vx_conv_transpose1d_args *a)
 {
-    size_t bytes = (size_t)(a->w->stride[2] * a->w->out) * sizeof(float);
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+    return align((size_t)(a->w->stride[2] * a->w->out) * sizeof(float));
 }
 
 size_t vx_cpu_conv_transpose1d_scratch(vx_backend *backend, const vx_conv_transpose1d_args *a)

@@ -2,6 +2,8 @@
 
 #include <stdatomic.h>
 
+#include "backend/cpu/quantise.h"
+
 /* Panels of one unit of work. Few units would leave workers idle at the end, many would convert the
  * same rows again and again; where rows need conversion, a unit takes twice as many. */
 enum { GROUP = 4, GROUP_CONVERTING = 8 };
@@ -116,8 +118,12 @@ static void unit(void *arg, int64_t index, int worker)
         (const char *)job->x + row * l->stride * job->x_ld * (int64_t)vx_dtype_bytes(job->x_dtype);
     if (r->convert) {
         void *window = slice + r->window_offset;
-        vx_tile_convert[r->cpu->level](x, job->x_dtype, job->x_ld, window_rows(l, rows), l->in,
-                                       window, l->type);
+        if (l->type == VX_U8)
+            vx_quantise(x, job->x_dtype, job->x_ld, window_rows(l, rows), l->in, job->inverse_scale,
+                        job->zero, window);
+        else
+            vx_tile_convert[r->cpu->level](x, job->x_dtype, job->x_ld, window_rows(l, rows), l->in,
+                                           window, l->type);
         x = window;
     }
     int64_t end = (group + 1) * r->group;

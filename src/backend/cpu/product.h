@@ -26,6 +26,7 @@ typedef struct vx_cpu_layout {
     const vx_product *last; /* the last panel's; equal to `full` when that is full */
     size_t panel_bytes, last_bytes; /* multiples of VX_ALIGN */
     size_t recurrent_offset;        /* LSTM: after the panels, see lstm.h */
+    size_t scale_offset; /* u8: after the panels, f32 [columns] scales, then sums of the codes */
     size_t bytes;
 } vx_cpu_layout;
 
@@ -46,6 +47,7 @@ typedef struct vx_cpu_job {
     int64_t x_ld;
     int64_t rows; /* of output */
     vx_epilogue epilogue;
+    float inverse_scale, zero; /* type u8: how x becomes bytes, see quantise.h */
     /* Columns of the first row before `head` and of the last row from `tail` on are left out. */
     int64_t head, tail;
 } vx_cpu_job;

@@ -12,10 +12,11 @@ static size_t align(size_t bytes)
 
 /* ---- layouts ------------------------------------------------------------------------------- */
 
-/* bf16 products are emulated, and slow, where they are not native: f32 takes their place. */
+/* bf16 products are emulated, and slow, where they are not native, and byte products saturate
+ * without VNNI: f32 takes their place. */
 static vx_dtype product_type(const vx_cpu *cpu, vx_dtype compute)
 {
-    return compute == VX_BF16 && cpu->backend.native != VX_BF16 ? VX_F32 : compute;
+    return cpu->level == VX_CPU_AVX512_BF16 ? compute : VX_F32;
 }
 
 static bool same(const vx_weight *a, const vx_weight *b)
@@ -62,6 +63,10 @@ static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
         l->recurrent_offset = l->bytes;
         l->bytes += 2 * vx_cpu_lstm_recurrent_bytes(l->type, w->out / 8);
     }
+    if (l->type == VX_U8) {
+        l->scale_offset = l->bytes;
+        l->bytes += 2 * align((size_t)l->columns * sizeof(float));
+    }
     return VX_OK;
 }
 
@@ -97,9 +102,10 @@ void vx_cpu_layouts_free(vx_cpu *cpu)
 
 static bool supported(const vx_weight *w)
 {
+    bool bytes = w->kind == VX_WEIGHT_CONV && w->store == VX_INT8_ROW && w->compute == VX_U8;
     bool floating = w->store == VX_F32 || w->store == VX_BF16 || w->store == VX_F16;
     bool plane = w->kernel[0] > 1 || w->kernel[1] > 1;
-    return floating && (w->compute == VX_F32 || w->compute == VX_BF16) && !plane;
+    return (bytes || (floating && (w->compute == VX_F32 || w->compute == VX_BF16))) && !plane;
 }
 
 vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
@@ -124,23 +130,25 @@ vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
 /* ---- packing ------------------------------------------------------------------------------- */
 
 /* Values pass through the stored type, so that every backend computes with the same weights. */
-static void round_to_store(vx_dtype store, float *row, int64_t count)
+static void round_floats(vx_dtype store, float *row, int64_t count)
 {
     for (int64_t i = 0; i < count && store != VX_F32; i++)
         row[i] = store == VX_BF16 ? vx_bf16_to_f32(vx_f32_to_bf16(row[i]))
                                   : vx_f16_to_f32(vx_f32_to_f16(row[i]));
 }
 
-/* Where packing stands: plain columns [gathered][in*taps] on their way into panels. */
+/* Where packing stands: plain columns [gathered][in*taps] on their way into panels, floats or, where
+ * products are of bytes, codes. */
 typedef struct packing {
     vx_weight *w;
     const vx_cpu_layout *l;
     int64_t row_floats; /* of the source */
     float *plain;
+    int8_t *codes; /* of one column */
     vx_error *err;
 } packing;
 
-static vx_status pack_panel(packing *p, int64_t panel, const float *plain)
+static vx_status pack_panel(packing *p, int64_t panel, const void *plain)
 {
     const vx_product *product = panel == p->l->panels - 1 ? p->l->last : p->l->full;
     char *target = (char *)p->w->data + (size_t)panel * p->l->panel_bytes;
@@ -152,7 +160,10 @@ static vx_status pack_panel(packing *p, int64_t panel, const float *plain)
 static vx_status add_column(packing *p, int64_t column, const float *row)
 {
     int64_t length = p->l->in * p->l->taps, place = column % VX_PANEL;
-    memcpy(p->plain + place * length, row, (size_t)length * sizeof *row);
+    if (p->l->type == VX_U8)
+        memcpy((int8_t *)(void *)p->plain + place * length, p->codes, (size_t)length);
+    else
+        memcpy(p->plain + place * length, row, (size_t)length * sizeof *row);
     if (place + 1 < VX_PANEL && column + 1 < p->l->columns) return VX_OK;
     return pack_panel(p, column / VX_PANEL, p->plain);
 }
@@ -187,9 +198,29 @@ static vx_status add_gate(packing *p, int64_t index, const float *row)
     return add_column(p, index, row);
 }
 
+/* int8 codes of a row, its scale and the sum of its codes; the row itself becomes what they stand
+ * for. */
+static void round_int8(packing *p, int64_t index, float *row)
+{
+    float scale = vx_int8_encode(row, p->row_floats, p->codes);
+    int64_t sum = 0;
+    for (int64_t i = 0; i < p->row_floats; i++) {
+        sum += p->codes[i];
+        row[i] = (float)p->codes[i] * scale;
+    }
+    if (p->l->type != VX_U8) return;
+    float *scales = (float *)(void *)((char *)p->w->data + p->l->scale_offset);
+    scales[index] = scale;
+    scales[align((size_t)p->l->columns * sizeof(float)) / sizeof(float) + (size_t)index] =
+        (float)sum;
+}
+
 static vx_status add_row(packing *p, int64_t index, float *row)
 {
-    round_to_store(p->w->store, row, p->row_floats);
+    if (p->w->store == VX_INT8_ROW)
+        round_int8(p, index, row);
+    else
+        round_floats(p->w->store, row, p->row_floats);
     switch (p->w->kind) {
     case VX_WEIGHT_LINEAR:
     case VX_WEIGHT_CONV:
@@ -214,9 +245,11 @@ vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
     /* Gates and pairs that do not fill their block read as zero. */
     if (w->kind == VX_WEIGHT_LSTM)
         memset((char *)w->data + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
-    p.plain = vx_heap_alloc((size_t)(columns * l->in * l->taps) * sizeof(float));
+    size_t plain = (size_t)(columns * l->in * l->taps) * sizeof(float);
+    p.plain = vx_heap_alloc(plain + (size_t)p.row_floats); /* the codes follow the floats */
     if (p.plain == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");
+    p.codes = (int8_t *)(void *)((char *)(void *)p.plain + plain);
     int64_t step = (int64_t)(staging_floats / (size_t)p.row_floats);
     assert(step >= 1);
     vx_status status = VX_OK;

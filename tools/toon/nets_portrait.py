@@ -27,7 +27,8 @@ CONFIG = {
     'spade_generator_params': {
         'in_features': 80, 'block_features': [64, 32], 'hidden_features': [24, 16],
         'num_middle_blocks': 2, 'spade_norm': 'batch', 'spectral_norm': False,
-        'pixel_shuffle': 4}}
+        'pixel_shuffle': 4},
+    'driving_params': {'expression': 'absolute'}}
 FLAT, DEEP = torch.channels_last, torch.channels_last_3d
 
 

@@ -1,20 +1,32 @@
-"""Trains everything in order, each to its end; goes on where it was stopped.
+"""Trains everything, in two lanes that may run side by side; each goes on where it was stopped.
 
-    python train.py [NAME...]     # default: all of them
+    python train.py [portrait|image]      # default: both, one after the other
+
+The image lane goes round several times, so that a whole pack, if a weak one, exists early: a
+training that has reached an entry's last iteration is left alone until a later entry asks for more.
 """
 import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ('vae', 'text', 'flux', 'portrait', 'motion', 'clip b', 'clip l', 'judge')
+# (training, last iteration, iterations over which the rate falls)
+LANES = {
+    'portrait': (('portrait', 6000, 1000),),
+    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 1500, 1), ('motion', 1500, 1),
+              ('clip b', 700, 1), ('clip l', 700, 1), ('judge', 900, 1), ('vae', 2600, 1),
+              ('flux', 4000, 1), ('motion', 4000, 1), ('clip b', 2000, 1), ('clip l', 2000, 1),
+              ('vae', 3300, 700), ('flux', 8000, 3000), ('motion', 6500, 2500),
+              ('clip b', 4000, 1500), ('clip l', 4000, 1500), ('judge', 2500, 1500))}
 
 
 def main():
-    for name in sys.argv[1:] or ORDER:
-        first, *rest = name.split()
-        script = Path(__file__).with_name(f'train_{first}.py')
-        print('training', name, flush=True)
-        subprocess.run([sys.executable, str(script), *rest], check=True)
+    for lane in sys.argv[1:] or LANES:
+        for name, until, cooldown in LANES[lane]:
+            first, *rest = name.split()
+            script = Path(__file__).with_name(f'train_{first}.py')
+            print('training', name, 'to iteration', until, flush=True)
+            subprocess.run([sys.executable, str(script), *rest, '--until', str(until),
+                            '--cooldown', str(cooldown)], check=True)
 
 
 if __name__ == '__main__':

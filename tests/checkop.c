@@ -604,8 +604,8 @@ static int check_op(const machine *m, const co_op *op, const char *filter)
     } drawn;
     assert(op->variant_bytes <= sizeof drawn);
     if (!has_kernel(m->cpu[0], op)) {
-        printf("skip  %-18s the backend has no such kernel\n", op->name);
-        return 0;
+        printf("WRONG %s: there are cases, but the backend has no such kernel\n", op->name);
+        return 1;
     }
     int cases = 0, wrong = 0;
     double share = 0;
@@ -730,6 +730,30 @@ static void close_machine(machine *m)
     vx_backend_close(&m->ref);
 }
 
+/* Kernels of the backend that no case covers. */
+static int unchecked_kernels(const vx_backend *backend)
+{
+    static const struct {
+        const char *name;
+        size_t kernel;
+    } all[] = {
+#define CO_LINE(op) {#op, offsetof(vx_backend_ops, op)},
+        VX_OPS(CO_LINE)
+#undef CO_LINE
+    };
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const co_op kernel = {.kernel = all[i].kernel};
+        bool checked = !has_kernel(backend, &kernel);
+        for (size_t k = 0; k < sizeof ops / sizeof *ops && !checked; k++)
+            checked = ops[k]->kernel == all[i].kernel;
+        if (checked) continue;
+        printf("WRONG %s: the backend has a kernel, but there are no cases\n", all[i].name);
+        wrong++;
+    }
+    return wrong;
+}
+
 int main(int argc, char **argv)
 {
     options o = {0};
@@ -739,7 +763,7 @@ int main(int argc, char **argv)
     }
     machine m = {0};
     if (!o.list) open_machine(&m, &o);
-    int wrong = 0;
+    int wrong = !o.list && !o.filter ? unchecked_kernels(m.cpu[0]) : 0;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         const co_op *op = ops[i];
         for (int k = 0; k < (o.list ? op->count : 0); k++) {

@@ -121,7 +121,7 @@ const co_op co_broadcast_op = {CO_OP(broadcast), .body = broadcast_body,
  * ------------------------------------------------------------------------------------ */
 
 /* Sums of three products and the vector polynomials for exp, erf and tanh: a few units of f32. */
-static const co_tolerance ELEMENTWISE = {.abs = 1e-6, .rel = 2e-6};
+static const co_tolerance ELEMENTWISE = {.abs = 1.5e-7, .rel = 5e-7};
 
 typedef struct blend_case {
     const char *label;
@@ -253,7 +253,7 @@ static vx_status gate_body(co *c, const void *variant)
     const gate_case *v = variant;
     const co_fill fill = {.scale = 3};
     /* The product of two factors below 3, the first with the error of an activation. */
-    const co_tolerance tolerance = {.abs = 9e-6, .rel = 2e-6};
+    const co_tolerance tolerance = {.abs = 1e-6, .rel = 1e-6};
     vx_gate_args a = {.act = v->act};
     a.y = co_input(c, v->y, v->rows, v->cols, v->place, fill);
     if (v->in_place) {

@@ -23,7 +23,7 @@ static vx_status layer_body(co *c, const void *variant)
     /* y is of order one; statistics in f32 lose what mean/deviation costs: an offset of 100
      * deviations makes x itself uncertain by 100 units. */
     double spread = v->fill.scale > 0 ? 1 + fabs(v->fill.offset) / v->fill.scale : 1;
-    const co_tolerance tolerance = {.abs = 4e-6 * spread, .rel = 2e-6};
+    const co_tolerance tolerance = {.abs = 8e-7 * spread, .rel = 5e-7};
     const co_tolerance sum_tolerance = {.abs = 2.4e-7 * (v->fill.scale + fabs(v->fill.offset))};
     vx_layer_norm_args a = {.eps = 1e-5f, .rms = v->rms};
     vx_tensor *x = v->sum == 2
@@ -115,7 +115,7 @@ static vx_status instance_body(co *c, const void *variant)
      * polynomial leaves (4e-8, absolute) is divided by alpha: for small alpha the kernel's relative
      * error counts instead. */
     double spread = v->fill.scale > 0 ? 1 + fabs(v->fill.offset) / v->fill.scale : 1;
-    const co_tolerance tolerance = {.abs = 6e-6 * spread, .rel = 4e-6};
+    const co_tolerance tolerance = {.abs = 1.5e-6 * spread, .rel = 1e-6};
     vx_instance_norm_args a = {.eps = 1e-5f, .act = v->act};
     vx_tensor *x = v->in_place ? co_inout(c, v->x, v->rows, v->cols, v->place, v->fill, tolerance)
                                : co_input(c, v->x, v->rows, v->cols, v->place, v->fill);

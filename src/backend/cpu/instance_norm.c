@@ -83,7 +83,9 @@ static void merge_tile(void *arg, int64_t tile, int worker)
         double gain = (1 + at(a->scale, first + c, 0)) / sqrt(variance + (double)a->eps);
         j->mean[first + c] = (float)mean[c];
         j->gain[first + c] = (float)gain;
-        j->bias[first + c] = (float)at(a->shift, first + c, 0);
+        /* What rounding the mean loses counts as much as the column's spread is small. */
+        double lost = (double)j->mean[first + c] - mean[c];
+        j->bias[first + c] = (float)(at(a->shift, first + c, 0) + lost * gain);
         j->turn[first + c] = (float)(alpha / pi);
         j->amount[first + c] = (float)(1 / alpha);
     }

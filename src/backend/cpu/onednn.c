@@ -41,7 +41,7 @@ static void find_set_threads(void)
 }
 
 /* OpenMP's setting belongs to the thread, so each thread sets it once. */
-static void hold_one_thread(void)
+void vx_onednn_hold_one_thread(void)
 {
     static _Thread_local bool held;
     if (held) return;
@@ -217,7 +217,7 @@ vx_status vx_onednn_product(vx_onednn *onednn, const vx_product_shape *shape,
     assert(!shape->open || (is_matmul(shape) && shape->taps == 1));
     assert(shape->cols >= 1 && shape->cols <= VX_PANEL && shape->in >= 1 && shape->taps >= 1);
     assert(shape->compute == VX_F32 || shape->compute == VX_BF16 || shape->compute == VX_U8);
-    hold_one_thread();
+    vx_onednn_hold_one_thread();
     pthread_mutex_lock(&onednn->lock);
     vx_status result = VX_OK;
     vx_product *p = find_product(onednn, shape);
@@ -266,7 +266,7 @@ int64_t vx_product_panel_ld(const vx_product *product)
 vx_status vx_onednn_open(vx_onednn **out, vx_error *err)
 {
     *out = NULL;
-    hold_one_thread();
+    vx_onednn_hold_one_thread();
     vx_onednn *onednn = vx_heap_alloc(sizeof *onednn);
     if (onednn == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for oneDNN");
     dnnl_status_t status = dnnl_engine_create(&onednn->engine, dnnl_cpu, 0);
@@ -314,7 +314,7 @@ vx_status vx_product_compile(const vx_product *product, vx_error *err)
 {
     vx_product *p = (vx_product *)(uintptr_t)product; /* only compiling changes it */
     if (atomic_load_explicit(&p->tile[0].primitive, memory_order_acquire) != NULL) return VX_OK;
-    hold_one_thread();
+    vx_onednn_hold_one_thread();
     pthread_mutex_lock(&p->onednn->lock);
     dnnl_status_t status = compile(p);
     pthread_mutex_unlock(&p->onednn->lock);
@@ -362,7 +362,7 @@ vx_status vx_product_pack(const vx_product *product, const void *plain, void *pa
     else
         dnnl_memory_desc_init_by_tag(&from, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps}, type,
                                      dnnl_abcd);
-    hold_one_thread();
+    vx_onednn_hold_one_thread();
     pthread_mutex_lock(&p->onednn->lock);
     dnnl_status_t status = reorder(p->onednn, &from, plain, &p->weights, packed);
     pthread_mutex_unlock(&p->onednn->lock);
@@ -427,7 +427,7 @@ bool vx_product_run(const vx_product *product, int size, const void *x, const vo
     assert(size >= 0 && size < VX_TILE_SIZES);
     vx_product *p = (vx_product *)(uintptr_t)product; /* the idle sets change hands */
     tile *t = &p->tile[size];
-    hold_one_thread();
+    vx_onednn_hold_one_thread();
     dnnl_primitive_t primitive = atomic_load_explicit(&t->primitive, memory_order_acquire);
     assert(primitive != NULL); /* weights are packed before they are used */
     arg_set *set = take_set(p, t);

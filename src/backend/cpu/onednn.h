@@ -1,4 +1,4 @@
-/* All that Vortex asks of oneDNN, and the only place that names it (2.6; its C API).
+/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6; its C API).
  *
  * The unit is a *product*: out[T, cols] (f32, dense) = sum over taps j of x[r*stride + j*dilation] W_j
  * for rows r of a tile, T one of four sizes. One tap at stride 1 is a matrix product, everything
@@ -19,6 +19,9 @@
 vx_cpu_level vx_onednn_level(void);
 /* "2.6.3". */
 const char *vx_onednn_version(void);
+
+/* Holds OpenMP at one thread in the calling thread. Everything declared here does it itself. */
+void vx_onednn_hold_one_thread(void);
 
 /* Columns of a weight panel, and the tile heights, largest first. */
 enum { VX_PANEL = 64, VX_TILE_SIZES = 4, VX_TILE_ROWS = 64 };

@@ -113,4 +113,34 @@ static inline void kokoro_rig_weights(char path[512])
         snprintf(path, 512, "%s/.local/share/%s", home, file);
 }
 
+/* A tensor's values, at most `room`; returns how many, 0 when there is no such tensor. */
+static inline int64_t kokoro_rig_floats(const vx_source *source, const char *name, float *out,
+                                        int64_t room)
+{
+    const vx_source_tensor *t = vx_source_find(source, name);
+    if (t == NULL || t->elements > room) return 0;
+    return vx_source_read(source, t, 0, t->elements, out, NULL) == VX_OK ? t->elements : 0;
+}
+
+static inline int64_t kokoro_rig_ints(const vx_source *source, const char *name, int32_t *out,
+                                      int64_t room)
+{
+    float values[1024];
+    int64_t count = kokoro_rig_floats(source, name, values, room < 1024 ? room : 1024);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (int32_t)values[i];
+    return count;
+}
+
+/* The made-up source spectrum [rows, 22] of tools/kokoro_reference.py: magnitudes in [0, 1), any
+ * angle. */
+static inline void kokoro_rig_spectrum(float *out, int64_t rows)
+{
+    for (int64_t i = 0; i < rows * 22; i++) {
+        uint64_t hash = ((uint64_t)i + 1) * 0x9E3779B97F4A7C15u >> 40;
+        float value = (float)((double)hash / (1 << 24));
+        out[i] = i % 22 < 11 ? value : (value - 0.5f) * 6.2831853f;
+    }
+}
+
 #endif

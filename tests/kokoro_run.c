@@ -69,17 +69,6 @@ static void tap(void *arg, const char *name, const vx_tensor *t)
     vx_heap_free(values);
 }
 
-static int64_t read_ints(const vx_source *source, const char *name, int32_t *out, int64_t room)
-{
-    const vx_source_tensor *t = vx_source_find(source, name);
-    if (t == NULL || t->elements > room) return 0;
-    float values[1024];
-    vx_source_read(source, t, 0, t->elements, values, NULL);
-    for (int64_t i = 0; i < t->elements; i++)
-        out[i] = (int32_t)values[i];
-    return t->elements;
-}
-
 static void print_profile(const vx_profile *profile, double total)
 {
     for (int i = 0; i < profile->rows; i++) {
@@ -98,7 +87,7 @@ static double once(kokoro_rig *rig, run_state *state, vx_kokoro_utterance *u, in
     if (vx_kokoro_front(rig->model, &rig->ctx, u) != VX_OK) fail(&rig->err);
     double front = vx_now_s();
     u->frames = vx_kokoro_round(u->durations, u->tokens, spans);
-    if (read_ints(state->request, "spans", spans, u->tokens) == u->tokens) {
+    if (kokoro_rig_ints(state->request, "spans", spans, u->tokens) == u->tokens) {
         u->frames = 0;
         for (int64_t i = 0; i < u->tokens; i++)
             u->frames += spans[i];
@@ -170,13 +159,11 @@ int main(int argc, char **argv)
                              .spans = spans,
                              .alignment = rig.alignment,
                              .quiet = !opt.noise};
-    u.tokens = read_ints(state.request, "ids", ids, 512);
-    const vx_source_tensor *row = vx_source_find(state.request, "style");
-    if (u.tokens < 3 || row == NULL || row->elements != 256) {
+    u.tokens = kokoro_rig_ints(state.request, "ids", ids, 512);
+    if (u.tokens < 3 || kokoro_rig_floats(state.request, "style", style, 256) != 256) {
         fprintf(stderr, "kokoro_run: the request lacks ids or style\n");
         return 1;
     }
-    vx_source_read(state.request, row, 0, 256, style, NULL);
 
     int64_t room = vx_kokoro_frames_max(rig.model) * VX_KOKORO_FRAME;
     float *samples = vx_heap_alloc((size_t)room * sizeof *samples);

@@ -16,7 +16,6 @@ struct vx_speaker {
     char voice_name[1024]; /* of the rows in `voice`, aliases resolved; "" when none is loaded */
     uint32_t *symbol;
     vx_speech_span *symbol_span, *word_span;
-    vx_speech_word *word;
 };
 
 static const char *voice_of(const vx_settings *settings, const vx_pack *pack, const char *voice_id)
@@ -56,9 +55,8 @@ static vx_status open_speaker(vx_speaker *s, int accents, vx_error *err)
     assert(model != NULL);
     s->symbol = vx_heap_alloc(sizeof *s->symbol * SYMBOLS_MAX);
     s->symbol_span = vx_heap_alloc(sizeof *s->symbol_span * SYMBOLS_MAX);
-    s->word = vx_heap_alloc(sizeof *s->word * WORDS_MAX);
     s->word_span = vx_heap_alloc(sizeof *s->word_span * WORDS_MAX);
-    if (s->symbol == NULL || s->symbol_span == NULL || s->word == NULL || s->word_span == NULL)
+    if (s->symbol == NULL || s->symbol_span == NULL || s->word_span == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the speaker's tables");
     s->speech = vx_speech_over(model, vx_engine_buffer(s->engine, VX_BUFFER_SPEECH, NULL));
     s->voice = (vx_voice){.rows = vx_engine_buffer(s->engine, VX_BUFFER_VOICE, NULL),
@@ -86,7 +84,6 @@ void vx_speaker_close(vx_speaker **handle)
         vx_g2p_close(&s->g2p[i]);
     vx_heap_free(s->symbol);
     vx_heap_free(s->symbol_span);
-    vx_heap_free(s->word);
     vx_heap_free(s->word_span);
     vx_heap_free(s);
     *handle = NULL;
@@ -132,33 +129,33 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     const char *voice = voice_of(vx_engine_settings(s->engine), pack, r->voice_id);
     vx_voice_library library = library_of(pack, s->voice.width);
     size_t samples_bytes;
+    const char *phonemes = r->text;
+    size_t length = r->bytes;
     *spoken = (vx_spoken){.voice = voice, .text = r->text};
     VX_TRY(load_voice(s, voice, ctx->err));
-    if (r->phonemes) {
-        VX_TRY(decode_symbols(s, r->text, r->bytes, &spoken->symbols, ctx->err));
-    } else {
+    if (!r->phonemes) {
         vx_accent accent = vx_voice_british(&library, voice) ? VX_ACCENT_GB : VX_ACCENT_US;
         vx_g2p_result result;
         assert(s->g2p[accent] != NULL);
         VX_TRY(vx_g2p_text(s->g2p[accent], r->text, r->bytes, &result, ctx->err));
-        VX_TRY(decode_symbols(s, result.phonemes, result.length, &spoken->symbols, ctx->err));
         if (result.word_count > WORDS_MAX)
             return vx_fail(ctx->err, VX_ERR_INPUT, "text_too_long",
                            "the text has more than %d words; speak it in parts", WORDS_MAX);
-        for (size_t i = 0; i < result.word_count; i++)
-            s->word[i] = (vx_speech_word){result.words[i].symbol_start, result.words[i].symbols};
+        phonemes = result.phonemes;
+        length = result.length;
         spoken->word = result.words;
         spoken->words = (int64_t)result.word_count;
     }
+    VX_TRY(decode_symbols(s, phonemes, length, &spoken->symbols, ctx->err));
     spoken->samples = vx_engine_buffer(s->engine, VX_BUFFER_SAMPLES, &samples_bytes);
     spoken->symbol = s->symbol;
     spoken->symbol_span = s->symbol_span;
     spoken->word_span = s->word_span;
     *out = (vx_speech_request){.voice = &s->voice,
-                               .symbol = s->symbol,
-                               .symbol_count = spoken->symbols,
-                               .word = s->word,
-                               .word_count = spoken->words,
+                               .phonemes = phonemes,
+                               .length = length,
+                               .word = spoken->word,
+                               .word_count = (size_t)spoken->words,
                                .speed = r->speed > 0 ? (float)r->speed : 1,
                                .seed = r->seed,
                                .verbatim = r->phonemes,

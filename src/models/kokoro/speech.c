@@ -2,8 +2,12 @@
 
 #include <string.h>
 
+#include "text/chunks.h"
+#include "text/utf8.h"
+
 enum {
-    CHUNK = 350,       /* symbols: longer chunks are hurried, by a quarter at 510 */
+    CHUNKS_MAX = 512,  /* of a speech: far more than VX_TEXT_BYTES_MAX of text needs */
+    PIECES_MAX = 64,   /* of a chunk that is too long */
     FIRST_CHUNK = 120, /* with a sink: about 7 s of speech, so that the first bytes come soon */
     LEAD_FRAMES = 4,   /* kept of the silence before a chunk that follows another: 100 ms */
     JOIN_FADE = 120,   /* samples, 5 ms */
@@ -16,6 +20,8 @@ struct vx_speech {
     float *durations;
     int32_t *alignment; /* [frames_max] */
     float *chunk;       /* [frames_max * VX_KOKORO_FRAME] */
+    vx_chunk chunks[CHUNKS_MAX], pieces[PIECES_MAX];
+    uint32_t symbol[VX_CHUNK_SYMBOLS_MAX]; /* code points of the chunk at hand */
 };
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -62,62 +68,17 @@ vx_speech *vx_speech_over(const vx_kokoro *model, void *memory)
 static int64_t chunk_max(const vx_speech *speech)
 {
     int64_t most = vx_kokoro_tokens_max(speech->model) - 2;
-    return most < VX_SPEECH_CHUNK_MAX ? most : VX_SPEECH_CHUNK_MAX;
+    return most < VX_CHUNK_SYMBOLS_MAX ? most : VX_CHUNK_SYMBOLS_MAX;
 }
 
 /* ---- chunks --------------------------------------------------------------------------------- */
 
-/* How good a place to breathe follows this symbol: 3 sentence, 2 and 1 clause, 0 word, -1 none. */
-static int break_class(uint32_t symbol)
-{
-    switch (symbol) {
-    case '.':
-    case '!':
-    case '?':
-    case 0x2026: /* … */
-        return 3;
-    case ';':
-    case ':':
-        return 2;
-    case ',':
-    case 0x2014: /* — */
-        return 1;
-    case ' ':
-        return 0;
-    default:
-        return -1;
-    }
-}
-
-static bool closes(uint32_t symbol)
-{
-    return symbol == ')' || symbol == '"' || symbol == 0x201D; /* ” */
-}
-
-int64_t vx_speech_chunk_end(const uint32_t *symbol, int64_t count, int64_t first, int64_t max)
-{
-    assert(first < count && max >= 1);
-    if (count - first <= max) return count;
-    /* A break in the first quarter would leave a fragment whose tune is off. */
-    int64_t least = first + max / 4, most = first + max;
-    for (int class = 3; class >= 0; class --) {
-        for (int64_t end = most; end > least; end--) {
-            int64_t last = end - 1;
-            while (last > first && closes(symbol[last]))
-                last--;
-            if (end < count && closes(symbol[end])) continue; /* it belongs before the break */
-            if (break_class(symbol[last]) == class) return end;
-        }
-    }
-    return most;
-}
-
 /* A part of the phoneme string on its way through the model. */
-typedef struct chunk {
-    int64_t first, end; /* symbols, without spaces at the ends */
-    bool silent;        /* the model knows none of them */
+typedef struct part {
+    vx_chunk text;
+    bool silent; /* the model knows none of its symbols */
     vx_kokoro_utterance u;
-} chunk;
+} part;
 
 static vx_status too_long(vx_error *err, const vx_speech *speech, int64_t frames)
 {
@@ -127,27 +88,25 @@ static vx_status too_long(vx_error *err, const vx_speech *speech, int64_t frames
                    (double)frames / 40, (double)vx_kokoro_frames_max(speech->model) / 40);
 }
 
-static void trim_end(chunk *c, const uint32_t *symbol)
-{
-    while (c->end > c->first && symbol[c->end - 1] == ' ')
-        c->end--;
-}
-
-/* Ids of the chunk's known symbols between two pads, and its style. */
-static void prepare(vx_speech *speech, const vx_speech_request *r, chunk *c)
+/* Ids of the part's known symbols between two pads, and its style. */
+static void prepare(vx_speech *speech, const vx_speech_request *r, part *p)
 {
     const vx_kokoro_config *config = vx_kokoro_configuration(speech->model);
-    int64_t length = c->end - c->first, tokens = 0;
+    int64_t tokens = 0;
+    size_t at = p->text.start;
+    assert(p->text.count >= 1 && p->text.count <= VX_CHUNK_SYMBOLS_MAX);
     speech->ids[tokens++] = 0;
-    for (int64_t i = c->first; i < c->end; i++) {
-        int id = vx_kokoro_symbol_id(config, r->symbol[i]);
+    for (size_t i = 0; i < p->text.count; i++) {
+        at += vx_utf8_decode(r->phonemes + at, r->length - at, &speech->symbol[i]);
+        int id = vx_kokoro_symbol_id(config, speech->symbol[i]);
         if (id != 0) speech->ids[tokens++] = id;
     }
     speech->ids[tokens++] = 0;
-    c->silent = tokens == 2;
-    c->u = (vx_kokoro_utterance){.tokens = tokens,
+    p->silent = tokens == 2;
+    p->u = (vx_kokoro_utterance){.tokens = tokens,
                                  .ids = speech->ids,
-                                 .style = r->voice->rows + (length - 1) * r->voice->width,
+                                 .style = r->voice->rows +
+                                          ((int64_t)p->text.count - 1) * r->voice->width,
                                  .speed = r->speed,
                                  .durations = speech->durations,
                                  .spans = speech->spans,
@@ -156,42 +115,72 @@ static void prepare(vx_speech *speech, const vx_speech_request *r, chunk *c)
                                  .quiet = r->quiet};
 }
 
-/* How many of the chunk's symbols fit frames_max by the durations just predicted. */
-static int64_t symbols_that_fit(const vx_speech *speech, const vx_speech_request *r, const chunk *c)
+static bool known(const vx_speech *speech, size_t symbol)
 {
-    const vx_kokoro_config *config = vx_kokoro_configuration(speech->model);
+    return vx_kokoro_symbol_id(vx_kokoro_configuration(speech->model), speech->symbol[symbol]) != 0;
+}
+
+/* How many of the part's symbols fit frames_max by the durations just predicted. */
+static size_t symbols_that_fit(const vx_speech *speech, const part *p)
+{
     int64_t room =
-        vx_kokoro_frames_max(speech->model) - speech->spans[0] - speech->spans[c->u.tokens - 1];
-    int64_t token = 1, fitting = 0;
-    for (int64_t i = c->first; i < c->end; i++, fitting++) {
-        if (vx_kokoro_symbol_id(config, r->symbol[i]) == 0) continue;
+        vx_kokoro_frames_max(speech->model) - speech->spans[0] - speech->spans[p->u.tokens - 1];
+    int64_t token = 1;
+    size_t fitting = 0;
+    for (; fitting < p->text.count; fitting++) {
+        if (!known(speech, fitting)) continue;
         room -= speech->spans[token++];
         if (room < 0) break;
     }
     return fitting;
 }
 
-/* Finds the chunk from symbol c->first on, of at most `max` symbols, and runs the model's front on
- * it, shorter and shorter until its frames fit. Features stay on the workspace. */
-static vx_status begin_chunk(vx_speech *speech, vx_ctx *ctx, const vx_speech_request *r,
-                             int64_t max, chunk *c)
+/* Shortens the part to its beginning, of about `symbols` symbols and fewer than it has. */
+static vx_status shorten(vx_speech *speech, const vx_speech_request *r, size_t symbols, part *p,
+                         vx_error *err)
+{
+    const char *text = r->phonemes + p->text.start;
+    /* Two thirds a time, because a short rest is joined again to what comes before it. */
+    for (; symbols > 0; symbols = symbols * 2 / 3) {
+        vx_chunk_params params = {.symbols = symbols};
+        size_t count;
+        VX_TRY(
+            vx_chunks_cut(text, p->text.length, &params, speech->pieces, PIECES_MAX, &count, err));
+        if (speech->pieces[0].count < p->text.count) {
+            p->text.length = speech->pieces[0].length;
+            p->text.count = speech->pieces[0].count;
+            return VX_OK;
+        }
+    }
+    /* One word without end: cut it in the middle. */
+    p->text.count /= 2;
+    p->text.length = 0;
+    for (size_t i = 0; i < p->text.count; i++) {
+        uint32_t cp;
+        p->text.length += vx_utf8_decode(text + p->text.length, r->length, &cp);
+    }
+    return VX_OK;
+}
+
+/* Runs the model's front on the part, shorter and shorter until its frames fit. Features stay on
+ * the workspace. */
+static vx_status begin_part(vx_speech *speech, vx_ctx *ctx, const vx_speech_request *r, part *p)
 {
     vx_mark mark = vx_mark_now(ctx);
     for (;;) {
-        c->end = r->verbatim ? r->symbol_count
-                             : vx_speech_chunk_end(r->symbol, r->symbol_count, c->first, max);
-        if (!r->verbatim) trim_end(c, r->symbol);
-        prepare(speech, r, c);
-        if (c->silent) return VX_OK;
-        VX_TRY(vx_kokoro_front(speech->model, ctx, &c->u));
-        c->u.frames = vx_kokoro_round(speech->durations, c->u.tokens, speech->spans);
-        if (c->u.frames <= vx_kokoro_frames_max(speech->model)) return VX_OK;
-        int64_t fitting = symbols_that_fit(speech, r, c);
-        if (r->verbatim || fitting < 1) return too_long(ctx->err, speech, c->u.frames);
-        /* Symbols may be slower in a shorter chunk: always at least one fewer. */
-        max = fitting < c->end - c->first ? fitting : c->end - c->first - 1;
-        if (max < 1) return too_long(ctx->err, speech, c->u.frames);
-        vx_release(ctx, mark);
+        bool fits = p->text.count <= (size_t)chunk_max(speech);
+        size_t fitting = (size_t)chunk_max(speech);
+        if (fits) {
+            prepare(speech, r, p);
+            if (p->silent) return VX_OK;
+            VX_TRY(vx_kokoro_front(speech->model, ctx, &p->u));
+            p->u.frames = vx_kokoro_round(speech->durations, p->u.tokens, speech->spans);
+            if (p->u.frames <= vx_kokoro_frames_max(speech->model)) return VX_OK;
+            fitting = symbols_that_fit(speech, p);
+            vx_release(ctx, mark);
+            if (r->verbatim || p->text.count < 2) return too_long(ctx->err, speech, p->u.frames);
+        }
+        VX_TRY(shorten(speech, r, fitting, p, ctx->err));
     }
 }
 
@@ -206,77 +195,79 @@ static void fade(float *samples, int64_t count, int64_t length, bool in)
     }
 }
 
-/* Times of the chunk's symbols, of which sample 0 lies at `origin` of the speech; the spaces
- * before it fill what lies between the chunks. */
-static void place_symbols(const vx_speech *speech, const vx_speech_request *r, const chunk *c,
-                          int64_t before, int64_t origin)
+/* Times of the part's symbols, of which sample 0 lies at `origin` of the speech; the spaces before
+ * it, from symbol `before` on, fill what lies between the parts. */
+static void place_symbols(const vx_speech *speech, const vx_speech_request *r, const part *p,
+                          size_t before, int64_t origin)
 {
-    const vx_kokoro_config *config = vx_kokoro_configuration(speech->model);
     int64_t at = origin + speech->spans[0] * (int64_t)VX_KOKORO_FRAME, token = 1;
     int64_t gap = before > 0 ? r->symbol_span[before - 1].end : at;
-    for (int64_t i = before; i < c->first; i++) {
+    for (size_t i = before; i < p->text.first_symbol; i++) {
         r->symbol_span[i] = (vx_speech_span){gap, at};
         gap = at;
     }
-    for (int64_t i = c->first; i < c->end; i++) {
+    for (size_t i = 0; i < p->text.count; i++) {
         int64_t start = at;
-        if (vx_kokoro_symbol_id(config, r->symbol[i]) != 0)
-            at += speech->spans[token++] * (int64_t)VX_KOKORO_FRAME;
-        r->symbol_span[i] = (vx_speech_span){start, at};
+        if (known(speech, i)) at += speech->spans[token++] * (int64_t)VX_KOKORO_FRAME;
+        r->symbol_span[p->text.first_symbol + i] = (vx_speech_span){start, at};
     }
 }
 
 /* Symbols without sound of their own: empty, where the speech stands. */
-static void place_silent(const vx_speech_request *r, int64_t first, int64_t end, int64_t at)
+static void place_silent(const vx_speech_request *r, size_t first, size_t end, int64_t at)
 {
-    for (int64_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++)
         r->symbol_span[i] = (vx_speech_span){at, at};
 }
 
-static void place_words(const vx_speech_request *r, int64_t samples)
+/* What a cut-off speech lost becomes empty; then words from their symbols. */
+static void place_words(const vx_speech_request *r, size_t symbols, int64_t samples)
 {
-    for (int64_t i = 0; i < r->symbol_count; i++) {
+    for (size_t i = 0; i < symbols; i++) {
         vx_speech_span *span = &r->symbol_span[i];
         if (span->start > samples) span->start = samples;
         if (span->end > samples) span->end = samples;
     }
-    int64_t end = 0;
-    for (int64_t i = 0; i < r->word_count; i++) {
-        const vx_speech_word *word = &r->word[i];
-        assert(word->first >= 0 && word->count >= 0);
-        assert(word->first + word->count <= r->symbol_count);
-        r->word_span[i] = (vx_speech_span){end, end};
-        if (word->count == 0) continue;
-        r->word_span[i].start = r->symbol_span[word->first].start;
-        r->word_span[i].end = end = r->symbol_span[word->first + word->count - 1].end;
+    for (size_t i = 0; i < r->word_count; i++) {
+        const vx_g2p_word *word = &r->word[i];
+        assert(word->symbols > 0 && word->symbol_start + word->symbols <= symbols);
+        r->word_span[i] =
+            (vx_speech_span){r->symbol_span[word->symbol_start].start,
+                             r->symbol_span[word->symbol_start + word->symbols - 1].end};
     }
 }
 
-/* Decodes a chunk and appends it; `before` is the first symbol after the last chunk. */
-static vx_status finish_chunk(vx_speech *speech, vx_ctx *ctx, const vx_speech_request *r, chunk *c,
-                              int64_t before, int64_t decoded, vx_speech_result *result)
+/* Samples of the model's leading silence that are left out of the part. */
+static int64_t lead_cut(const vx_speech *speech, const vx_speech_request *r, int chunks)
 {
-    int64_t cut = 0, at = result->samples;
-    if (!r->verbatim && result->chunks > 0 && speech->spans[0] > LEAD_FRAMES)
-        cut = (speech->spans[0] - LEAD_FRAMES) * (int64_t)VX_KOKORO_FRAME;
-    int64_t count = c->u.frames * VX_KOKORO_FRAME - cut, room = r->samples_room - at;
+    int64_t lead = speech->spans[0] - LEAD_FRAMES;
+    return !r->verbatim && chunks > 0 && lead > 0 ? lead * VX_KOKORO_FRAME : 0;
+}
+
+/* Decodes a part and appends it; `before` is the first symbol after the last one, `more` whether
+ * another may follow. */
+static vx_status finish_part(vx_speech *speech, vx_ctx *ctx, const vx_speech_request *r, part *p,
+                             size_t before, bool more, vx_speech_result *result)
+{
+    int64_t at = result->samples, room = r->samples_room - at;
+    int64_t cut = lead_cut(speech, r, result->chunks);
+    int64_t count = p->u.frames * VX_KOKORO_FRAME - cut;
     if (count > room && !r->truncate)
         return vx_fail(ctx->err, VX_ERR_INPUT, "speech_too_long",
                        "the speech is longer than the %.1f s there is room for; shorten the script "
                        "or speak faster",
                        (double)r->samples_room / VX_KOKORO_RATE);
-    c->u.first_sample = (uint64_t)decoded;
-    VX_TRY(vx_kokoro_decode(speech->model, ctx, &c->u, speech->chunk));
+    VX_TRY(vx_kokoro_decode(speech->model, ctx, &p->u, speech->chunk));
     result->truncated = count > room;
     if (result->truncated) count = room;
     float *made = speech->chunk + cut;
     if (!r->verbatim && result->chunks > 0) fade(made, count, JOIN_FADE, true);
     if (result->truncated)
         fade(made, count, END_FADE, false);
-    else if (!r->verbatim && c->end < r->symbol_count)
+    else if (more)
         fade(made, count, JOIN_FADE, false);
     memcpy(r->samples + at, made, (size_t)count * sizeof *made);
-    place_symbols(speech, r, c, before, at - cut);
+    place_symbols(speech, r, p, before, at - cut);
     result->samples += count;
     result->chunks++;
     return r->sink != NULL && count > 0 ? r->sink(r->sink_arg, r->samples + at, at, count) : VX_OK;
@@ -284,16 +275,17 @@ static vx_status finish_chunk(vx_speech *speech, vx_ctx *ctx, const vx_speech_re
 
 /* ---- speaking ------------------------------------------------------------------------------- */
 
-static vx_status check(const vx_speech *speech, const vx_speech_request *r, vx_error *err)
+static vx_status check(const vx_speech *speech, const vx_speech_request *r, size_t symbols,
+                       vx_error *err)
 {
     if (!(r->speed >= 0.5f && r->speed <= 2.0f))
         return vx_fail(err, VX_ERR_INPUT, "bad_speed", "the speed is %g; it must be from 0.5 to 2",
                        (double)r->speed);
-    if (r->verbatim && r->symbol_count > chunk_max(speech))
+    if (r->verbatim && symbols > (size_t)chunk_max(speech))
         return vx_fail(err, VX_ERR_INPUT, "too_many_phonemes",
-                       "there are %lld phoneme symbols and the model takes at most %lld at once; "
+                       "there are %zu phoneme symbols and the model takes at most %lld at once; "
                        "split them",
-                       (long long)r->symbol_count, (long long)chunk_max(speech));
+                       symbols, (long long)chunk_max(speech));
     return VX_OK;
 }
 
@@ -304,45 +296,73 @@ static vx_status nothing(vx_error *err)
                    "the phonemes");
 }
 
-static int64_t skip_spaces(const vx_speech_request *r, int64_t at)
+/* The whole string cut into speech->chunks. */
+static vx_status cut(vx_speech *speech, const vx_speech_request *r, size_t symbols, size_t *count,
+                     vx_error *err)
 {
-    while (!r->verbatim && at < r->symbol_count && r->symbol[at] == ' ')
-        at++;
-    return at;
+    *count = r->verbatim && symbols > 0 ? 1 : 0;
+    speech->chunks[0] = (vx_chunk){.length = r->length, .count = symbols};
+    if (r->verbatim) return VX_OK;
+    vx_chunk_params params = {.first_symbols = r->sink != NULL ? FIRST_CHUNK : 0};
+    return vx_chunks_cut(r->phonemes, r->length, &params, speech->chunks, CHUNKS_MAX, count, err);
 }
 
-/* Both of the public functions: chunk by chunk, with samples when `make`. */
+/* What remains of a chunk after its first part, without the spaces between. */
+static void drop_front(const vx_speech_request *r, vx_chunk *chunk, const vx_chunk *done)
+{
+    size_t end = chunk->start + chunk->length, last = chunk->first_symbol + chunk->count;
+    chunk->start += done->length;
+    chunk->first_symbol += done->count;
+    while (chunk->start < end && r->phonemes[chunk->start] == ' ') {
+        chunk->start++;
+        chunk->first_symbol++;
+    }
+    chunk->length = end - chunk->start;
+    chunk->count = last - chunk->first_symbol;
+}
+
+/* Both of the public functions: part by part, with samples when `make`. */
 static vx_status speak(vx_speech *speech, vx_ctx *ctx, const vx_speech_request *r, bool make,
                        vx_speech_result *result)
 {
     *result = (vx_speech_result){0};
-    VX_TRY(check(speech, r, ctx->err));
-    int64_t before = 0, decoded = 0; /* symbols done; samples decoded, the cut ones included */
-    while (before < r->symbol_count && !result->truncated) {
-        chunk c = {.first = skip_spaces(r, before)};
-        if (c.first == r->symbol_count) break;
+    size_t bad, chunks, before = 0; /* before: symbols done */
+    if (!vx_utf8_valid(r->phonemes, r->length, &bad))
+        return vx_fail(ctx->err, VX_ERR_INPUT, "bad_phonemes",
+                       "the phonemes are not UTF-8 at byte %zu; write them in that encoding", bad);
+    size_t symbols = vx_utf8_count(r->phonemes, r->length);
+    VX_TRY(check(speech, r, symbols, ctx->err));
+    VX_TRY(cut(speech, r, symbols, &chunks, ctx->err));
+    uint64_t decoded = 0; /* samples, the ones left out included */
+    for (size_t i = 0; i < chunks && !result->truncated;) {
+        vx_chunk *chunk = &speech->chunks[i];
+        part p = {.text = *chunk};
         vx_mark mark = vx_mark_now(ctx);
-        int64_t most = r->sink != NULL && result->chunks == 0 ? FIRST_CHUNK : CHUNK;
-        if (most > chunk_max(speech)) most = chunk_max(speech);
-        VX_TRY(begin_chunk(speech, ctx, r, most, &c));
-        if (c.silent) {
-            if (make) place_silent(r, before, c.end, result->samples);
+        VX_TRY(begin_part(speech, ctx, r, &p));
+        bool whole = p.text.count == chunk->count,
+             more = !r->verbatim && (!whole || i + 1 < chunks);
+        p.u.first_sample = decoded;
+        size_t end = p.text.first_symbol + p.text.count;
+        if (p.silent) {
+            if (make) place_silent(r, before, end, result->samples);
         } else if (make) {
-            VX_TRY(finish_chunk(speech, ctx, r, &c, before, decoded, result));
-            decoded += c.u.frames * VX_KOKORO_FRAME;
+            VX_TRY(finish_part(speech, ctx, r, &p, before, more, result));
         } else {
-            int64_t lead = speech->spans[0] - LEAD_FRAMES;
-            int64_t cut = !r->verbatim && result->chunks > 0 && lead > 0 ? lead : 0;
-            result->samples += (c.u.frames - cut) * VX_KOKORO_FRAME;
+            result->samples += p.u.frames * VX_KOKORO_FRAME - lead_cut(speech, r, result->chunks);
             result->chunks++;
         }
+        decoded += (uint64_t)(p.silent ? 0 : p.u.frames * VX_KOKORO_FRAME);
         vx_release(ctx, mark);
-        before = c.end;
+        before = end;
+        if (whole)
+            i++;
+        else
+            drop_front(r, chunk, &p.text);
     }
     if (result->chunks == 0) return nothing(ctx->err);
     if (make) {
-        place_silent(r, before, r->symbol_count, result->samples);
-        place_words(r, result->samples);
+        place_silent(r, before, symbols, result->samples);
+        place_words(r, symbols, result->samples);
     }
     return VX_OK;
 }

@@ -30,7 +30,7 @@ static inline vx_status kokoro_rig_walk(kokoro_rig *rig, vx_ctx *ctx)
                              .frames = vx_kokoro_frames_max(rig->model)};
     vx_mark mark = vx_mark_now(ctx);
     VX_TRY(vx_kokoro_front(rig->model, ctx, &u));
-    VX_TRY(vx_kokoro_decode(rig->model, ctx, &u, NULL));
+    VX_TRY(vx_kokoro_decode(rig->model, ctx, &u, 0, 0, NULL));
     vx_release(ctx, mark);
     return VX_OK;
 }

@@ -96,7 +96,9 @@ static double once(kokoro_rig *rig, run_state *state, vx_kokoro_utterance *u, in
         fprintf(stderr, "kokoro_run: %lld frames are too many\n", (long long)u->frames);
         exit(1);
     }
-    if (vx_kokoro_decode(rig->model, &rig->ctx, u, samples) != VX_OK) fail(&rig->err);
+    if (vx_kokoro_decode(rig->model, &rig->ctx, u, 0, u->frames * VX_KOKORO_FRAME, samples) !=
+        VX_OK)
+        fail(&rig->err);
     vx_release(&rig->ctx, mark);
     double end = vx_now_s();
     printf("%lld tokens, %lld frames (%.2f s): front %.1f ms, decode %.1f ms, %.3f s per second\n",

@@ -150,7 +150,8 @@ static void check_stages(const char *backend, vx_dtype precision)
         assert_true(fabsf(durations[i] - raw[i]) < 1e-4f);
         assert_int_equal(spans[i], wanted[i]);
     }
-    assert_int_equal(vx_kokoro_decode(rig.model, &rig.ctx, &u, samples), VX_OK);
+    assert_int_equal(
+        vx_kokoro_decode(rig.model, &rig.ctx, &u, 0, u.frames * VX_KOKORO_FRAME, samples), VX_OK);
     vx_release(&rig.ctx, mark);
     assert_int_equal(w.seen, sizeof tolerances / sizeof tolerances[0]);
     assert_int_equal(w.wrong, 0);

@@ -170,7 +170,9 @@ static void run_case(kokoro_rig *rig, utterance *c)
     c->u.frames = 0;
     for (int64_t i = 0; i < c->u.tokens; i++)
         c->u.frames += c->wanted[i];
-    assert_int_equal(vx_kokoro_decode(rig->model, &rig->ctx, &c->u, c->samples), VX_OK);
+    assert_int_equal(vx_kokoro_decode(rig->model, &rig->ctx, &c->u, 0,
+                                      c->u.frames * VX_KOKORO_FRAME, c->samples),
+                     VX_OK);
     vx_release(&rig->ctx, mark);
 }
 

@@ -30,7 +30,7 @@ static vx_status kokoro_plan(vx_part *part, vx_ctx *ctx)
         .tokens = vx_kokoro_tokens_max(model), .frames = vx_kokoro_frames_max(model), .speed = 1};
     vx_mark mark = vx_mark_now(ctx);
     VX_TRY(vx_kokoro_front(model, ctx, &u));
-    VX_TRY(vx_kokoro_decode(model, ctx, &u, NULL));
+    VX_TRY(vx_kokoro_decode(model, ctx, &u, 0, 0, NULL));
     vx_release(ctx, mark);
     return VX_OK;
 }

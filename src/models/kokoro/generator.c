@@ -15,11 +15,12 @@
 enum { SPECTRUM = 22 }; /* magnitude and angle of 11 bins */
 
 vx_status vx_kokoro_generator_bind(vx_binder *b, vx_kokoro_generator *g, vx_kokoro_styles *styles,
-                                   const vx_kokoro_config *config, vx_kokoro_type type,
-                                   vx_kokoro_type exact)
+                                   const vx_kokoro_config *config,
+                                   const vx_kokoro_generator_types *types)
 {
     static const int source_dilations[VX_KOKORO_BLOCKS] = {1, 3, 5};
     static const int source_kernel[VX_KOKORO_STAGES] = {7, 11};
+    const vx_kokoro_type type = types->voiced, exact = types->exact;
     char stem[48];
     g->type = type;
     for (int i = 0; i < VX_KOKORO_STAGES; i++) {
@@ -39,7 +40,7 @@ vx_status vx_kokoro_generator_bind(vx_binder *b, vx_kokoro_generator *g, vx_koko
                 if (dilations[k] * (kernel - 1) / 2 > s->halo)
                     s->halo = dilations[k] * (kernel - 1) / 2;
             snprintf(stem, sizeof stem, "decoder.generator.resblocks.%d", 3 * i + j);
-            VX_TRY(vx_kokoro_snake_bind(b, &s->block[j], styles, type, s->channels, kernel,
+            VX_TRY(vx_kokoro_snake_bind(b, &s->block[j], styles, types->blocks, s->channels, kernel,
                                         dilations, stem));
         }
         /* The source at the stage's rate: a filter of twice the remaining factor, or of 1. */
@@ -52,7 +53,7 @@ vx_status vx_kokoro_generator_bind(vx_binder *b, vx_kokoro_generator *g, vx_koko
                 vx_weight_conv1d(s->channels, SPECTRUM, 1, 1, 1, 0, exact.store, exact.compute);
         VX_TRY(vx_kokoro_bind_filter(b, &s->source, "decoder.generator.noise_convs.%d", i));
         snprintf(stem, sizeof stem, "decoder.generator.noise_res.%d", i);
-        VX_TRY(vx_kokoro_snake_bind(b, &s->source_block, styles, type, s->channels,
+        VX_TRY(vx_kokoro_snake_bind(b, &s->source_block, styles, types->blocks, s->channels,
                                     source_kernel[i], source_dilations, stem));
         s->halo++; /* room for the row that the reflection puts in front */
     }
@@ -182,7 +183,7 @@ vx_status vx_kokoro_generator_blocks(vx_ctx *ctx, const vx_kokoro_generator *g, 
 /* ---- the end -------------------------------------------------------------------------------- */
 
 vx_status vx_kokoro_generator_wave(vx_ctx *ctx, const vx_kokoro_generator *g, const vx_tensor *x,
-                                   float *samples)
+                                   int64_t first, int64_t count, float *samples)
 {
     vx_mark mark = vx_mark_now(ctx);
     int64_t rows = vx_rows(x);
@@ -194,7 +195,8 @@ vx_status vx_kokoro_generator_wave(vx_ctx *ctx, const vx_kokoro_generator *g, co
                  .x = x, .w = &g->post.w, .bias = vx_kokoro_bias(&g->post), .out = &spectrum}));
     vx_tap(ctx, &spectrum, "conv_post");
     VX_TRY(vx_istft(ctx, &(vx_istft_args){.x = &spectrum, .out = &wave}));
-    VX_TRY(vx_download(ctx, &wave, samples));
+    vx_tensor kept = vx_slice_rows(&wave, first, count);
+    VX_TRY(vx_download(ctx, &kept, samples));
     vx_release(ctx, mark);
     return VX_OK;
 }

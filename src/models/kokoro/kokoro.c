@@ -13,6 +13,7 @@ struct vx_kokoro {
     vx_kokoro_type front;  /* decides durations */
     vx_kokoro_type exact;  /* small filters whose values are angles or pitch */
     vx_kokoro_type voiced; /* text encoder, decoder, generator */
+    vx_kokoro_type blocks; /* the generator's residual blocks: nine tenths of the work */
     vx_kokoro_styles voice_styles;
     vx_kokoro_albert albert;
     vx_kokoro_prosody prosody;
@@ -36,6 +37,8 @@ vx_status vx_kokoro_open(vx_kokoro **model, vx_backend *backend, const vx_kokoro
     m->voiced = m->exact;
     if (params->precision != VX_F32)
         m->voiced = (vx_kokoro_type){VX_BF16, backend->native, VX_BF16};
+    m->blocks = m->voiced;
+    if (params->precision == VX_INT8_ROW) m->blocks = (vx_kokoro_type){VX_INT8_ROW, VX_U8, VX_BF16};
     return VX_OK;
 }
 
@@ -84,7 +87,8 @@ vx_status vx_kokoro_bind(vx_kokoro *m, vx_binder *b)
     VX_TRY(vx_kokoro_prosody_bind(b, &m->prosody, c, m->front, m->exact));
     VX_TRY(vx_kokoro_text_bind(b, &m->text, c, m->voiced));
     VX_TRY(vx_kokoro_decoder_bind(b, &m->decoder, &m->voice_styles, c, m->voiced, m->exact));
-    VX_TRY(vx_kokoro_generator_bind(b, &m->generator, &m->voice_styles, c, m->voiced, m->exact));
+    const vx_kokoro_generator_types types = {m->voiced, m->blocks, m->exact};
+    VX_TRY(vx_kokoro_generator_bind(b, &m->generator, &m->voice_styles, c, &types));
     return vx_kokoro_styles_bind(b, &m->voice_styles, m->voiced, c->style_dim);
 }
 
@@ -168,8 +172,11 @@ static vx_status decoded(vx_ctx *ctx, const vx_kokoro *m, const vx_kokoro_uttera
         &(vx_blend_args){.n = 1, .x = {x}, .scale = {1}, .act = {VX_ACT_LRELU, 0.1f}, .out = x});
 }
 
-vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance *u, float *samples)
+vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance *u,
+                           int64_t first_sample, int64_t count, float *samples)
 {
+    assert(first_sample >= 0 && count >= 0);
+    assert(first_sample + count <= u->frames * VX_KOKORO_FRAME);
     assert(u->frames >= 1 && u->frames <= m->frames_max);
     if (!ctx->plan) align(u);
     const vx_kokoro_generator *g = &m->generator;
@@ -200,7 +207,7 @@ vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance 
     VX_TRY(vx_kokoro_generator_up(ctx, g, 1, &first, &last));
     vx_release(ctx, first_stage);
     VX_TRY(vx_kokoro_generator_blocks(ctx, g, 1, &made, 0.01f, &last)); /* torch's default slope */
-    VX_TRY(vx_kokoro_generator_wave(ctx, g, &last, samples));
+    VX_TRY(vx_kokoro_generator_wave(ctx, g, &last, first_sample, count, samples));
     vx_release(ctx, mark);
     return VX_OK;
 }

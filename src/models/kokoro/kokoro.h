@@ -16,7 +16,7 @@
  *     vx_mark mark = vx_mark_now(ctx);
  *     vx_kokoro_front(model, ctx, &utterance);
  *     vx_kokoro_round(…);
- *     vx_kokoro_decode(model, ctx, &utterance, samples);
+ *     vx_kokoro_decode(model, ctx, &utterance, 0, utterance.frames * VX_KOKORO_FRAME, samples);
  *     vx_release(ctx, mark);
  *
  * A model is read-only after binding; contexts may share it. Utterances are one per context. */
@@ -67,7 +67,8 @@ typedef struct vx_kokoro vx_kokoro;
 
 typedef struct vx_kokoro_params {
     vx_kokoro_config config;
-    vx_dtype precision; /* VX_F32: everything in f32; any other: decoder and generator in bf16 */
+    vx_dtype precision; /* VX_F32: everything in f32; any other: text encoder, decoder and generator
+                         * in bf16; VX_INT8_ROW: the generator's residual blocks in bytes */
     int64_t frames_max; /* of one decode; 0: 1200, 30 s */
 } vx_kokoro_params;
 
@@ -105,8 +106,8 @@ vx_status vx_kokoro_front(const vx_kokoro *model, vx_ctx *ctx, vx_kokoro_utteran
 /* Durations to whole frames: round half to even, at least 1. Returns their sum. */
 int64_t vx_kokoro_round(const float *durations, int64_t tokens, int32_t *spans);
 
-/* Writes 600*frames samples (host memory). */
+/* Makes 600*frames samples and writes `count` of them from `first` on (host memory). */
 vx_status vx_kokoro_decode(const vx_kokoro *model, vx_ctx *ctx, vx_kokoro_utterance *u,
-                           float *samples);
+                           int64_t first, int64_t count, float *samples);
 
 #endif

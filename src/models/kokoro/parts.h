@@ -209,9 +209,14 @@ typedef struct vx_kokoro_source {
     bool quiet;
 } vx_kokoro_source;
 
+/* voiced: ups and conv_post; blocks: residual blocks; exact: filters of the source's spectrum. */
+typedef struct vx_kokoro_generator_types {
+    vx_kokoro_type voiced, blocks, exact;
+} vx_kokoro_generator_types;
+
 vx_status vx_kokoro_generator_bind(vx_binder *b, vx_kokoro_generator *generator,
                                    vx_kokoro_styles *styles, const vx_kokoro_config *config,
-                                   vx_kokoro_type type, vx_kokoro_type exact);
+                                   const vx_kokoro_generator_types *types);
 /* A map of a stage: [rows, channels] with halo for all its filters, taken on the workspace. Stage 0
  * has 20T rows at T frames, stage 1 120T+1. */
 vx_status vx_kokoro_generator_map(vx_ctx *ctx, const vx_kokoro_generator *generator, int stage,
@@ -230,8 +235,10 @@ vx_status vx_kokoro_generator_up(vx_ctx *ctx, const vx_kokoro_generator *generat
 /* sum = LeakyReLU(mean of the stage's three blocks on sum). */
 vx_status vx_kokoro_generator_blocks(vx_ctx *ctx, const vx_kokoro_generator *generator, int stage,
                                      const vx_tensor *styles, float slope, vx_tensor *sum);
-/* conv_post and the inverse STFT: x [120T+1, c] -> samples [600T] on the host. */
+/* conv_post and the inverse STFT: x [120T+1, c] -> 600T samples, of which [first, first+count) go
+ * to the host. */
 vx_status vx_kokoro_generator_wave(vx_ctx *ctx, const vx_kokoro_generator *generator,
-                                   const vx_tensor *x, float *samples);
+                                   const vx_tensor *x, int64_t first, int64_t count,
+                                   float *samples);
 
 #endif

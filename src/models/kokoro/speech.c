@@ -1,7 +1,5 @@
 #include "models/kokoro/speech.h"
 
-#include <string.h>
-
 #include "text/chunks.h"
 #include "text/utf8.h"
 
@@ -19,7 +17,6 @@ struct vx_speech {
     int32_t *ids, *spans; /* [tokens_max] */
     float *durations;
     int32_t *alignment; /* [frames_max] */
-    float *chunk;       /* [frames_max * VX_KOKORO_FRAME] */
     vx_chunk chunks[CHUNKS_MAX], pieces[PIECES_MAX];
     uint32_t symbol[VX_CHUNK_SYMBOLS_MAX]; /* code points of the chunk at hand */
 };
@@ -27,14 +24,13 @@ struct vx_speech {
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* The one list of what the stage needs; measures over an arena without memory. */
-static void lay_out(vx_arena *arena, const vx_kokoro *model, void *place[6])
+static void lay_out(vx_arena *arena, const vx_kokoro *model, void *place[5])
 {
     size_t tokens = (size_t)vx_kokoro_tokens_max(model);
     size_t frames = (size_t)vx_kokoro_frames_max(model);
-    const size_t bytes[6] = {sizeof(vx_speech),        tokens * sizeof(int32_t),
-                             tokens * sizeof(int32_t), tokens * sizeof(float),
-                             frames * sizeof(int32_t), frames * VX_KOKORO_FRAME * sizeof(float)};
-    for (int i = 0; i < 6; i++) {
+    const size_t bytes[5] = {sizeof(vx_speech), tokens * sizeof(int32_t), tokens * sizeof(int32_t),
+                             tokens * sizeof(float), frames * sizeof(int32_t)};
+    for (int i = 0; i < 5; i++) {
         vx_status status = vx_arena_take(arena, bytes[i], &place[i], NULL);
         assert(status == VX_OK);
         (void)status;
@@ -44,7 +40,7 @@ static void lay_out(vx_arena *arena, const vx_kokoro *model, void *place[6])
 size_t vx_speech_bytes(const vx_kokoro *model)
 {
     vx_arena arena = vx_arena_measure("speech");
-    void *place[6];
+    void *place[5];
     lay_out(&arena, model, place);
     return arena.peak;
 }
@@ -52,15 +48,14 @@ size_t vx_speech_bytes(const vx_kokoro *model)
 vx_speech *vx_speech_over(const vx_kokoro *model, void *memory)
 {
     vx_arena arena = vx_arena_over("speech", memory, vx_speech_bytes(model));
-    void *place[6];
+    void *place[5];
     lay_out(&arena, model, place);
     vx_speech *speech = place[0];
     *speech = (vx_speech){.model = model,
                           .ids = place[1],
                           .spans = place[2],
                           .durations = place[3],
-                          .alignment = place[4],
-                          .chunk = place[5]};
+                          .alignment = place[4]};
     return speech;
 }
 
@@ -257,20 +252,19 @@ static vx_status finish_part(vx_speech *speech, vx_ctx *ctx, const vx_speech_req
                        "the speech is longer than the %.1f s there is room for; shorten the script "
                        "or speak faster",
                        (double)r->samples_room / VX_KOKORO_RATE);
-    VX_TRY(vx_kokoro_decode(speech->model, ctx, &p->u, speech->chunk));
     result->truncated = count > room;
     if (result->truncated) count = room;
-    float *made = speech->chunk + cut;
+    float *made = r->samples + at;
+    VX_TRY(vx_kokoro_decode(speech->model, ctx, &p->u, cut, count, made));
     if (!r->verbatim && result->chunks > 0) fade(made, count, JOIN_FADE, true);
     if (result->truncated)
         fade(made, count, END_FADE, false);
     else if (more)
         fade(made, count, JOIN_FADE, false);
-    memcpy(r->samples + at, made, (size_t)count * sizeof *made);
     place_symbols(speech, r, p, before, at - cut);
     result->samples += count;
     result->chunks++;
-    return r->sink != NULL && count > 0 ? r->sink(r->sink_arg, r->samples + at, at, count) : VX_OK;
+    return r->sink != NULL && count > 0 ? r->sink(r->sink_arg, made, at, count) : VX_OK;
 }
 
 /* ---- speaking ------------------------------------------------------------------------------- */

@@ -80,13 +80,11 @@ static void check_media(doctor *d)
 static void check_espeak(doctor *d)
 {
     vx_error err = {0};
-    if (vx_espeak_open(&err) == VX_OK) {
+    if (vx_espeak_load(&err) == VX_OK)
         report(d, CHECK_OK, "espeak-ng", NULL, "pronounces the words that the lexicon lacks");
-        vx_espeak_close();
-    } else {
+    else
         report(d, CHECK_NOTE, "espeak-ng", "apt-get install libespeak-ng1",
                "words that the lexicon lacks will be spelt out: %s", err.message);
-    }
 }
 
 static int count_files(const char *folder, const char *ending)

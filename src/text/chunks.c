@@ -60,7 +60,8 @@ static cut cut_before_space(const reader *r, size_t at)
 static size_t find_end(const reader *r, size_t start, size_t soft)
 {
     size_t best[CUT_SENTENCE + 1] = {0}, symbols = 0, n;
-    for (size_t at = start; at < r->length; at += n, symbols++) {
+    size_t at = start;
+    for (; at < r->length; at += n, symbols++) {
         uint32_t cp = symbol_at(r, at, &n);
         bool over = symbols >= soft;
         if (cp == ' ' && at > start) {
@@ -73,7 +74,7 @@ static size_t find_end(const reader *r, size_t start, size_t soft)
         if (over && best[CUT_WORD] + best[CUT_SENTENCE] > 0) break;
         if (symbols == VX_CHUNK_SYMBOLS_MAX) return at;
     }
-    if (symbols <= soft) return r->length;
+    if (at == r->length && symbols <= soft) return r->length;
     for (cut quality = CUT_SENTENCE; quality > CUT_NONE; quality--)
         if (best[quality] > 0) return best[quality];
     return r->length;

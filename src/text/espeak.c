@@ -20,23 +20,13 @@ enum { WORD_ROOM = 256, IPA_ROOM = 4096 };
 
 static struct {
     pthread_mutex_t lock;
-    int users;
+    bool loaded;
     void *library;
     int voice; /* the one set now: 0 American, 1 British, -1 none */
     int (*initialize)(int output, int buffer_ms, const char *path, int options);
     int (*set_voice)(const char *name);
     const char *(*to_phonemes)(const void **text, int text_mode, int phoneme_mode);
-    int (*terminate)(void);
 } espeak = {.lock = PTHREAD_MUTEX_INITIALIZER, .voice = -1};
-
-static void unload(void)
-{
-    if (espeak.terminate != NULL) espeak.terminate();
-    dlclose(espeak.library);
-    espeak.library = NULL;
-    espeak.voice = -1;
-    espeak.terminate = NULL;
-}
 
 static bool set_voice(bool british)
 {
@@ -55,7 +45,7 @@ static bool set_voice(bool british)
 
 static vx_status load(vx_error *err)
 {
-    espeak.library = dlopen("libespeak-ng.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (espeak.library == NULL) espeak.library = dlopen("libespeak-ng.so.1", RTLD_NOW | RTLD_LOCAL);
     if (espeak.library == NULL)
         return vx_fail(err, VX_ERR_MISSING, "no_espeak",
                        "espeak-ng is not installed (%s): install the package libespeak-ng1",
@@ -63,37 +53,24 @@ static vx_status load(vx_error *err)
     *(void **)&espeak.initialize = dlsym(espeak.library, "espeak_Initialize");
     *(void **)&espeak.set_voice = dlsym(espeak.library, "espeak_SetVoiceByName");
     *(void **)&espeak.to_phonemes = dlsym(espeak.library, "espeak_TextToPhonemes");
-    void *terminate = dlsym(espeak.library, "espeak_Terminate");
-    if (espeak.initialize == NULL || espeak.set_voice == NULL || espeak.to_phonemes == NULL ||
-        terminate == NULL) {
-        unload();
+    if (espeak.initialize == NULL || espeak.set_voice == NULL || espeak.to_phonemes == NULL)
         return vx_fail(err, VX_ERR_MISSING, "no_espeak",
                        "libespeak-ng.so.1 lacks a function that Vortex needs: install espeak-ng "
                        "1.49 or newer");
-    }
     int rate = espeak.initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, NULL, INITIALIZE_DONT_EXIT);
-    *(void **)&espeak.terminate = terminate;
-    if (rate > 0 && set_voice(true) && set_voice(false)) return VX_OK;
-    unload();
+    espeak.loaded = rate > 0 && set_voice(true) && set_voice(false);
+    if (espeak.loaded) return VX_OK;
     return vx_fail(err, VX_ERR_MISSING, "no_espeak_data",
                    "espeak-ng has no English voice data: install the package espeak-ng-data or set "
                    "ESPEAK_DATA_PATH");
 }
 
-vx_status vx_espeak_open(vx_error *err)
+vx_status vx_espeak_load(vx_error *err)
 {
     pthread_mutex_lock(&espeak.lock);
-    vx_status status = espeak.users == 0 ? load(err) : VX_OK;
-    if (status == VX_OK) espeak.users++;
+    vx_status status = espeak.loaded ? VX_OK : load(err);
     pthread_mutex_unlock(&espeak.lock);
     return status;
-}
-
-void vx_espeak_close(void)
-{
-    pthread_mutex_lock(&espeak.lock);
-    if (--espeak.users == 0) unload();
-    pthread_mutex_unlock(&espeak.lock);
 }
 
 typedef struct replacement {
@@ -194,7 +171,7 @@ bool vx_espeak_word(const char *word, size_t length, bool british, vx_strbuf *ou
     vx_strbuf ipa = vx_strbuf_over(memory, sizeof memory);
     pthread_mutex_lock(&espeak.lock);
     const void *rest = text;
-    bool ready = espeak.users > 0 && set_voice(british);
+    bool ready = espeak.loaded && set_voice(british);
     while (ready && rest != NULL) {
         const char *part = espeak.to_phonemes(&rest, CHARS_UTF8,
                                               PHONEMES_IPA | PHONEMES_TIE | (int)'^' << TIE_SHIFT);

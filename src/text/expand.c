@@ -13,8 +13,11 @@ const char *vx_expand_word(const vx_expansion *x, size_t i, size_t *length)
 {
     *length = 0;
     if (i >= x->tokens->count || x->tokens->token[i].kind != VX_TOKEN_WORD) return "";
+    const char *word = x->text + x->tokens->token[i].start;
     *length = x->tokens->token[i].length;
-    return x->text + x->tokens->token[i].start;
+    /* Only a silenced point stands at the end of a word. */
+    if (*length > 1 && word[*length - 1] == '.') (*length)--;
+    return word;
 }
 
 static bool is_silent_mark(const vx_token *token)
@@ -113,9 +116,9 @@ const char *vx_sign_reading(uint32_t cp, char next)
     case 0x2260:
         return "not equal to";
     case 0x2264:
-        return "at most";
+        return "less than or equal to";
     case 0x2265:
-        return "at least";
+        return "greater than or equal to";
     case 0xB1:
         return "plus or minus";
     case 0xD7:

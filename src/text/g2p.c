@@ -29,7 +29,7 @@ enum {
 struct vx_g2p {
     vx_lexicon *gold, *silver;
     vx_words words;
-    bool espeak; /* opened */
+    bool espeak; /* loaded and wanted */
     vx_clean clean;
     vx_tokens tokens;
     char *readings, *pool, *scratch, *phonemes;
@@ -146,6 +146,37 @@ static void split_parts(group *g)
     }
 }
 
+static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
+{
+    g2p->spelt++;
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)word[i]) * 16777619u;
+    for (size_t i = 0; i < g2p->warned_count; i++)
+        if (g2p->warned[i] == hash) return;
+    if (g2p->warned_count == WARNED_MAX) return;
+    g2p->warned[g2p->warned_count++] = hash;
+    vx_log(VX_LOG_WARN, "the word \"%.*s\" is not in the lexicon%s: it is spelt out", (int)length,
+           word, g2p->espeak ? "" : " and espeak-ng is not there");
+}
+
+/* Appends plain words, as the number reader makes them; one that the lexicon lacks goes the way of
+ * all unknown words. */
+static void read_words(vx_g2p *g2p, const char *text, size_t length, vx_strbuf *out)
+{
+    if (vx_words_read(&g2p->words, text, length, out)) return;
+    size_t start = out->length;
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(text + at, ' ', length - at);
+        size_t n = end != NULL ? (size_t)(end - text) - at : length - at;
+        if (out->length > start) vx_strbuf_put(out, " ");
+        bool known = vx_words_read(&g2p->words, text + at, n, out) ||
+                     (g2p->espeak && vx_espeak_word(text + at, n, g2p->words.british, out));
+        if (!known && vx_words_spell(&g2p->words, text + at, n, out)) warn_spelt(g2p, text + at, n);
+        at += n + 1;
+    }
+}
+
 /* Words and numbers that the lexicon knows. */
 static bool say_known(group *g, size_t start, size_t length, bool head, vx_strbuf *out)
 {
@@ -154,13 +185,13 @@ static bool say_known(group *g, size_t start, size_t length, bool head, vx_strbu
     bool letter = length == 1 && text[0] == 'A' && g->length > 1; /* "A4", "A-level" */
     vx_tag tag = letter ? VX_TAG_LETTER : g->tag;
     if (vx_words_say(words, text, length, tag, &g->g2p->context, out)) return true;
-    char memory[1024];
+    char memory[4096];
     vx_strbuf reading = vx_strbuf_over(memory, sizeof memory);
     vx_ending ending;
     size_t from = out->length;
     if (!vx_number_token(text, length, head, words->british, &reading, &ending) || reading.full)
         return false;
-    if (!vx_words_read(words, reading.data, reading.length, out)) return false;
+    read_words(g->g2p, reading.data, reading.length, out);
     if (ending == VX_ENDING_S) vx_words_add_s(words, out, from);
     if (ending == VX_ENDING_ED) vx_words_add_ed(words, out, from);
     if (ending == VX_ENDING_ING) vx_words_add_ing(words, out, from);
@@ -179,20 +210,6 @@ static void finish_part(group *g, size_t left, size_t right, size_t from)
     vx_word_context *context = &g->g2p->context;
     update_context(context, g->scratch.data + from, g->scratch.length - from);
     context->next_is_to = is_to(g->text + first->start, last->start + last->length - first->start);
-}
-
-static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
-{
-    g2p->spelt++;
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)word[i]) * 16777619u;
-    for (size_t i = 0; i < g2p->warned_count; i++)
-        if (g2p->warned[i] == hash) return;
-    if (g2p->warned_count == WARNED_MAX) return;
-    g2p->warned[g2p->warned_count++] = hash;
-    vx_log(VX_LOG_WARN, "the word \"%.*s\" is not in the lexicon%s: it is spelt out", (int)length,
-           word, g2p->espeak ? "" : " and espeak-ng is not there");
 }
 
 /* A single part that the lexicon does not know: its letters without accents, else one by one. */
@@ -227,11 +244,12 @@ static bool say_parts(group *g, bool strict)
         const part *first = &g->parts[left], *last = &g->parts[right - 1];
         size_t length = last->start + last->length - first->start, from = g->scratch.length;
         bool single = left + 1 == right, known = false;
-        if (single && first->reading != NULL)
-            known =
-                vx_words_read(&g->g2p->words, first->reading, strlen(first->reading), &g->scratch);
-        else if (length <= VX_WORD_BYTES_MAX || single)
+        if (single && first->reading != NULL) {
+            read_words(g->g2p, first->reading, strlen(first->reading), &g->scratch);
+            known = true;
+        } else if (length <= VX_WORD_BYTES_MAX || single) {
             known = say_known(g, first->start, length, left == 0, &g->scratch);
+        }
         if (known || single) {
             if (!known && !is_mute(g->text + first->start, length)) {
                 if (strict) return false;
@@ -361,22 +379,11 @@ static void say_group(vx_g2p *g2p, size_t i)
     join_parts(&g);
 }
 
-/* A reading: plain words; one that the lexicon lacks goes the way of all unknown words. */
 static void say_reading(vx_g2p *g2p, const vx_token *token)
 {
     const char *text = g2p->readings + token->read;
     size_t start = g2p->out.length;
-    bool whole = vx_words_read(&g2p->words, text, token->read_length, &g2p->out);
-    for (size_t at = 0; at < token->read_length && !whole;) {
-        const char *end = memchr(text + at, ' ', token->read_length - at);
-        size_t n = end != NULL ? (size_t)(end - text) - at : token->read_length - at;
-        if (g2p->out.length > start) vx_strbuf_put(&g2p->out, " ");
-        bool known = vx_words_read(&g2p->words, text + at, n, &g2p->out) ||
-                     (g2p->espeak && vx_espeak_word(text + at, n, g2p->words.british, &g2p->out));
-        if (!known && vx_words_spell(&g2p->words, text + at, n, &g2p->out))
-            warn_spelt(g2p, text + at, n);
-        at += n + 1;
-    }
+    read_words(g2p, text, token->read_length, &g2p->out);
     vx_phonemes_stress(&g2p->out, start, token->stress);
     update_context(&g2p->context, g2p->out.data + start, g2p->out.length - start);
 }
@@ -544,7 +551,7 @@ static vx_status open_parts(vx_g2p *g2p, const vx_g2p_params *params, vx_error *
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the text front end");
     vx_error missing;
     if (params->no_espeak) return VX_OK;
-    g2p->espeak = vx_espeak_open(&missing) == VX_OK;
+    g2p->espeak = vx_espeak_load(&missing) == VX_OK;
     if (!g2p->espeak) vx_log(VX_LOG_WARN, "unknown words will be spelt out: %s", missing.message);
     return VX_OK;
 }
@@ -562,7 +569,6 @@ vx_status vx_g2p_open(vx_g2p **g2p, const vx_g2p_params *params, vx_error *err)
 void vx_g2p_close(vx_g2p **g2p)
 {
     if (*g2p == NULL) return;
-    if ((*g2p)->espeak) vx_espeak_close();
     vx_lexicon_close(&(*g2p)->gold);
     vx_lexicon_close(&(*g2p)->silver);
     vx_clean_close(&(*g2p)->clean);

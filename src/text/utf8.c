@@ -159,8 +159,8 @@ void vx_utf8_base(uint32_t cp, vx_strbuf *out)
 {
     utf8proc_int32_t cps[18]; /* the longest, U+FDFA */
     int class = 0;
-    utf8proc_ssize_t n =
-        utf8proc_decompose_char((utf8proc_int32_t)cp, cps, 18, UTF8PROC_COMPAT, &class);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)cp, cps, 18,
+                                                 UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &class);
     vx_strbuf_cp(out, n > 0 ? (uint32_t)cps[0] : cp);
 }
 

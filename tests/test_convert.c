@@ -336,6 +336,36 @@ static void full_disk_leaves_the_old_file(void **state)
     assert_string_equal(first, after);
 }
 
+/* A tensor that is read in pieces is never resident as a whole. */
+static void mapped_pages_are_given_back(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, COLS = 1 << 19 }; /* 64 MB in bf16 */
+    vx_error err = {0};
+    vx_writer *w;
+    float *row = calloc(COLS, sizeof *row);
+    must(vx_writer_open(&w, FOLDER "large.safetensors", VX_WRITE_SAFETENSORS, &err), &err);
+    must(vx_writer_declare(w, "large", VX_BF16, 2, (const int64_t[]){ROWS, COLS}, &err), &err);
+    for (int i = 0; i < ROWS; i++) {
+        row[0] = (float)i;
+        must(vx_writer_floats(w, row, COLS, &err), &err);
+    }
+    must(vx_writer_commit(&w, &err), &err);
+
+    vx_source *source = open_good(FOLDER "large.safetensors");
+    const vx_source_tensor *t = vx_source_at(source, 0);
+    size_t before = vx_rss_bytes();
+    for (int i = 0; i < ROWS; i++) {
+        must(vx_source_read(source, t, (int64_t)i * COLS, COLS, row, &err), &err);
+        assert_true(row[0] == (float)i);
+        assert_true(vx_rss_bytes() < before + (8 << 20));
+    }
+    vx_source_release(source, t);
+    vx_source_close(&source);
+    free(row);
+    remove(FOLDER "large.safetensors");
+}
+
 static void npy_is_read_back(void **state)
 {
     (void)state;
@@ -361,7 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_follow_the_rules), cmocka_unit_test(quantised_files_convert_too),
         cmocka_unit_test(refusals_leave_nothing), cmocka_unit_test(full_disk_leaves_the_old_file),
-        cmocka_unit_test(npy_is_read_back),
+        cmocka_unit_test(npy_is_read_back),       cmocka_unit_test(mapped_pages_are_given_back),
     };
     return cmocka_run_group_tests(tests, make_model, NULL);
 }

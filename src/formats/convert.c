@@ -205,7 +205,7 @@ static vx_status check_values(const conversion *c, const vx_source_tensor *t, vx
             return vx_fail_at(c->err, VX_ERR_INPUT, "cannot_hold", c->params->in, 0,
                               "tensor \"%s\" holds %g at element %lld, which %s cannot express; "
                               "convert to bf16 or f32",
-                              t->name, (double)c->chunk[i], (long long)(first + i),
+                              t->name, (double)c->chunk[i], (long long)first + i,
                               vx_dtype_name(dtype));
     return VX_OK;
 }

@@ -76,7 +76,7 @@ static void load_number(const vx_source_meta *meta, int64_t index, int64_t *whol
         *whole = raw != 0;
         break;
     case VX_META_TYPE_I8:
-        *whole = (int8_t)raw;
+        *whole = (int64_t)(raw ^ 0x80) - 0x80; /* sign bit to weight -128 */
         break;
     case VX_META_TYPE_I16:
         *whole = (int16_t)raw;

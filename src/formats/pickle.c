@@ -1,5 +1,6 @@
 #include "formats/pickle.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -52,21 +53,28 @@ static vx_status damaged(const machine *m, const char *what)
                          (long long)(m->at - m->begin), what);
 }
 
-static vx_status grow(const machine *m, void **list, int64_t needed, int64_t *room, size_t bytes)
+/* The list with room for `needed` items, or NULL with the old one intact. */
+static void *grow(void *list, int64_t needed, int64_t *room, size_t bytes)
 {
-    if (needed <= *room) return VX_OK;
+    if (needed <= *room) return list;
     int64_t wanted = *room == 0 ? 256 : *room * 2;
     if (wanted < needed) wanted = needed;
-    void *grown = vx_heap_grow(*list, (size_t)wanted * bytes);
-    if (grown == NULL) return vx_source_no_memory(m->source, m->err);
-    *list = grown;
-    *room = wanted;
-    return VX_OK;
+    void *grown = vx_heap_grow(list, (size_t)wanted * bytes);
+    if (grown != NULL) *room = wanted;
+    return grown;
 }
+
+/* Makes room in a list or returns from the calling function. */
+#define GROW(m, list, needed, room)                                                                \
+    do {                                                                                           \
+        void *vx_grown = grow(list, needed, &(room), sizeof *(list));                              \
+        if (vx_grown == NULL) return vx_source_no_memory((m)->source, (m)->err);                   \
+        (list) = vx_grown;                                                                         \
+    } while (0)
 
 static vx_status append(const machine *m, numbers *list, int32_t number)
 {
-    VX_TRY(grow(m, (void **)&list->at, list->count + 1, &list->room, sizeof *list->at));
+    GROW(m, list->at, list->count + 1, list->room);
     list->at[list->count++] = number;
     return VX_OK;
 }
@@ -78,7 +86,7 @@ static vx_status push_node(machine *m, vx_node node)
     vx_pickle *p = m->p;
     if (p->node_count == NODES_MAX)
         return vx_source_bad(m->source, m->err, "its pickle holds more than %d values", NODES_MAX);
-    VX_TRY(grow(m, (void **)&p->nodes, p->node_count + 1, &p->node_room, sizeof *p->nodes));
+    GROW(m, p->nodes, p->node_count + 1, p->node_room);
     p->nodes[p->node_count] = node;
     return append(m, &m->stack, (int32_t)p->node_count++);
 }
@@ -98,7 +106,7 @@ static vx_status add_cell(machine *m, int32_t chain, int32_t key, int32_t value)
     vx_pickle *p = m->p;
     if (p->cell_count == NODES_MAX)
         return vx_source_bad(m->source, m->err, "its pickle holds more than %d items", NODES_MAX);
-    VX_TRY(grow(m, (void **)&p->cells, p->cell_count + 1, &p->cell_room, sizeof *p->cells));
+    GROW(m, p->cells, p->cell_count + 1, p->cell_room);
     int32_t added = (int32_t)p->cell_count++;
     p->cells[added] = (vx_cell){key, value, -1};
     vx_node *node = &p->nodes[chain];
@@ -130,6 +138,7 @@ static vx_status top(machine *m, int32_t *node)
 {
     *node = 0;
     if (m->stack.count <= bottom(m)) return damaged(m, "the stack is empty");
+    assert(m->stack.at != NULL);
     *node = m->stack.at[m->stack.count - 1];
     return VX_OK;
 }
@@ -254,6 +263,7 @@ static vx_status op_tuple(machine *m, int64_t count)
     if (m->stack.count - bottom(m) < count) return damaged(m, "the stack is empty");
     int64_t first = m->stack.count - count;
     VX_TRY(push_chain(m, VX_NODE_TUPLE));
+    assert(m->stack.at != NULL);
     int32_t tuple = m->stack.at[m->stack.count - 1];
     for (int64_t i = 0; i < count; i++)
         VX_TRY(add_cell(m, tuple, -1, m->stack.at[first + i]));
@@ -272,6 +282,7 @@ static vx_status op_marked_tuple(machine *m)
 static vx_status add_items(machine *m, int64_t first, vx_node_kind kind)
 {
     if (first <= bottom(m)) return damaged(m, "the stack is empty");
+    assert(m->stack.at != NULL);
     int32_t chain = m->stack.at[first - 1];
     if (m->p->nodes[chain].kind != kind) return damaged(m, "an item has no list or dict");
     int step = kind == VX_NODE_DICT ? 2 : 1;
@@ -314,7 +325,7 @@ static bool get_int(const machine *m, int32_t number, int64_t *value)
 /* ('storage', storage class, key, location, elements) */
 static vx_status op_persistent(machine *m)
 {
-    int32_t id, item[5];
+    int32_t id, item[5] = {0};
     VX_TRY(pop(m, &id));
     if (unpack(m, id, 5, item) != 5) return damaged(m, "a storage is not described as expected");
     const vx_node *tag = &m->p->nodes[item[0]], *type = &m->p->nodes[item[1]],
@@ -329,8 +340,7 @@ static vx_status op_persistent(machine *m)
     storage.key_bytes = key->count;
     storage.dtype = globals[type->as.whole].dtype;
     vx_pickle *p = m->p;
-    VX_TRY(grow(m, (void **)&p->storages, p->storage_count + 1, &p->storage_room,
-                sizeof *p->storages));
+    GROW(m, p->storages, p->storage_count + 1, p->storage_room);
     p->storages[p->storage_count] = storage;
     return push_whole(m, VX_NODE_STORAGE, p->storage_count++);
 }
@@ -338,7 +348,7 @@ static vx_status op_persistent(machine *m)
 /* (storage, offset, sizes, strides, requires_grad, hooks[, metadata]) */
 static vx_status call_tensor(machine *m, int32_t args)
 {
-    int32_t item[4], size[VX_SOURCE_RANK_MAX], stride[VX_SOURCE_RANK_MAX];
+    int32_t item[4] = {0}, size[VX_SOURCE_RANK_MAX] = {0}, stride[VX_SOURCE_RANK_MAX] = {0};
     vx_pickle_tensor t = {0};
     int given = unpack(m, args, 4, item);
     if (given < 6 || given > 7) return damaged(m, "a tensor is not described as expected");
@@ -351,14 +361,14 @@ static vx_status call_tensor(machine *m, int32_t args)
     if (!good) return damaged(m, "a tensor is not described as expected");
     t.storage = (int32_t)m->p->nodes[item[0]].as.whole;
     vx_pickle *p = m->p;
-    VX_TRY(grow(m, (void **)&p->tensors, p->tensor_count + 1, &p->tensor_room, sizeof *p->tensors));
+    GROW(m, p->tensors, p->tensor_count + 1, p->tensor_room);
     p->tensors[p->tensor_count] = t;
     return push_whole(m, VX_NODE_TENSOR, p->tensor_count++);
 }
 
 static vx_status op_reduce(machine *m)
 {
-    int32_t args, callee, item[1];
+    int32_t args, callee, item[1] = {0};
     VX_TRY(pop(m, &args));
     VX_TRY(pop(m, &callee));
     const vx_node *node = &m->p->nodes[callee];
@@ -399,7 +409,7 @@ static vx_status memo_put(machine *m, uint64_t index)
     /* A pickle numbers its entries without gaps, and each costs it two bytes. */
     if (index > (uint64_t)(m->end - m->begin)) return damaged(m, "a memo number is too large");
     int64_t needed = (int64_t)index + 1;
-    VX_TRY(grow(m, (void **)&m->memo.at, needed, &m->memo.room, sizeof *m->memo.at));
+    GROW(m, m->memo.at, needed, m->memo.room);
     while (m->memo.count < needed)
         m->memo.at[m->memo.count++] = -1;
     m->memo.at[index] = node;

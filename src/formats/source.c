@@ -15,6 +15,10 @@
 #include "base/sha256.h"
 #include "tensor/quant.h"
 
+/* A read of this many bytes gives its pages back at once: a tensor of a gigabyte that is read in
+ * pieces then never has more than a piece of it resident. */
+enum { LONG_READ = 1 << 20 };
+
 /* A heap block that dies with the source; its contents follow. */
 struct vx_source_kept {
     struct vx_source_kept *next;
@@ -356,8 +360,8 @@ static void forget(const vx_source *source, const unsigned char *at, uint64_t by
 {
     if (!source->mapped || bytes == 0) return;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = (uintptr_t)at & ~(page - 1);
-    madvise((void *)first, (uintptr_t)at + bytes - first, MADV_DONTNEED);
+    uintptr_t inside = (uintptr_t)at & (page - 1);
+    madvise((void *)(at - inside), bytes + inside, MADV_DONTNEED);
 }
 
 vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err)
@@ -406,6 +410,12 @@ const vx_source_tensor *vx_source_find(const vx_source *source, const char *name
     return NULL;
 }
 
+/* Values that a parser decoded lie on the heap, not in the mapping. */
+static bool lies_in_file(const vx_source *source, const unsigned char *at)
+{
+    return at >= source->bytes && at < source->bytes + source->size;
+}
+
 vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                          int64_t count, float *dst, vx_error *err)
 {
@@ -422,13 +432,14 @@ vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor
                              "convert the file to another type",
                              tensor->name, (long long)block);
     const unsigned char *at = tensor->data;
-    vx_decode(tensor->dtype, at + vx_row_bytes(tensor->dtype, first), count, dst);
+    at += vx_row_bytes(tensor->dtype, first);
+    size_t bytes = vx_row_bytes(tensor->dtype, count);
+    vx_decode(tensor->dtype, at, count, dst);
+    if (bytes >= LONG_READ && lies_in_file(source, at)) forget(source, at, bytes);
     return VX_OK;
 }
 
 void vx_source_release(const vx_source *source, const vx_source_tensor *tensor)
 {
-    const unsigned char *at = tensor->data;
-    /* Values that a parser decoded lie on the heap, not in the mapping. */
-    if (at >= source->bytes && at < source->bytes + source->size) forget(source, at, tensor->bytes);
+    if (lies_in_file(source, tensor->data)) forget(source, tensor->data, tensor->bytes);
 }

@@ -58,7 +58,7 @@ const vx_source_tensor *vx_source_find(const vx_source *source, const char *name
 
 /* Elements [first, first+count) in row-major order as float, whatever the stored type (integers as
  * their value, block formats dequantised; for GGUF's blocks first and count are multiples of the
- * block). */
+ * block). A stretch of a megabyte or more gives its pages of the mapping back when it is read. */
 vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                          int64_t count, float *dst, vx_error *err);
 

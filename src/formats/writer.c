@@ -234,7 +234,8 @@ static json_t *describe(const vx_source_tensor *shape, uint64_t begin)
     for (int i = 0; i < shape->rank; i++)
         json_array_append_new(dims, json_integer(shape->dim[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", safetensors_type(shape->dtype), "shape", dims,
-                     "data_offsets", (json_int_t)begin, (json_int_t)(begin + shape->bytes));
+                     "data_offsets", (json_int_t)begin,
+                     (json_int_t)begin + (json_int_t)shape->bytes);
 }
 
 static vx_status write_safetensors_header(vx_writer *w, vx_error *err)

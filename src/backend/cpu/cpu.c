@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
 #include "base/mem.h"
 
@@ -83,6 +84,7 @@ static void close_cpu(vx_backend *backend)
 {
     vx_cpu *cpu = vx_cpu_of(backend);
     vx_cpu_layouts_free(cpu);
+    vx_cpu_planes_free(cpu);
     vx_onednn_close(&cpu->onednn);
     pthread_mutex_destroy(&cpu->layout_lock);
     vx_heap_free(cpu);
@@ -116,6 +118,11 @@ static const vx_backend_ops cpu_ops = {
     .linear = vx_cpu_linear,
     .conv1d_scratch = vx_cpu_conv1d_scratch,
     .conv1d = vx_cpu_conv1d,
+    .conv_scratch = vx_cpu_conv_scratch,
+    .conv = vx_cpu_conv,
+    .group_norm_scratch = vx_cpu_group_norm_scratch,
+    .group_norm = vx_cpu_group_norm,
+    .qk_norm = vx_cpu_qk_norm,
     .conv_transpose1d_scratch = vx_cpu_conv_transpose1d_scratch,
     .conv_transpose1d = vx_cpu_conv_transpose1d,
     .attention_scratch = vx_cpu_attention_scratch,

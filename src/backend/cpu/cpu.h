@@ -32,6 +32,7 @@ typedef struct vx_cpu {
     vx_onednn *onednn; /* primitives by shape; thread-safe */
     pthread_mutex_t layout_lock;
     struct vx_cpu_layout *layouts; /* descriptions of weights, under the lock; product.h */
+    struct vx_cpu_plane *planes;   /* the same of filters over planes; plane.h */
 } vx_cpu;
 
 static inline vx_cpu *vx_cpu_of(vx_backend *backend)

@@ -1,6 +1,7 @@
-/* instance_norm on the CPU (AdaIN, with an activation or Snake), in three passes:
+/* instance_norm (AdaIN, with an activation or Snake) and group_norm on the CPU, in three passes:
  *   1. tiles of rows sum their columns: shift, sum, square [tiles][3][C]
  *   2. strips of columns merge the tiles in order, in double, into five factors per column
+ *      (group_norm: then the columns of a group share theirs)
  *   3. tiles of rows apply the factors
  * Tiles depend on the shape alone and the merge's order is fixed, so the number of workers changes
  * nothing. */
@@ -17,7 +18,9 @@ static void (*const column_apply[VX_CPU_LEVELS])(const vx_cpu_columns *, const v
 enum { SUM_TILES_MAX = 64, MERGE_COLS = 64 };
 
 typedef struct job {
-    const vx_instance_norm_args *args;
+    const vx_instance_norm_args *args; /* NULL for group_norm */
+    const vx_tensor *x, *out;          /* of group_norm: one image */
+    vx_act act;
     vx_cpu_level level;
     int64_t cols, rows, sum_rows, sum_tiles, apply_rows;
     float *parts; /* [sum_tiles][3][cols] */
@@ -48,7 +51,7 @@ static void sum_tile(void *arg, int64_t tile, int worker)
     (void)worker;
     const job *j = arg;
     float *part = j->parts + tile * 3 * j->cols;
-    column_sums[j->level](j->args->x, tile * j->sum_rows, rows_in(j->rows, j->sum_rows, tile), part,
+    column_sums[j->level](j->x, tile * j->sum_rows, rows_in(j->rows, j->sum_rows, tile), part,
                           part + j->cols, part + 2 * j->cols);
 }
 
@@ -57,12 +60,25 @@ static double at(const vx_tensor *v, int64_t c, double absent)
     return v ? ((const float *)v->data)[c] : absent;
 }
 
+/* AdaIN's factors of column c, whose mean is kept in float: what that rounding loses counts as much
+ * as the column's spread is small. */
+static void set_factors(const job *j, int64_t c, double mean, double variance)
+{
+    const vx_instance_norm_args *a = j->args;
+    const double pi = 3.141592653589793;
+    double alpha = at(a->alpha, c, 1);
+    double gain = (1 + at(a->scale, c, 0)) / sqrt(variance + (double)a->eps);
+    j->gain[c] = (float)gain;
+    j->bias[c] = (float)(at(a->shift, c, 0) + ((double)j->mean[c] - mean) * gain);
+    j->turn[c] = (float)(alpha / pi);
+    j->amount[c] = (float)(1 / alpha);
+}
+
 /* Chan, Golub and LeVeque's merge of means and sums of squared deviations, tile after tile. */
 static void merge_tile(void *arg, int64_t tile, int worker)
 {
     (void)worker;
     const job *j = arg;
-    const vx_instance_norm_args *a = j->args;
     int64_t first = tile * MERGE_COLS, count = rows_in(j->cols, MERGE_COLS, tile);
     double mean[MERGE_COLS] = {0}, squares[MERGE_COLS] = {0}, n = 0;
     for (int64_t t = 0; t < j->sum_tiles; t++) {
@@ -77,17 +93,13 @@ static void merge_tile(void *arg, int64_t tile, int worker)
         }
         n = all;
     }
-    const double pi = 3.141592653589793;
     for (int64_t c = 0; c < count; c++) {
-        double variance = squares[c] > 0 ? squares[c] / n : 0, alpha = at(a->alpha, first + c, 1);
-        double gain = (1 + at(a->scale, first + c, 0)) / sqrt(variance + (double)a->eps);
+        double variance = squares[c] > 0 ? squares[c] / n : 0;
         j->mean[first + c] = (float)mean[c];
-        j->gain[first + c] = (float)gain;
-        /* What rounding the mean loses counts as much as the column's spread is small. */
-        double lost = (double)j->mean[first + c] - mean[c];
-        j->bias[first + c] = (float)(at(a->shift, first + c, 0) + lost * gain);
-        j->turn[first + c] = (float)(alpha / pi);
-        j->amount[first + c] = (float)(1 / alpha);
+        if (j->args != NULL)
+            set_factors(j, first + c, mean[c], variance);
+        else
+            j->gain[first + c] = (float)variance; /* until share_groups */
     }
 }
 
@@ -95,26 +107,93 @@ static void apply_tile(void *arg, int64_t tile, int worker)
 {
     (void)worker;
     const job *j = arg;
-    const vx_instance_norm_args *a = j->args;
-    vx_cpu_columns f = {.mean = j->mean, .gain = j->gain, .bias = j->bias, .act = a->act};
-    if (a->alpha) f.turn = j->turn, f.amount = j->amount;
-    column_apply[j->level](&f, a->x, a->out, tile * j->apply_rows,
+    vx_cpu_columns f = {.mean = j->mean, .gain = j->gain, .bias = j->bias, .act = j->act};
+    if (j->args != NULL && j->args->alpha) f.turn = j->turn, f.amount = j->amount;
+    column_apply[j->level](&f, j->x, j->out, tile * j->apply_rows,
                            rows_in(j->rows, j->apply_rows, tile));
+}
+
+/* Lays the parts and factors out in the scratch and fills in what the passes go by. */
+static void set_up(job *j, const vx_tensor *x, const vx_tensor *out, void *scratch)
+{
+    j->x = x, j->out = out, j->parts = scratch;
+    j->cols = vx_cols(x), j->rows = vx_rows(x);
+    j->sum_rows = sum_rows_of(x);
+    j->sum_tiles = vx_cpu_tiles(j->rows, j->sum_rows);
+    j->apply_rows = vx_cpu_pass_rows(j->cols);
+    j->mean = j->parts + j->sum_tiles * 3 * j->cols;
+    j->gain = j->mean + j->cols;
+    j->bias = j->gain + j->cols, j->turn = j->bias + j->cols, j->amount = j->turn + j->cols;
+}
+
+static vx_status measure(vx_ctx *ctx, job *j)
+{
+    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, j->sum_tiles, sum_tile, j));
+    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->cols, MERGE_COLS), merge_tile, j);
+}
+
+static vx_status apply(vx_ctx *ctx, job *j)
+{
+    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->rows, j->apply_rows), apply_tile, j);
 }
 
 vx_status vx_cpu_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void *scratch)
 {
-    job j = {.args = a, .level = vx_cpu_of(ctx->backend)->level, .parts = scratch};
-    j.cols = vx_cols(a->x), j.rows = vx_rows(a->x);
-    j.sum_rows = sum_rows_of(a->x);
-    j.sum_tiles = vx_cpu_tiles(j.rows, j.sum_rows);
-    j.apply_rows = vx_cpu_pass_rows(j.cols);
-    j.mean = j.parts + j.sum_tiles * 3 * j.cols;
-    j.gain = j.mean + j.cols;
-    j.bias = j.gain + j.cols, j.turn = j.bias + j.cols, j.amount = j.turn + j.cols;
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, j.sum_tiles, sum_tile, &j));
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j.cols, MERGE_COLS), merge_tile, &j));
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j.rows, j.apply_rows), apply_tile, &j));
+    job j = {.args = a, .act = a->act, .level = vx_cpu_of(ctx->backend)->level};
+    set_up(&j, a->x, a->out, scratch);
+    VX_TRY(measure(ctx, &j));
+    VX_TRY(apply(ctx, &j));
     vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}
+
+/* ---- group_norm ---------------------------------------------------------------------------- */
+
+static vx_tensor image_of(const vx_tensor *t, int64_t n)
+{
+    int64_t rows = vx_rows(t) / t->dim[0];
+    return vx_slice_rows(t, n * rows, rows);
+}
+
+size_t vx_cpu_group_norm_scratch(vx_backend *backend, const vx_group_norm_args *a)
+{
+    (void)backend;
+    vx_tensor image = image_of(a->x, 0);
+    int64_t tiles = vx_cpu_tiles(vx_rows(&image), sum_rows_of(&image));
+    return (size_t)((3 * tiles + 5) * vx_cols(a->x)) * sizeof(float);
+}
+
+/* The columns of a group get one mean and one variance: the mean of their variances plus the variance
+ * of their means. */
+static void share_groups(const job *j, const vx_group_norm_args *a)
+{
+    int64_t width = j->cols / a->groups;
+    for (int64_t first = 0; first < j->cols; first += width) {
+        double mean = 0, variance = 0;
+        for (int64_t c = first; c < first + width; c++)
+            mean += (double)j->mean[c] / (double)width;
+        for (int64_t c = first; c < first + width; c++) {
+            double delta = (double)j->mean[c] - mean;
+            variance += ((double)j->gain[c] + delta * delta) / (double)width;
+        }
+        for (int64_t c = first; c < first + width; c++) {
+            j->mean[c] = (float)mean;
+            double gain = at(a->gamma, c, 1) / sqrt(variance + (double)a->eps);
+            j->gain[c] = (float)gain;
+            j->bias[c] = (float)(at(a->beta, c, 0) + ((double)j->mean[c] - mean) * gain);
+        }
+    }
+}
+
+vx_status vx_cpu_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scratch)
+{
+    for (int64_t n = 0; n < a->x->dim[0]; n++) {
+        vx_tensor x = image_of(a->x, n), out = image_of(a->out, n);
+        job j = {.act = a->act, .level = vx_cpu_of(ctx->backend)->level};
+        set_up(&j, &x, &out, scratch);
+        VX_TRY(measure(ctx, &j));
+        share_groups(&j, a);
+        VX_TRY(apply(ctx, &j));
+    }
     return VX_OK;
 }

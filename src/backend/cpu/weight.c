@@ -1,6 +1,7 @@
 /* Planning and packing weights: linear layers and filters in panels, LSTMs as a linear layer of both
  * directions' input weights followed by the recurrent weights (lstm.h). */
 #include "backend/cpu/lstm.h"
+#include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
 #include "base/mem.h"
 #include "tensor/quant.h"
@@ -112,6 +113,7 @@ vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
 {
     vx_cpu *cpu = vx_cpu_of(backend);
     assert(w->kind != VX_WEIGHT_LSTM || w->out % 8 == 0);
+    if (vx_cpu_is_plane(w)) return vx_cpu_plane_plan(cpu, w, err);
     if (!supported(w))
         return vx_fail(err, VX_ERR_INPUT, "bad_precision",
                        "the CPU has no kernel for weights stored as %s and computed in %s here; "
@@ -236,6 +238,8 @@ static vx_status add_row(packing *p, int64_t index, float *row)
 vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err)
 {
+    if (vx_cpu_is_plane(w))
+        return vx_cpu_plane_pack(vx_cpu_of(backend), w, fetch, arg, staging, staging_floats, err);
     (void)backend;
     const vx_cpu_layout *l = w->layout;
     assert(l != NULL && l->bytes == w->bytes);

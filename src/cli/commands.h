@@ -7,6 +7,7 @@
 extern const vx_command vx_command_generate;
 extern const vx_command vx_command_say;
 extern const vx_command vx_command_plan;
+extern const vx_command vx_command_bench;
 extern const vx_command vx_command_models_list;
 extern const vx_command vx_command_models_inspect;
 extern const vx_command vx_command_models_pull;

@@ -45,12 +45,16 @@ static vx_status linear_body(co *c, const void *variant)
 
 static void linear_draw(co_random *random, void *variant)
 {
-    static const vx_dtype store[] = {VX_F32, VX_BF16, VX_F16};
+    static const vx_dtype store[] = {VX_F32,  VX_BF16, VX_F16, VX_INT8_ROW,
+                                     VX_Q8_0, VX_Q4_0, VX_NF4};
     linear_case *v = variant;
-    v->store = store[co_range(random, 0, 2)];
+    v->store = store[co_range(random, 0, 6)];
     v->compute = co_dtype(random), v->x = co_dtype(random), v->out = co_dtype(random);
     v->rows = co_range(random, 1, 200);
     v->in = co_range(random, 1, 300), v->outs = co_range(random, 1, 300);
+    /* Whole blocks. */
+    if (v->store == VX_Q8_0 || v->store == VX_Q4_0 || v->store == VX_NF4)
+        v->in = (v->in + 63) / 64 * 64;
     v->bias = co_range(random, 0, 1), v->gate = co_range(random, 0, 1);
     v->residual = (int)co_range(random, 0, 2);
     v->act = (vx_act){.kind = (vx_act_kind)co_range(random, 0, VX_ACT_TANH), .slope = 0.2f};
@@ -77,6 +81,25 @@ static const linear_case linear_cases[] = {
     {"one output", F, F, F, F, 300, 256, 1, true, false, 0, NO, {0}},
     {"one output bf16", F, B, F, B, 300, 256, 1, true, false, 0, NO, {0}},
     {"long rows", F, F, F, F, 20, 3072, 66, true, false, 0, NO, {0}},
+    {"nf4", VX_NF4, B, B, B, 130, 256, 192, true, false, 0, NO, {0}},
+    {"nf4, one row, many scales", VX_NF4, B, F, F, 1, 320, 1000, true, false, 0, NO, {0}},
+    {"nf4 in f32", VX_NF4, F, F, F, 20, 64, 65, true, false, 0, NO, {0}},
+    {"q8_0", VX_Q8_0, B, B, B, 130, 96, 192, true, false, 0, NO, {0}},
+    {"q4_0", VX_Q4_0, B, B, F, 130, 32, 70, true, true, 2, NO, {0}},
+    {"int8", VX_INT8_ROW, B, B, F, 77, 101, 70, true, false, 0, NO, {0}},
+    {"nf4, two chunks of rows",
+     VX_NF4,
+     B,
+     F,
+     F,
+     1100,
+     64,
+     64,
+     true,
+     false,
+     0,
+     NO,
+     {2, 3, 0, false}},
     {"halo", F, F, F, F, 20, 64, 66, true, false, 0, NO, {0, 0, 3, false}},
 };
 static const linear_case linear_bench[] = {
@@ -112,6 +135,13 @@ static const linear_case linear_bench[] = {
     {"1280x3072x3072 bf16", B, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
     {"1280x3072x3072 bf16 from f32", B, B, F, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
     {"1280x3072x3072 bf16 gated residual", B, B, B, F, 1280, 3072, 3072, true, true, 2, NO, {0}},
+    {"1280x3072x3072 nf4", VX_NF4, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"512x3072x9216 nf4", VX_NF4, B, B, B, 512, 3072, 9216, true, false, 0, NO, {0}},
+    {"1280x15360x3072 nf4", VX_NF4, B, B, F, 1280, 15360, 3072, true, true, 2, NO, {0}},
+    {"1280x3072x3072 q4_0", VX_Q4_0, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"1280x3072x3072 q8_0", VX_Q8_0, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"1280x3072x3072 int8", VX_INT8_ROW, B, B, B, 1280, 3072, 3072, true, false, 0, NO, {0}},
+    {"4x3072x18432 nf4", VX_NF4, B, B, F, 4, 3072, 18432, true, false, 0, NO, {0}},
     {"1x128x1024 f32", F, F, F, F, 1, 128, 1024, true, false, 0, NO, {0}},
     {"1x3072x3072 bf16", B, B, B, B, 1, 3072, 3072, true, false, 0, NO, {0}},
     {"4x3072x18432 bf16", B, B, B, B, 4, 3072, 18432, true, false, 0, NO, {0}},

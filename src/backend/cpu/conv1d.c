@@ -82,21 +82,27 @@ static vx_status prepare_bytes(vx_ctx *ctx, const vx_conv1d_args *a, vx_cpu_job 
 
 /* ---- conv1d -------------------------------------------------------------------------------- */
 
+static vx_cpu_job conv_job(const vx_conv1d_args *a)
+{
+    const vx_cpu_layout *layout = a->w->layout;
+    return (vx_cpu_job){.layout = layout,
+                        .weights = a->w->data,
+                        .x_dtype = a->x->dtype,
+                        .x_ld = a->x->ld,
+                        .rows = vx_rows(a->out),
+                        .tail = layout->columns};
+}
+
 size_t vx_cpu_conv1d_scratch(vx_backend *backend, const vx_conv1d_args *a)
 {
-    return bytes_scratch(a) + vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+    vx_cpu_job job = conv_job(a);
+    return bytes_scratch(a) + vx_cpu_job_scratch(vx_cpu_of(backend), &job);
 }
 
 vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
 {
-    const vx_cpu_layout *layout = a->w->layout;
-    vx_cpu_job job = {.layout = layout,
-                      .weights = a->w->data,
-                      .x = vx_row(a->x, -a->w->pad[2]),
-                      .x_dtype = a->x->dtype,
-                      .x_ld = a->x->ld,
-                      .rows = vx_rows(a->out),
-                      .tail = layout->columns};
+    vx_cpu_job job = conv_job(a);
+    job.x = vx_row(a->x, -a->w->pad[2]);
     job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
                                  .act = a->act,
                                  .out = a->out->data,
@@ -107,7 +113,7 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
         job.epilogue.residual_dtype = a->out->dtype;
         job.epilogue.residual_ld = a->out->ld;
     }
-    if (layout->type == VX_U8) VX_TRY(prepare_bytes(ctx, a, &job, scratch));
+    if (job.layout->type == VX_U8) VX_TRY(prepare_bytes(ctx, a, &job, scratch));
     vx_cpu_zero_halo(a->out);
     return vx_cpu_job_run(ctx, &job, (char *)scratch + bytes_scratch(a));
 }
@@ -123,23 +129,30 @@ static size_t bias_bytes(const vx_conv_transpose1d_args *a)
     return align((size_t)(a->w->stride[2] * a->w->out) * sizeof(float));
 }
 
+static vx_cpu_job transpose_job(const vx_conv_transpose1d_args *a)
+{
+    int64_t outside = a->w->pad[2] * a->w->out;
+    return (vx_cpu_job){.layout = a->w->layout,
+                        .weights = a->w->data,
+                        .x_dtype = a->x->dtype,
+                        .x_ld = a->x->ld,
+                        .rows = vx_rows(a->x) + 1,
+                        .head = outside,
+                        .tail = outside};
+}
+
 size_t vx_cpu_conv_transpose1d_scratch(vx_backend *backend, const vx_conv_transpose1d_args *a)
 {
-    return bias_bytes(a) + vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+    vx_cpu_job job = transpose_job(a);
+    return bias_bytes(a) + vx_cpu_job_scratch(vx_cpu_of(backend), &job);
 }
 
 vx_status vx_cpu_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a, void *scratch)
 {
     int64_t stride = a->w->stride[2], pad = a->w->pad[2], out = a->w->out;
     assert(vx_dense(a->out));
-    vx_cpu_job job = {.layout = a->w->layout,
-                      .weights = a->w->data,
-                      .x = vx_row(a->x, -1),
-                      .x_dtype = a->x->dtype,
-                      .x_ld = a->x->ld,
-                      .rows = vx_rows(a->x) + 1,
-                      .head = pad * out,
-                      .tail = pad * out};
+    vx_cpu_job job = transpose_job(a);
+    job.x = vx_row(a->x, -1);
     job.epilogue = (vx_epilogue){
         .out = vx_row(a->out, -pad), .out_dtype = a->out->dtype, .out_ld = stride * out};
     if (a->bias) {

@@ -1,20 +1,26 @@
 #include "backend/cpu/product.h"
 
+static vx_cpu_job job_of(const vx_linear_args *a)
+{
+    const vx_cpu_layout *layout = a->w->layout;
+    return (vx_cpu_job){.layout = layout,
+                        .weights = a->w->data,
+                        .x = a->x->data,
+                        .x_dtype = a->x->dtype,
+                        .x_ld = a->x->ld,
+                        .rows = vx_rows(a->x),
+                        .tail = layout->columns};
+}
+
 size_t vx_cpu_linear_scratch(vx_backend *backend, const vx_linear_args *a)
 {
-    return vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+    vx_cpu_job job = job_of(a);
+    return vx_cpu_job_scratch(vx_cpu_of(backend), &job);
 }
 
 vx_status vx_cpu_linear(vx_ctx *ctx, const vx_linear_args *a, void *scratch)
 {
-    const vx_cpu_layout *layout = a->w->layout;
-    vx_cpu_job job = {.layout = layout,
-                      .weights = a->w->data,
-                      .x = a->x->data,
-                      .x_dtype = a->x->dtype,
-                      .x_ld = a->x->ld,
-                      .rows = vx_rows(a->x),
-                      .tail = layout->columns};
+    vx_cpu_job job = job_of(a);
     job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
                                  .gate = a->gate ? a->gate->data : NULL,
                                  .act = a->act,

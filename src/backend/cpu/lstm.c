@@ -89,10 +89,23 @@ static void direction(void *arg, int64_t backward, int worker)
     }
 }
 
+static vx_cpu_job projection_job(const vx_lstm_args *a)
+{
+    const vx_cpu_layout *layout = a->w->layout;
+    return (vx_cpu_job){.layout = layout,
+                        .weights = a->w->data,
+                        .x = a->x->data,
+                        .x_dtype = a->x->dtype,
+                        .x_ld = a->x->ld,
+                        .rows = vx_rows(a->x),
+                        .tail = layout->columns};
+}
+
 size_t vx_cpu_lstm_scratch(vx_backend *backend, const vx_lstm_args *a)
 {
+    vx_cpu_job job = projection_job(a);
     return projected_bytes(a) + 2 * slice_bytes(a->w->out / 8) +
-           vx_cpu_job_scratch(vx_cpu_of(backend), a->w->layout);
+           vx_cpu_job_scratch(vx_cpu_of(backend), &job);
 }
 
 vx_status vx_cpu_lstm(vx_ctx *ctx, const vx_lstm_args *a, void *scratch)
@@ -104,13 +117,7 @@ vx_status vx_cpu_lstm(vx_ctx *ctx, const vx_lstm_args *a, void *scratch)
              .state = (char *)scratch + projected_bytes(a),
              .hidden = a->w->out / 8};
     r.slice = slice_bytes(r.hidden);
-    vx_cpu_job job = {.layout = r.layout,
-                      .weights = a->w->data,
-                      .x = a->x->data,
-                      .x_dtype = a->x->dtype,
-                      .x_ld = a->x->ld,
-                      .rows = vx_rows(a->x),
-                      .tail = r.layout->columns};
+    vx_cpu_job job = projection_job(a);
     job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
                                  .out = scratch,
                                  .out_dtype = VX_F32,

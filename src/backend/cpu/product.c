@@ -2,11 +2,14 @@
 
 #include <stdatomic.h>
 
+#include "backend/cpu/codes.h"
 #include "backend/cpu/quantise.h"
 
 /* Panels of one unit of work. Few units would leave workers idle at the end, many would convert the
  * same rows again and again; where rows need conversion, a unit takes twice as many. */
 enum { GROUP = 4, GROUP_CONVERTING = 8 };
+/* Rows of one unit where panels are decoded: it costs as much as the product of about ten rows. */
+enum { CHUNK_ROWS = 1024 };
 
 typedef struct run {
     const vx_cpu *cpu;
@@ -14,6 +17,8 @@ typedef struct run {
     bool convert;
     int64_t group, groups;                           /* panels of one, their number */
     int64_t tiles, first_of_size[VX_TILE_SIZES + 1]; /* of rows */
+    int64_t chunk, chunks;                           /* tiles of one, their number; for codes */
+    const char *x;                                   /* for codes: the rows in the compute type */
     char *scratch;
     size_t slice, window_offset, scratchpad_offset;
     atomic_bool failed;
@@ -67,16 +72,32 @@ static size_t scratchpad_bytes(const vx_cpu_layout *l)
     return align(full > last ? full : last);
 }
 
-/* A worker's slice: the private tile, oneDNN's scratchpad, the converted window. */
+/* A worker's slice: the private tile, oneDNN's scratchpad, and the converted window or the decoded
+ * panel. */
 static size_t slice_bytes(const vx_cpu_layout *l)
 {
+    size_t elements = l->codes ? (size_t)(vx_codes_rows(l->in) * VX_PANEL)
+                               : (size_t)(window_rows(l, VX_TILE_ROWS) * l->in);
     return align(VX_TILE_ROWS * VX_PANEL * sizeof(float)) + scratchpad_bytes(l) +
-           align((size_t)(window_rows(l, VX_TILE_ROWS) * l->in) * vx_dtype_bytes(l->type));
+           align(elements * vx_dtype_bytes(l->type));
 }
 
-size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_layout *layout)
+static bool converts(const vx_cpu_job *job)
 {
-    return slice_bytes(layout) * (size_t)cpu->backend.workers;
+    return job->x_dtype != job->layout->type || job->x_ld != job->layout->in;
+}
+
+/* For codes, every panel reads every row: rows that need conversion are converted once. */
+static size_t rows_bytes(const vx_cpu_job *job)
+{
+    const vx_cpu_layout *l = job->layout;
+    if (!l->codes || !converts(job)) return 0;
+    return align((size_t)(job->rows * l->in) * vx_dtype_bytes(l->type));
+}
+
+size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_job *job)
+{
+    return rows_bytes(job) + slice_bytes(job->layout) * (size_t)cpu->backend.workers;
 }
 
 /* Finishes one tile; the borders of a transposed convolution row by row. */
@@ -140,19 +161,77 @@ static void unit(void *arg, int64_t index, int worker)
     }
 }
 
+static void convert_tile(void *arg, int64_t index, int worker)
+{
+    (void)worker;
+    const run *r = arg;
+    const vx_cpu_job *job = r->job;
+    int64_t in = job->layout->in, step = vx_cpu_pass_rows(in), first = index * step;
+    int64_t rows = job->rows - first < step ? job->rows - first : step;
+    vx_tile_convert[r->cpu->level](
+        (const char *)job->x + first * job->x_ld * (int64_t)vx_dtype_bytes(job->x_dtype),
+        job->x_dtype, job->x_ld, rows, in,
+        r->scratch + (size_t)(first * in) * vx_dtype_bytes(job->layout->type), job->layout->type);
+}
+
+/* One panel of codes, decoded, and one chunk of tiles. */
+static void codes_unit(void *arg, int64_t index, int worker)
+{
+    run *r = arg;
+    const vx_cpu_job *job = r->job;
+    const vx_cpu_layout *l = job->layout;
+    char *slice = r->scratch + rows_bytes(job) + (size_t)worker * r->slice;
+    float *tile = (float *)(void *)slice;
+    char *decoded = slice + r->window_offset;
+    int64_t panel = index / r->chunks, chunk = index % r->chunks;
+    bool is_last = panel == l->panels - 1;
+    const vx_product *product = is_last ? l->last : l->full;
+    int64_t cols = is_last ? l->columns - panel * VX_PANEL : VX_PANEL;
+    vx_codes_decode(r->cpu->level, l, job->weights, panel, decoded);
+    int64_t end = (chunk + 1) * r->chunk;
+    if (end > r->tiles) end = r->tiles;
+    for (int64_t i = chunk * r->chunk; i < end; i++) {
+        int64_t row;
+        int size = vx_cpu_tile(r->first_of_size, i, &row);
+        const char *x = r->x + (size_t)(row * l->in) * vx_dtype_bytes(l->type);
+        if (!vx_product_run(product, size, x, decoded, tile, slice + r->scratchpad_offset)) {
+            atomic_store(&r->failed, true);
+            return;
+        }
+        finish(r, tile, row, vx_tile_rows[size], panel * VX_PANEL, cols);
+    }
+}
+
+static vx_status run_codes(vx_ctx *ctx, run *r)
+{
+    const vx_cpu_job *job = r->job;
+    r->x = job->x;
+    if (r->convert) {
+        int64_t passes = vx_cpu_tiles(job->rows, vx_cpu_pass_rows(job->layout->in));
+        r->x = r->scratch;
+        VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, passes, convert_tile, r));
+    }
+    r->chunks = vx_cpu_tiles(job->rows, CHUNK_ROWS);
+    r->chunk = vx_cpu_tiles(r->tiles, r->chunks);
+    return vx_pool_run(ctx->pool, ctx->cancel, job->layout->panels * r->chunks, codes_unit, r);
+}
+
 vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
 {
     const vx_cpu *cpu = vx_cpu_of(ctx->backend);
     const vx_cpu_layout *l = job->layout;
     assert(vx_pool_workers(ctx->pool) <= cpu->backend.workers);
     run r = {.cpu = cpu, .job = job, .scratch = scratch, .slice = slice_bytes(l)};
-    r.convert = job->x_dtype != l->type || job->x_ld != l->in;
+    r.convert = converts(job);
     r.group = r.convert ? GROUP_CONVERTING : GROUP;
-    r.groups = (l->panels + r.group - 1) / r.group;
+    r.groups = vx_cpu_tiles(l->panels, r.group);
     r.scratchpad_offset = align(VX_TILE_ROWS * VX_PANEL * sizeof(float));
     r.window_offset = r.scratchpad_offset + scratchpad_bytes(l);
     r.tiles = vx_cpu_cut(job->rows, r.first_of_size);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups, unit, &r));
+    if (l->codes)
+        VX_TRY(run_codes(ctx, &r));
+    else
+        VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups, unit, &r));
     if (atomic_load(&r.failed)) return vx_cpu_product_failed(ctx->err);
     return VX_OK;
 }

@@ -19,6 +19,7 @@ typedef struct vx_cpu_layout {
     /* What the weight's products run in: the compute type asked for, or f32 where the processor
      * lacks it. */
     vx_dtype type;
+    bool codes;          /* kept as codes, decoded panel by panel */
     int64_t in, columns; /* of the products; a transposed filter has stride*out columns */
     int64_t taps, stride, dilation;
     int64_t panels;         /* the last one has `columns` modulo VX_PANEL columns, if not 0 */
@@ -52,9 +53,9 @@ typedef struct vx_cpu_job {
     int64_t head, tail;
 } vx_cpu_job;
 
-/* Scratch for any job on this layout, all workers together. Depends on nothing else, so a plan for
- * the longest sequence holds for every shorter one. */
-size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_layout *layout);
+/* Scratch for a job of these rows, all workers together; more rows never need less. Only the layout,
+ * x and rows of the job are read. */
+size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_job *job);
 vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch);
 
 #endif

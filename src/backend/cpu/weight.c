@@ -1,5 +1,6 @@
 /* Planning and packing weights: linear layers and filters in panels, LSTMs as a linear layer of both
  * directions' input weights followed by the recurrent weights (lstm.h). */
+#include "backend/cpu/codes.h"
 #include "backend/cpu/lstm.h"
 #include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
@@ -41,7 +42,9 @@ static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
         l->taps = 2;
         l->stride = l->dilation = 1;
     }
-    vx_product_shape shape = {.compute = l->type,
+    l->codes = w->kind == VX_WEIGHT_LINEAR && vx_codes_known(w->store, w->in);
+    vx_product_shape shape = {.open = l->codes,
+                              .compute = l->type,
                               .cols = VX_PANEL,
                               .in = l->in,
                               .taps = l->taps,
@@ -60,6 +63,11 @@ static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
         l->last_bytes = align(vx_product_weight_bytes(l->last));
     }
     l->bytes = (size_t)(l->panels - 1) * l->panel_bytes + l->last_bytes;
+    if (l->codes) {
+        l->panel_bytes = l->last_bytes = vx_codes_panel_bytes(w->store, w->in);
+        l->bytes =
+            (size_t)l->panels * l->panel_bytes + vx_codes_shared_bytes(w->store, w->out, w->in);
+    }
     if (w->kind == VX_WEIGHT_LSTM) {
         l->recurrent_offset = l->bytes;
         l->bytes += 2 * vx_cpu_lstm_recurrent_bytes(l->type, w->out / 8);
@@ -103,10 +111,11 @@ void vx_cpu_layouts_free(vx_cpu *cpu)
 
 static bool supported(const vx_weight *w)
 {
-    bool bytes = w->kind == VX_WEIGHT_CONV && w->store == VX_INT8_ROW && w->compute == VX_U8;
-    bool floating = w->store == VX_F32 || w->store == VX_BF16 || w->store == VX_F16;
-    bool plane = w->kernel[0] > 1 || w->kernel[1] > 1;
-    return (bytes || (floating && (w->compute == VX_F32 || w->compute == VX_BF16))) && !plane;
+    if (w->kernel[0] > 1 || w->kernel[1] > 1) return false;
+    if (w->compute == VX_U8) return w->kind == VX_WEIGHT_CONV && w->store == VX_INT8_ROW;
+    if (w->compute != VX_F32 && w->compute != VX_BF16) return false;
+    if (w->store == VX_F32 || w->store == VX_BF16 || w->store == VX_F16) return true;
+    return w->kind == VX_WEIGHT_LINEAR && vx_codes_known(w->store, w->in);
 }
 
 vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
@@ -116,9 +125,9 @@ vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
     if (vx_cpu_is_plane(w)) return vx_cpu_plane_plan(cpu, w, err);
     if (!supported(w))
         return vx_fail(err, VX_ERR_INPUT, "bad_precision",
-                       "the CPU has no kernel for weights stored as %s and computed in %s here; "
-                       "choose another precision for this component",
-                       vx_dtype_name(w->store), vx_dtype_name(w->compute));
+                       "the CPU has no kernel for this kind of weight with rows of %lld stored as "
+                       "%s and products in %s; choose another precision for this component",
+                       (long long)w->in, vx_dtype_name(w->store), vx_dtype_name(w->compute));
     vx_cpu_layout *layout;
     pthread_mutex_lock(&cpu->layout_lock);
     vx_status status = find_layout(cpu, w, &layout, err);
@@ -217,8 +226,9 @@ static void round_int8(packing *p, int64_t index, float *row)
         (float)sum;
 }
 
-static vx_status add_row(packing *p, int64_t index, float *row)
+static vx_status add_row(void *arg, int64_t index, float *row)
 {
+    packing *p = arg;
     if (p->w->store == VX_INT8_ROW)
         round_int8(p, index, row);
     else
@@ -235,6 +245,63 @@ static vx_status add_row(packing *p, int64_t index, float *row)
     return VX_ERR_INTERNAL;
 }
 
+/* Fetches all rows through the staging buffer and gives each to `add`. */
+typedef vx_status (*add_fn)(void *arg, int64_t index, float *row);
+
+typedef struct rows {
+    vx_fetch_fn fetch;
+    void *arg;
+    float *staging;
+    size_t staging_floats;
+    int64_t count, floats; /* of the source */
+} rows;
+
+static vx_status each_row(const rows *r, add_fn add, void *arg, vx_error *err)
+{
+    int64_t step = (int64_t)(r->staging_floats / (size_t)r->floats);
+    assert(step >= 1);
+    for (int64_t first = 0; first < r->count; first += step) {
+        int64_t count = r->count - first < step ? r->count - first : step;
+        VX_TRY(r->fetch(r->arg, first, count, r->staging, err));
+        for (int64_t i = 0; i < count; i++)
+            VX_TRY(add(arg, first + i, r->staging + i * r->floats));
+    }
+    return VX_OK;
+}
+
+static vx_status add_codes(void *arg, int64_t index, float *row)
+{
+    vx_codes_add(arg, index, row);
+    return VX_OK;
+}
+
+static vx_status pack_codes(vx_weight *w, const rows *r, vx_error *err)
+{
+    vx_codes_packing codes;
+    VX_TRY(vx_codes_open(&codes, w->layout, w->data, err));
+    vx_status status = each_row(r, add_codes, &codes, err);
+    vx_status closed = vx_codes_close(&codes, err);
+    return status != VX_OK ? status : closed;
+}
+
+static vx_status pack_panels(vx_weight *w, const rows *r, vx_error *err)
+{
+    const vx_cpu_layout *l = w->layout;
+    packing p = {.w = w, .l = l, .err = err, .row_floats = r->floats};
+    /* Gates and pairs that do not fill their block read as zero. */
+    if (w->kind == VX_WEIGHT_LSTM)
+        memset((char *)w->data + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
+    int64_t columns = w->kind == VX_WEIGHT_CONV_TRANSPOSE ? l->panels * VX_PANEL : VX_PANEL;
+    size_t plain = (size_t)(columns * l->in * l->taps) * sizeof(float);
+    p.plain = vx_heap_alloc(plain + (size_t)r->floats); /* the codes follow the floats */
+    if (p.plain == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");
+    p.codes = (int8_t *)(void *)((char *)(void *)p.plain + plain);
+    vx_status status = each_row(r, add_row, &p, err);
+    vx_heap_free(p.plain);
+    return status;
+}
+
 vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err)
 {
@@ -243,26 +310,9 @@ vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
     (void)backend;
     const vx_cpu_layout *l = w->layout;
     assert(l != NULL && l->bytes == w->bytes);
-    packing p = {.w = w, .l = l, .err = err, .row_floats = w->in * w->kernel[2]};
-    if (w->kind == VX_WEIGHT_LSTM) p.row_floats = w->in + w->out / 8;
-    int64_t columns = w->kind == VX_WEIGHT_CONV_TRANSPOSE ? l->panels * VX_PANEL : VX_PANEL;
-    /* Gates and pairs that do not fill their block read as zero. */
-    if (w->kind == VX_WEIGHT_LSTM)
-        memset((char *)w->data + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
-    size_t plain = (size_t)(columns * l->in * l->taps) * sizeof(float);
-    p.plain = vx_heap_alloc(plain + (size_t)p.row_floats); /* the codes follow the floats */
-    if (p.plain == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");
-    p.codes = (int8_t *)(void *)((char *)(void *)p.plain + plain);
-    int64_t step = (int64_t)(staging_floats / (size_t)p.row_floats);
-    assert(step >= 1);
-    vx_status status = VX_OK;
-    for (int64_t first = 0; first < w->out && status == VX_OK; first += step) {
-        int64_t count = w->out - first < step ? w->out - first : step;
-        status = fetch(arg, first, count, staging, err);
-        for (int64_t i = 0; i < count && status == VX_OK; i++)
-            status = add_row(&p, first + i, staging + i * p.row_floats);
-    }
-    vx_heap_free(p.plain);
-    return status;
+    rows r = {fetch, arg, staging, staging_floats, w->out, w->in * w->kernel[2]};
+    if (w->kind == VX_WEIGHT_LSTM) r.floats = w->in + w->out / 8;
+    if (l->full != NULL) VX_TRY(vx_product_compile(l->full, err));
+    VX_TRY(vx_product_compile(l->last, err));
+    return l->codes ? pack_codes(w, &r, err) : pack_panels(w, &r, err);
 }

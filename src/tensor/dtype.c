@@ -75,9 +75,10 @@ uint16_t vx_f32_to_f16(float value)
         return (uint16_t)(sign | 0x7E00u);
     if (magnitude >= 0x477FF000u) /* 65520 and more round to infinity */
         return (uint16_t)(sign | 0x7C00u);
-    if (magnitude < 0x38800000u) { /* below 2^-14: subnormal; lrintf rounds to nearest even */
-        float scaled = fabsf(value) * 16777216.0f;
-        return (uint16_t)(sign | (uint32_t)lrintf(scaled));
+    if (magnitude < 0x38800000u) {           /* below 2^-14: subnormal */
+        float shifted = fabsf(value) + 0.5f; /* whose last bit is f16's smallest step, 2^-24 */
+        memcpy(&wide, &shifted, sizeof wide);
+        return (uint16_t)(sign | (wide - 0x3F000000u));
     }
     uint32_t rounded = magnitude + 0xFFFu + ((magnitude >> 13) & 1u);
     return (uint16_t)(sign | ((rounded - 0x38000000u) >> 13));
@@ -85,9 +86,14 @@ uint16_t vx_f32_to_f16(float value)
 
 float vx_f8_e4m3_to_f32(uint8_t bits)
 {
-    int exponent = (bits >> 3) & 15, mantissa = bits & 7;
-    float sign = bits & 0x80 ? -1.0f : 1.0f;
-    if (exponent == 15 && mantissa == 7) return NAN;
-    if (exponent == 0) return sign * ldexpf((float)mantissa, -9);
-    return sign * ldexpf((float)(8 + mantissa), exponent - 10);
+    uint32_t sign = (uint32_t)(bits & 0x80u) << 24, low = bits & 0x7Fu;
+    uint32_t wide = (low << 20) + (120u << 23); /* rebias 7 to 127 */
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    if (low < 8) value = (float)low * 0.001953125f; /* subnormal: steps of 2^-9 */
+    if (low == 0x7F) value = NAN;
+    memcpy(&wide, &value, sizeof wide);
+    wide |= sign;
+    memcpy(&value, &wide, sizeof value);
+    return value;
 }

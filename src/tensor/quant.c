@@ -21,6 +21,20 @@ static float clamp(float value, float low, float high)
     return value > low ? (value < high ? value : high) : low;
 }
 
+/* roundf and lrintf for small magnitudes, without a call. */
+static int round_half_away(float value)
+{
+    int whole = (int)value;
+    float rest = value - (float)whole; /* exact */
+    return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
+static int round_half_even(float value)
+{
+    const float shift = 12582912.0f; /* 1.5 * 2^23: the sum's last bit is worth 1 */
+    return (int)((value + shift) - shift);
+}
+
 static float absolute_max(const float *src, int64_t count)
 {
     float most = 0;
@@ -227,7 +241,7 @@ static void encode_q8_0(const float *src, uint8_t *dst)
     float inverse = d > 0 ? 1.0f / d : 0;
     store_f16(dst, d);
     for (int i = 0; i < 32; i++)
-        dst[2 + i] = (uint8_t)(int8_t)roundf(clamp(src[i] * inverse, -127, 127));
+        dst[2 + i] = (uint8_t)round_half_away(clamp(src[i] * inverse, -127, 127));
 }
 
 static void encode_q4_0(const float *src, uint8_t *dst)
@@ -295,10 +309,10 @@ static const float nf4_midpoint[15] = {
 
 static unsigned nf4_nearest(float x)
 {
-    unsigned code = 0;
-    for (unsigned step = 8; step > 0; step /= 2)
-        if (x > nf4_midpoint[code + step - 1]) code += step;
-    return code;
+    unsigned code = 8u * (x > nf4_midpoint[7]); /* a search without branches */
+    code += 4u * (x > nf4_midpoint[code + 3]);
+    code += 2u * (x > nf4_midpoint[code + 1]);
+    return code + (x > nf4_midpoint[code]);
 }
 
 float vx_nf4_encode(const float *src, int64_t count, uint8_t *codes)
@@ -360,6 +374,6 @@ float vx_int8_encode(const float *src, int64_t count, int8_t *codes)
     float most = absolute_max(src, count);
     float inverse = most > 0 ? 127.0f / most : 0;
     for (int64_t i = 0; i < count; i++)
-        codes[i] = (int8_t)lrintf(clamp(src[i] * inverse, -127, 127));
+        codes[i] = (int8_t)round_half_even(clamp(src[i] * inverse, -127, 127));
     return most / 127.0f;
 }

@@ -96,6 +96,17 @@ static void philox_matches_known_answers(void **state)
     assert_int_equal(out[3], 0x9b00dbd8u);
 }
 
+/* Block 3301784 of this stream begins with the word 0xffffff22, whose 24 bits and a half round to 1. */
+static void uniforms_stay_below_one(void **state)
+{
+    (void)state;
+    uint32_t out[4];
+    vx_philox(7, VX_STREAM_TEST, 3301784, out);
+    assert_int_equal(out[0], 0xffffff22u);
+    assert_true(vx_random_uniform(7, VX_STREAM_TEST, 3301784) < 1.0f);
+    assert_true(vx_random_uniform(7, VX_STREAM_TEST, 3301784) > 0.9999998f);
+}
+
 static void normals_have_unit_moments(void **state)
 {
     (void)state;
@@ -153,6 +164,7 @@ int main(void)
         cmocka_unit_test(pool_runs_every_tile_once),
         cmocka_unit_test(pool_stops_when_cancelled),
         cmocka_unit_test(philox_matches_known_answers),
+        cmocka_unit_test(uniforms_stay_below_one),
         cmocka_unit_test(normals_have_unit_moments),
         cmocka_unit_test(half_floats_round_trip),
         cmocka_unit_test(views_share_memory),

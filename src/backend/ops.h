@@ -37,7 +37,8 @@ typedef struct vx_act {
 
 /* ---- moving -------------------------------------------------------------------------------- */
 
-/* out = x, converting the dtype; [R, C] each. For concatenation give a slice of columns as out. */
+/* out = x, converting the dtype (x may be f16 too); [R, C] each. For concatenation give a slice of
+ * columns as out. */
 typedef struct vx_copy_args {
     const vx_tensor *x;
     vx_tensor *out;

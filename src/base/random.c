@@ -22,10 +22,12 @@ void vx_philox(uint64_t seed, uint32_t stage, uint64_t counter, uint32_t out[4])
         out[i] = c[i];
 }
 
-/* 24 bits, shifted by half a step, so the result lies strictly between 0 and 1. */
+/* 24 bits, shifted by half a step. From 2^23 on the half is rounded away, to even: the largest word
+ * would give 1, so it gives what lies before. */
 static float unit(uint32_t word)
 {
-    return ((float)(word >> 8) + 0.5f) * (1.0f / 16777216.0f);
+    float u = ((float)(word >> 8) + 0.5f) * (1.0f / 16777216.0f);
+    return u < 1.0f ? u : 0x1.fffffep-1f;
 }
 
 float vx_random_uniform(uint64_t seed, uint32_t stage, uint64_t index)

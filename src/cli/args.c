@@ -83,8 +83,10 @@ static vx_status set_flag(vx_cli *cli, void *params, const vx_flag *flag, bool g
         *(bool *)place = true;
         return VX_OK;
     }
-    if (vx_field_convert(&flag->field, value, strlen(value), false, false, place, reason))
+    if (vx_field_convert(&flag->field, value, strlen(value), false, false, place, reason)) {
+        if (!global) cli->given |= UINT64_C(1) << (flag - cli->command->flags);
         return VX_OK;
+    }
     return vx_fail(err, VX_ERR_USAGE, "bad_usage", "--%s %s; see '%s'", flag->field.key, reason,
                    help_of(cli, help));
 }
@@ -168,6 +170,19 @@ static vx_status take_word(vx_cli *cli, void **params, char name[64], const char
     return VX_OK;
 }
 
+static vx_status check_required(const vx_cli *cli, vx_error *err)
+{
+    char help[64];
+    const vx_flag *flags = cli->command->flags;
+    for (int i = 0; flags != NULL && flags[i].field.key != NULL; i++)
+        if (flags[i].field.required && (cli->given >> i & 1) == 0)
+            return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                           "--%s %s is missing: usage: vortex %s %s; see '%s'", flags[i].field.key,
+                           flags[i].value, cli->command->name, cli->command->usage,
+                           help_of(cli, help));
+    return VX_OK;
+}
+
 static vx_status check_words(const vx_cli *cli, const char *name, vx_error *err)
 {
     char help[64];
@@ -212,7 +227,8 @@ vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_err
     if (cli->device != NULL && !any_device && !vx_settings_is_device(cli->device))
         return vx_fail(err, VX_ERR_USAGE, "bad_usage",
                        "--device is '%.40s' and must be cpu, cuda or cuda:N", cli->device);
-    return check_words(cli, name, err);
+    VX_TRY(check_words(cli, name, err));
+    return check_required(cli, err);
 }
 
 static void print_flags(const char *title, const vx_flag *flags)

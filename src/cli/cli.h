@@ -12,7 +12,7 @@
 #include "base/cancel.h"
 #include "engine/settings.h"
 
-/* One flag. BOOL flags take no value; the others take the next word, or what follows '='. The last
+/* One flag; a required one must be given. BOOL flags take no value; the others take the next word, or what follows '='. The last
  * one given wins. */
 typedef struct vx_flag {
     vx_field field;    /* key: the long name without its dashes; NULL ends a table */
@@ -46,6 +46,7 @@ typedef struct vx_cli {
     int64_t seed;    /* -1: not given */
     bool json, quiet, version, help;
     int log_level;        /* -1: not given */
+    uint64_t given;       /* which of the command's own flags, a bit for each row */
     vx_settings settings; /* the file's, overridden by the flags */
     vx_cancel *cancel;    /* set by SIGINT, SIGTERM and SIGHUP */
 } vx_cli;

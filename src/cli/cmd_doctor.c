@@ -111,8 +111,7 @@ static void check_speech(doctor *d, const vx_pack *pack)
                kokoro->voices.path);
     if (kokoro->lexicon.name == NULL) return;
     int lexica = kokoro->lexicon.found ? count_files(kokoro->lexicon.path, ".json") : 0;
-    report(d, lexica > 0 ? CHECK_OK : CHECK_NOTE, "lexicon",
-           lexica > 0 ? NULL : "./run fetch (in the source tree)",
+    report(d, lexica > 0 ? CHECK_OK : CHECK_NOTE, "lexicon", lexica > 0 ? NULL : "./run fetch",
            lexica > 0 ? "%d files in %s" : "%d files in %s: pronunciation is espeak-ng's alone",
            lexica, kokoro->lexicon.path);
 }

@@ -25,7 +25,7 @@ static void show(void *arg, const char *stage, double share)
     if (b->stage == NULL || strcmp(b->stage, stage) != 0) {
         if (b->stage != NULL) vx_progress_end(&b->progress);
         b->stage = stage;
-        vx_progress_start(&b->progress, b->quiet, stage, "‰");
+        vx_progress_start(&b->progress, b->quiet, stage, "");
     }
     vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
 }

@@ -1,7 +1,9 @@
 #include "cli/commands.h"
 
 const vx_command *const vx_commands[] = {
-    &vx_command_generate,    &vx_command_say,         &vx_command_plan,
-    &vx_command_bench,       &vx_command_models_list, &vx_command_models_inspect,
-    &vx_command_models_pull, &vx_command_doctor,      NULL,
+    &vx_command_generate,       &vx_command_say,
+    &vx_command_plan,           &vx_command_bench,
+    &vx_command_models_list,    &vx_command_models_inspect,
+    &vx_command_models_convert, &vx_command_models_pull,
+    &vx_command_doctor,         NULL,
 };

@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,27 +34,38 @@ static void put_time(char *text, size_t room, double seconds)
         snprintf(text, room, "%ld:%02ld", s / 60, s % 60);
 }
 
-/* What stands right of the bar: amount, rate, time left. */
+/* Appends to a text of `room` bytes; cuts rather than overflows. */
+static void put(char *text, size_t room, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void put(char *text, size_t room, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + used, room - used, format, args);
+    va_end(args);
+}
+
+/* What stands right of the bar: share, amount, rate, time left. */
 static void put_figures(const vx_progress *progress, uint64_t done, uint64_t total, double now_s,
                         char *text, size_t room)
 {
     double scale = progress->bytes ? 1e-6 : 1, spent = now_s - progress->start_s;
     const char *unit = progress->bytes ? "MB" : progress->unit;
     double rate = spent > 0.2 ? (double)(done - progress->first) / spent : 0;
-    size_t used = 0;
-    if (total > 0)
-        used = (size_t)snprintf(text, room, " %3.0f %%  %.*f/%.*f %s",
-                                100.0 * (double)done / (double)total, progress->bytes,
-                                (double)done * scale, progress->bytes, (double)total * scale, unit);
-    else
-        used =
-            (size_t)snprintf(text, room, " %.*f %s", progress->bytes, (double)done * scale, unit);
-    if (rate <= 0 || used >= room) return;
-    used += (size_t)snprintf(text + used, room - used, "  %.1f %s/s", rate * scale, unit);
-    if (total <= done || used >= room) return;
+    text[0] = '\0';
+    if (total > 0) put(text, room, " %3.0f %%", 100.0 * (double)done / (double)total);
+    if (unit[0] != '\0') {
+        put(text, room, "  %.*f", progress->bytes, (double)done * scale);
+        if (total > 0) put(text, room, "/%.*f", progress->bytes, (double)total * scale);
+        put(text, room, " %s", unit);
+        if (rate > 0) put(text, room, "  %.1f %s/s", rate * scale, unit);
+    }
+    if (rate <= 0 || total <= done) return;
     char left[24];
     put_time(left, sizeof left, (double)(total - done) / rate);
-    snprintf(text + used, room - used, "  %s left", left);
+    put(text, room, "  %s left", left);
 }
 
 void vx_progress_update(vx_progress *progress, uint64_t done, uint64_t total)

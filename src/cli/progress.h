@@ -14,7 +14,7 @@ typedef struct vx_progress {
     double start_s, drawn_s;
 } vx_progress;
 
-/* `unit` NULL: bytes. */
+/* `unit` NULL: bytes; "": amounts mean nothing by themselves, only their share is shown. */
 void vx_progress_start(vx_progress *progress, bool quiet, const char *label, const char *unit);
 /* Draws when it is time to. total 0: not known, no share and no time left. */
 void vx_progress_update(vx_progress *progress, uint64_t done, uint64_t total);

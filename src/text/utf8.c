@@ -171,13 +171,25 @@ void vx_strbuf_cut(vx_strbuf *buf, size_t length)
     buf->data[length] = '\0';
 }
 
+/* The letters of a Korean syllable written one by one are no marks, and yet they compose
+ * (Unicode 15, chapter 3.12): a vowel after a consonant, a final after both. */
+static bool joins_syllable(uint32_t before, uint32_t cp)
+{
+    if (cp >= 0x1161 && cp <= 0x1175) return before >= 0x1100 && before <= 0x1112;
+    if (cp < 0x11A8 || cp > 0x11C2) return false;
+    bool open = before >= 0xAC00 && before <= 0xD7A3 && (before - 0xAC00) % 28 == 0;
+    return open || (before >= 0x1161 && before <= 0x1175);
+}
+
 size_t vx_utf8_segment(const char *text, size_t length)
 {
-    uint32_t cp;
-    size_t at = vx_utf8_decode(text, length, &cp), n;
+    uint32_t cp, before;
+    size_t at = vx_utf8_decode(text, length, &before), n;
     while (at < length && (n = vx_utf8_decode(text + at, length - at, &cp)) > 0 && cp >= 0x300 &&
-           vx_cp_mark(cp))
+           (vx_cp_mark(cp) || joins_syllable(before, cp))) {
         at += n;
+        before = cp;
+    }
     return at;
 }
 
@@ -187,7 +199,8 @@ static void normalize_segment(const char *text, size_t length, bool compat, vx_s
     utf8proc_int32_t cps[18 + 4 * SEGMENT_CPS];
     utf8proc_ssize_t used = 0;
     int class = 0;
-    utf8proc_option_t options = UTF8PROC_COMPOSE | (compat ? UTF8PROC_COMPAT : 0);
+    /* STABLE: characters that Unicode excludes from composition stay apart. */
+    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | (compat ? UTF8PROC_COMPAT : 0);
     uint32_t cp;
     int taken = 0;
     for (size_t at = 0; at < length && taken < SEGMENT_CPS; taken++) {

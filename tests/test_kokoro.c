@@ -13,6 +13,7 @@
 #include "kokoro_rig.h"
 #include "models/kokoro/checkpoint.h"
 #include "models/kokoro/speech.h"
+#include "text/utf8.h"
 
 #define DATA VX_TEST_DATA "/kokoro/"
 
@@ -400,6 +401,254 @@ static void voice_files_of_another_size_are_refused(void **state)
     vx_heap_free(voice.rows);
 }
 
+/* ---- the speech stage ----------------------------------------------------------------------- */
+
+enum { SYMBOLS = 512, ROOM = 24000 * 12 };
+
+typedef struct stage {
+    kokoro_rig rig;
+    void *memory;
+    vx_speech *speech;
+    vx_voice voice;
+    float samples[ROOM];
+    vx_speech_span symbol[SYMBOLS], word[8];
+    int64_t heard; /* samples that the sink saw */
+    int pieces, stop_after;
+} stage;
+
+/* The tiny network, at most 40 frames at once, a made-up voice. */
+static stage *open_stage(void)
+{
+    stage *s = vx_heap_alloc(sizeof *s);
+    vx_kokoro_params params = {.config = tiny_config(), .precision = VX_F32, .frames_max = 40};
+    if (kokoro_rig_open(&s->rig, "cpu", DATA "tiny.safetensors", &params) != VX_OK)
+        fail_msg("%s", s->rig.err.message);
+    s->memory = vx_heap_alloc(vx_speech_bytes(s->rig.model));
+    s->speech = vx_speech_over(s->rig.model, s->memory);
+    s->voice = (vx_voice){.rows = vx_heap_alloc(vx_voice_bytes(16)), .width = 16};
+    for (int i = 0; i < VX_VOICE_ROWS * 16; i++)
+        s->voice.rows[i] = sinf((float)(i % 16) * 1.7f + (float)(i / 16) * 0.01f);
+    return s;
+}
+
+static void close_stage(stage *s)
+{
+    kokoro_rig_close(&s->rig);
+    vx_heap_free(s->memory);
+    vx_heap_free(s->voice.rows);
+    vx_heap_free(s);
+}
+
+static vx_speech_request request(stage *s, const char *phonemes)
+{
+    return (vx_speech_request){.voice = &s->voice,
+                               .phonemes = phonemes,
+                               .length = strlen(phonemes),
+                               .speed = 1,
+                               .seed = 3,
+                               .samples = s->samples,
+                               .samples_room = ROOM,
+                               .symbol_span = s->symbol,
+                               .word_span = s->word};
+}
+
+static vx_speech_result speak(stage *s, const vx_speech_request *r)
+{
+    vx_speech_result result;
+    if (vx_speech_run(s->speech, &s->rig.ctx, r, &result) != VX_OK)
+        fail_msg("%s", s->rig.err.message);
+    assert_int_equal(s->rig.work_arena.used, 0);
+    return result;
+}
+
+/* Times rise, touch each other, lie on the 25 ms grid and within the speech. */
+static void check_times(const stage *s, int64_t symbols, int64_t samples)
+{
+    for (int64_t i = 0; i < symbols; i++) {
+        assert_true(s->symbol[i].start <= s->symbol[i].end);
+        assert_int_equal(s->symbol[i].start % VX_KOKORO_FRAME, 0);
+        if (i > 0) assert_int_equal(s->symbol[i].start, s->symbol[i - 1].end);
+    }
+    assert_true(s->symbol[symbols - 1].end <= samples);
+}
+
+static void verbatim_speech_is_whole_frames(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    vx_speech_request r = request(s, "hˈI # ju.");
+    r.verbatim = true;
+    const vx_g2p_word words[2] = {{.symbol_start = 0, .symbols = 3},
+                                  {.symbol_start = 6, .symbols = 2}};
+    r.word = words;
+    r.word_count = 2;
+    vx_speech_result result = speak(s, &r);
+    assert_int_equal(result.chunks, 1);
+    assert_int_equal(result.samples % VX_KOKORO_FRAME, 0);
+    check_times(s, 9, result.samples);
+    assert_true(s->symbol[0].start >= VX_KOKORO_FRAME);     /* the pad in front */
+    assert_true(s->symbol[8].end < result.samples);         /* and the one behind */
+    assert_int_equal(s->symbol[4].start, s->symbol[4].end); /* '#' is not known */
+    assert_int_equal(s->word[0].start, s->symbol[0].start);
+    assert_int_equal(s->word[0].end, s->symbol[2].end);
+    assert_int_equal(s->word[1].start, s->symbol[6].start);
+    assert_int_equal(s->word[1].end, s->symbol[7].end);
+
+    /* The same symbols as one chunk of text: nothing is trimmed or faded there either. */
+    static float first[ROOM];
+    memcpy(first, s->samples, (size_t)result.samples * sizeof *first);
+    r.verbatim = false;
+    assert_int_equal(speak(s, &r).samples, result.samples);
+    assert_memory_equal(first, s->samples, (size_t)result.samples * sizeof *first);
+    close_stage(s);
+}
+
+static const char long_text[] =
+    "wˌʌn tˈu θɹˈi, fˈɔɹ. fˈIv sˈɪks sˈɛvən ˈAt. nˈIn tˈɛn! ɪlˈɛvən twˈɛlv θˈɜɹtˌin; "
+    "fˌɔɹtˈin ænd sˈO ˈɔn, wɪðˌWt ˈɛnd, ˈɔn ænd ˈɔn ænd ˈɔn.";
+
+static void long_speech_is_cut_and_joined(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    int64_t symbols = (int64_t)vx_utf8_count(long_text, strlen(long_text)), samples;
+    vx_speech_request r = request(s, long_text);
+    vx_speech_result result = speak(s, &r);
+    assert_true(result.chunks > 3); /* 40 frames hold some twenty symbols */
+    check_times(s, symbols, result.samples);
+    for (int64_t i = 0; i < result.samples; i++)
+        assert_true(isfinite(s->samples[i]));
+    assert_int_equal(vx_speech_measure(s->speech, &s->rig.ctx, &r, &samples), VX_OK);
+    assert_int_equal(samples, result.samples);
+
+    /* The seed alone decides; faster is shorter. */
+    static float first[ROOM];
+    memcpy(first, s->samples, (size_t)result.samples * sizeof *first);
+    speak(s, &r);
+    assert_memory_equal(first, s->samples, (size_t)result.samples * sizeof *first);
+    r.seed = 4;
+    speak(s, &r);
+    assert_memory_not_equal(first, s->samples, (size_t)result.samples * sizeof *first);
+    r.speed = 2;
+    assert_true(speak(s, &r).samples < result.samples);
+    close_stage(s);
+}
+
+static vx_status listen(void *arg, const float *samples, int64_t first, int64_t count)
+{
+    stage *s = arg;
+    assert_ptr_equal(samples, s->samples + first);
+    assert_int_equal(first, s->heard);
+    s->heard += count;
+    return ++s->pieces == s->stop_after ? VX_ERR_IO : VX_OK;
+}
+
+static void a_sink_hears_every_piece_and_may_stop(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    vx_speech_request r = request(s, long_text);
+    r.sink = listen;
+    r.sink_arg = s;
+    vx_speech_result result = speak(s, &r);
+    assert_int_equal(s->heard, result.samples);
+    assert_int_equal(s->pieces, result.chunks);
+    s->heard = s->pieces = 0;
+    s->stop_after = 2;
+    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_IO);
+    assert_int_equal(s->pieces, 2);
+    assert_int_equal(s->rig.work_arena.used, 0);
+    close_stage(s);
+}
+
+static void speech_that_does_not_fit_is_refused_or_cut_off(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    int64_t symbols = (int64_t)vx_utf8_count(long_text, strlen(long_text));
+    vx_speech_request r = request(s, long_text);
+    vx_speech_result result;
+    r.samples_room = 30100;
+    memset(s->samples, 0x55, sizeof s->samples);
+    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_INPUT);
+    r.truncate = true;
+    result = speak(s, &r);
+    assert_true(result.truncated);
+    assert_int_equal(result.samples, 30100);
+    assert_true(fabsf(s->samples[30099]) < 1e-2f * fabsf(s->samples[29000]) + 1e-3f);
+    unsigned char beyond[4] = {0x55, 0x55, 0x55, 0x55};
+    assert_memory_equal(&s->samples[30100], beyond, 4);
+    for (int64_t i = 0; i < symbols; i++)
+        assert_true(s->symbol[i].end <= 30100);
+    assert_int_equal(s->symbol[symbols - 1].start, 30100);
+    close_stage(s);
+}
+
+static void speech_without_sense_is_refused(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    vx_speech_result result;
+    char many[200];
+    memset(many, 'a', sizeof many - 1);
+    many[sizeof many - 1] = 0;
+    const struct {
+        const char *phonemes;
+        float speed;
+        bool verbatim;
+        vx_status status;
+    } cases[] = {{"", 1, true, VX_ERR_INPUT},
+                 {"", 1, false, VX_ERR_INPUT},
+                 {"   ", 1, false, VX_ERR_INPUT},
+                 {"###", 1, true, VX_ERR_INPUT},
+                 {"a\xff", 1, true, VX_ERR_INPUT},
+                 {"a", 0.4f, true, VX_ERR_INPUT},
+                 {"a", 2.1f, false, VX_ERR_INPUT},
+                 {"a", NAN, false, VX_ERR_INPUT},
+                 {many, 1, true, VX_ERR_INPUT},           /* over the context's 62 symbols */
+                 {many + 150, 0.5f, true, VX_ERR_MEMORY}, /* over 40 frames */
+                 {many, 1, false, VX_OK}};                /* one endless word: cut anywhere */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        vx_speech_request r = request(s, cases[i].phonemes);
+        r.speed = cases[i].speed;
+        r.verbatim = cases[i].verbatim;
+        vx_status status = vx_speech_run(s->speech, &s->rig.ctx, &r, &result);
+        if (status != cases[i].status) fail_msg("case %zu: %d", i, (int)status);
+        assert_int_equal(s->rig.work_arena.used, 0);
+    }
+    close_stage(s);
+}
+
+static void a_cancelled_speech_stops(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    vx_cancel cancel = {0};
+    vx_speech_result result;
+    vx_speech_request r = request(s, long_text);
+    s->rig.ctx.cancel = &cancel;
+    vx_cancel_ask(&cancel);
+    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_CANCELLED);
+    assert_int_equal(s->rig.work_arena.used, 0);
+    vx_cancel_clear(&cancel);
+    speak(s, &r);
+    close_stage(s);
+}
+
+/* After opening, speaking takes nothing from the heap. */
+static void speaking_allocates_nothing(void **state)
+{
+    (void)state;
+    stage *s = open_stage();
+    vx_speech_request r = request(s, long_text);
+    speak(s, &r);
+    vx_heap_counts before = vx_heap_read();
+    speak(s, &r);
+    vx_heap_counts after = vx_heap_read();
+    assert_int_equal(before.calls, after.calls);
+    close_stage(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +664,13 @@ int main(void)
         cmocka_unit_test(voices_load_and_blend),
         cmocka_unit_test(voices_that_are_not_there_are_refused),
         cmocka_unit_test(voice_files_of_another_size_are_refused),
+        cmocka_unit_test(verbatim_speech_is_whole_frames),
+        cmocka_unit_test(long_speech_is_cut_and_joined),
+        cmocka_unit_test(a_sink_hears_every_piece_and_may_stop),
+        cmocka_unit_test(speech_that_does_not_fit_is_refused_or_cut_off),
+        cmocka_unit_test(speech_without_sense_is_refused),
+        cmocka_unit_test(a_cancelled_speech_stops),
+        cmocka_unit_test(speaking_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,13 +290,25 @@ static void published_weights_in_f32(void **state)
 static void published_weights_in_bf16(void **state)
 {
     (void)state;
-    check(VX_BF16, &(bars){.pitch_hz = 1,
-                           .energy = 0.1,
+    check(VX_BF16, &(bars){.pitch_hz = 0.05,
+                           .energy = 0.005,
                            .text = 0.02,
                            .post = 0.5,
                            .distance_db = 3,
                            .level = 0.05,
                            .duration_share = 0.97});
+}
+
+static void published_weights_in_int8(void **state)
+{
+    (void)state;
+    check(VX_INT8_ROW, &(bars){.pitch_hz = 0.05,
+                               .energy = 0.005,
+                               .text = 0.02,
+                               .post = 2,
+                               .distance_db = 3,
+                               .level = 0.05,
+                               .duration_share = 0.97});
 }
 
 int main(void)
@@ -317,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_weights_in_f32),
         cmocka_unit_test(published_weights_in_bf16),
+        cmocka_unit_test(published_weights_in_int8),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     vx_source_close(&fixture);

@@ -329,6 +329,81 @@ static void pickle_bombs_fizzle(void **state)
     refuse_pickle("]q\0h\0a.", 7, "nested deeper");
 }
 
+/* A stored NPY whose sizes, offset and directory stand in zip64 fields; `lie` is added to the offset
+ * of the directory record. */
+static void make_zip64(buffer *b, uint64_t lie)
+{
+    static const char header[] =
+        "\x93NUMPY\1\0\x40\0{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}";
+    char array[96] = {0};
+    size_t length = 10 + 0x40;
+    memset(array, ' ', length);
+    memcpy(array, header, sizeof header - 1);
+    const float values[2] = {1.5f, -2};
+    memcpy(array + length, values, sizeof values);
+    length += sizeof values;
+    b->size = 0;
+    put_number(b, 0x04034b50, 4);
+    put(b, (const char[22]){0}, 22);
+    put_number(b, 5, 4); /* name, no extra */
+    put(b, "a.npy", 5);
+    put(b, array, length);
+    uint64_t directory = b->size;
+    put_number(b, 0x02014b50, 4);
+    put(b, (const char[16]){0}, 16);
+    put_number(b, UINT64_MAX, 8); /* both sizes */
+    put_number(b, 5, 2);
+    put_number(b, 28, 2);
+    put(b, (const char[10]){0}, 10);
+    put_number(b, UINT32_MAX, 4);
+    put(b, "a.npy", 5);
+    put_number(b, 1, 2);
+    put_number(b, 24, 2);
+    put_number(b, length, 8);
+    put_number(b, length, 8);
+    put_number(b, 0, 8); /* local header */
+    uint64_t record = b->size;
+    put_number(b, 0x06064b50, 4);
+    put_number(b, 44, 8);
+    put_number(b, 45 | 45 << 16, 4);
+    put_number(b, 0, 8);
+    put_number(b, 1, 8);
+    put_number(b, 1, 8);
+    put_number(b, record - directory, 8);
+    put_number(b, directory, 8);
+    put_number(b, 0x07064b50, 4);
+    put_number(b, 0, 4);
+    put_number(b, record + lie, 8);
+    put_number(b, 1, 4);
+    put_number(b, 0x06054b50, 4);
+    put_number(b, 0, 4);
+    put_number(b, UINT64_MAX, 8); /* counts and the directory's size */
+    put_number(b, UINT64_MAX, 4);
+    put_number(b, 0, 2);
+}
+
+static void zip64_archives_open(void **state)
+{
+    (void)state;
+    make_zip64(&archive, 0);
+    vx_source *source;
+    vx_error err = {0};
+    if (vx_source_open_memory(&source, archive.bytes, archive.size, "zip64", &err) != VX_OK)
+        fail_msg("%s", err.message);
+    float values[2];
+    assert_string_equal(vx_source_format(source), "npz");
+    const vx_source_tensor *tensor = vx_source_find(source, "a");
+    assert_non_null(tensor);
+    assert_int_equal(vx_source_read(source, tensor, 0, 2, values, NULL), VX_OK);
+    assert_true(values[0] == 1.5f);
+    assert_true(values[1] == -2.0f);
+    vx_source_close(&source);
+    for (int shift = 0; shift < 64; shift += 7) {
+        make_zip64(&archive, UINT64_C(1) << shift);
+        expect_refusal(archive.bytes, archive.size, "zip64");
+    }
+}
+
 static void archives_that_lie_are_refused(void **state)
 {
     (void)state;
@@ -574,6 +649,7 @@ int main(void)
         cmocka_unit_test(pickles_stay_inside_their_storage),
         cmocka_unit_test(pickles_build_nothing_else),
         cmocka_unit_test(pickle_bombs_fizzle),
+        cmocka_unit_test(zip64_archives_open),
         cmocka_unit_test(archives_that_lie_are_refused),
         cmocka_unit_test(zip_bombs_are_not_unpacked),
         cmocka_unit_test(npy_lies_are_named),

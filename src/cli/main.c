@@ -32,6 +32,7 @@ static void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an I/O error like any other */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow further */
 }
 
 /* --json wherever it stands, so that an error of the command line itself is JSON too. */

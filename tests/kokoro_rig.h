@@ -66,13 +66,13 @@ static inline vx_status kokoro_rig_load(kokoro_rig *rig, const char *path)
     return status;
 }
 
-/* backend: "ref" or "cpu". The error is in rig->err; close in any case. */
-static inline vx_status kokoro_rig_open(kokoro_rig *rig, const char *backend, const char *path,
-                                        const vx_kokoro_params *params)
+/* backend: "ref" or "cpu"; threads: 0 for all processors. The error is in rig->err; close in any case. */
+static inline vx_status kokoro_rig_open(kokoro_rig *rig, const char *backend, int threads,
+                                        const char *path, const vx_kokoro_params *params)
 {
     memset(rig, 0, sizeof *rig);
     if (strcmp(backend, "cpu") == 0) {
-        VX_TRY(vx_pool_open(&rig->pool, 0, &rig->err));
+        VX_TRY(vx_pool_open(&rig->pool, threads, &rig->err));
         VX_TRY(vx_backend_open_cpu(&rig->backend, rig->pool, &rig->err));
     } else {
         VX_TRY(vx_backend_open_ref(&rig->backend, &rig->err));

@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     if (vx_source_open(&state.request, opt.request, &err) != VX_OK) fail(&err);
     vx_kokoro_params params = {.config = vx_kokoro_config_default(), .precision = opt.precision};
     double start = vx_now_s();
-    if (kokoro_rig_open(&rig, opt.backend, opt.weights, &params) != VX_OK) fail(&rig.err);
+    if (kokoro_rig_open(&rig, opt.backend, 0, opt.weights, &params) != VX_OK) fail(&rig.err);
     printf("loaded in %.2f s; weights %.1f MB, workspace %.1f MB\n", vx_now_s() - start,
            (double)rig.weight_bytes / 1e6, (double)rig.work_bytes / 1e6);
 

@@ -124,7 +124,7 @@ static void check_stages(const char *backend, vx_dtype precision)
 {
     kokoro_rig rig;
     vx_kokoro_params params = {.config = tiny_config(), .precision = precision, .frames_max = 32};
-    if (kokoro_rig_open(&rig, backend, DATA "tiny.safetensors", &params) != VX_OK)
+    if (kokoro_rig_open(&rig, backend, 0, DATA "tiny.safetensors", &params) != VX_OK)
         fail_msg("%s", rig.err.message);
     vx_source *expected = open_data("tiny_stages.safetensors");
     watch w = {.expected = expected, .bf16 = precision != VX_F32};
@@ -227,6 +227,25 @@ static void every_spelling_of_a_name_is_found(void **state)
     vx_source_close(&source);
 }
 
+static void the_official_checkpoint_is_read(void **state)
+{
+    (void)state;
+    vx_source *plain = open_data("names.safetensors"), *source = open_data("names.pth");
+    vx_error err = {0};
+    vx_binder binder = {.sources = &source, .source_count = 1, .err = &err};
+    vx_kokoro_tensor t;
+    float expected[60], values[60];
+    kokoro_rig_floats(plain, "expected", expected, 60);
+    if (vx_kokoro_find(&binder, "decoder.generator.official.weight", 3, (const int64_t[]){4, 3, 5},
+                       &t) != VX_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(vx_kokoro_read(&t, 0, 4, 15, values, &err), VX_OK);
+    for (int k = 0; k < 60; k++)
+        assert_true(fabsf(values[k] - expected[k]) < 1e-6f);
+    vx_source_close(&source);
+    vx_source_close(&plain);
+}
+
 static void the_onnx_table_is_sorted_and_whole(void **state)
 {
     (void)state;
@@ -245,11 +264,13 @@ static void weights_of_another_size_are_refused(void **state)
     kokoro_rig rig;
     vx_kokoro_params params = {.config = tiny_config(), .precision = VX_F32, .frames_max = 32};
     params.config.style_dim = 12;
-    assert_int_equal(kokoro_rig_open(&rig, "ref", DATA "tiny.safetensors", &params), VX_ERR_INPUT);
+    assert_int_equal(kokoro_rig_open(&rig, "ref", 0, DATA "tiny.safetensors", &params),
+                     VX_ERR_INPUT);
     assert_non_null(strstr(rig.err.message, "shape"));
     kokoro_rig_close(&rig);
     params = (vx_kokoro_params){.config = tiny_config(), .frames_max = 32};
-    assert_int_equal(kokoro_rig_open(&rig, "ref", DATA "names.safetensors", &params), VX_ERR_INPUT);
+    assert_int_equal(kokoro_rig_open(&rig, "ref", 0, DATA "names.safetensors", &params),
+                     VX_ERR_INPUT);
     assert_non_null(strstr(rig.err.message, "bert.embeddings.word_embeddings.weight"));
     kokoro_rig_close(&rig);
 }
@@ -358,6 +379,22 @@ static void voices_load_and_blend(void **state)
     assert_false(vx_voice_british(&library, "mix"));
 }
 
+static void official_voice_files_are_read(void **state)
+{
+    (void)state;
+    const vx_voice_library small = {.dir = VX_TEST_DATA "/kokoro", .width = 2};
+    float rows[VX_VOICE_ROWS * 2];
+    vx_voice voice = {.rows = rows};
+    vx_error err = {0};
+    if (vx_voice_load(&small, "voice", &voice, &err) != VX_OK) fail_msg("%s", err.message);
+    for (int i = 0; i < VX_VOICE_ROWS * 2; i++)
+        assert_true(rows[i] == (float)i / 4);
+    const vx_voice_library wide = {.dir = VX_TEST_DATA "/kokoro", .width = 256};
+    voice.rows = vx_heap_alloc(vx_voice_bytes(256));
+    assert_int_equal(vx_voice_load(&wide, "voice", &voice, &err), VX_ERR_INPUT);
+    vx_heap_free(voice.rows);
+}
+
 static void voices_that_are_not_there_are_refused(void **state)
 {
     (void)state;
@@ -416,12 +453,14 @@ typedef struct stage {
     int pieces, stop_after;
 } stage;
 
-/* The tiny network, at most 40 frames at once, a made-up voice. */
+/* The tiny network, at most 40 frames at once, a made-up voice. One worker: the backend keeps a set
+ * of oneDNN arguments for every worker that meets a product, made when they first meet, and with two
+ * workers it is chance when that is. */
 static stage *open_stage(void)
 {
     stage *s = vx_heap_alloc(sizeof *s);
     vx_kokoro_params params = {.config = tiny_config(), .precision = VX_F32, .frames_max = 40};
-    if (kokoro_rig_open(&s->rig, "cpu", DATA "tiny.safetensors", &params) != VX_OK)
+    if (kokoro_rig_open(&s->rig, "cpu", 1, DATA "tiny.safetensors", &params) != VX_OK)
         fail_msg("%s", s->rig.err.message);
     s->memory = vx_heap_alloc(vx_speech_bytes(s->rig.model));
     s->speech = vx_speech_over(s->rig.model, s->memory);
@@ -656,12 +695,14 @@ int main(void)
         cmocka_unit_test(stages_on_the_cpu),
         cmocka_unit_test(stages_on_the_cpu_in_bf16),
         cmocka_unit_test(every_spelling_of_a_name_is_found),
+        cmocka_unit_test(the_official_checkpoint_is_read),
         cmocka_unit_test(the_onnx_table_is_sorted_and_whole),
         cmocka_unit_test(weights_of_another_size_are_refused),
         cmocka_unit_test(the_published_configuration_is_the_default),
         cmocka_unit_test(configurations_that_are_not_there_are_refused),
         cmocka_unit_test(durations_round_half_to_even_and_are_at_least_one),
         cmocka_unit_test(voices_load_and_blend),
+        cmocka_unit_test(official_voice_files_are_read),
         cmocka_unit_test(voices_that_are_not_there_are_refused),
         cmocka_unit_test(voice_files_of_another_size_are_refused),
         cmocka_unit_test(verbatim_speech_is_whole_frames),

@@ -244,7 +244,7 @@ static void check(vx_dtype precision, const bars *bar)
     kokoro_rig_weights(path);
     vx_kokoro_params params = {
         .config = vx_kokoro_config_default(), .precision = precision, .frames_max = FRAMES};
-    if (kokoro_rig_open(&rig, "cpu", path, &params) != VX_OK) fail_msg("%s", rig.err.message);
+    if (kokoro_rig_open(&rig, "cpu", 0, path, &params) != VX_OK) fail_msg("%s", rig.err.message);
     rig.ctx.tap = see;
     int64_t symbols = 0, equal = 0;
     for (int i = 0; i < CASES; i++) {

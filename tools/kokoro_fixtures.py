@@ -2,7 +2,8 @@
 
     tiny.json, tiny.safetensors   a random network of a few thousand parameters with official names
     tiny_stages.safetensors       what the authors' code makes of one input, stage by stage
-    names.safetensors             one filter under each spelling of its name, and its folded value
+    names.safetensors, names.pth  one filter under each spelling of its name, and its folded value
+    voice.pt                      a voice as published, but two floats wide
     real.safetensors              what the published weights make of some phonemes
 """
 import json
@@ -99,6 +100,12 @@ def names():
         "expected": folded,
     }
     write_safetensors(OUT / "names.safetensors", tensors)
+    # The official checkpoint: a dict of dicts with DataParallel's prefix.
+    torch.save({"bert": {"module.pooler.bias": torch.zeros(3)},
+                "decoder": {"module.generator.official.weight_v": torch.from_numpy(v),
+                            "module.generator.official.weight_g": torch.from_numpy(g)}},
+               OUT / "names.pth")
+    torch.save(torch.arange(1020, dtype=torch.float32).reshape(510, 1, 2) / 4, OUT / "voice.pt")
 
 
 def real(weights, texts):

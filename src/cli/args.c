@@ -271,7 +271,9 @@ void vx_cli_help(const char *name)
     }
     printf("%s\n\nUsage: vortex [global flags] %s %s\n", command->summary, command->name,
            command->usage);
-    if (command->details != NULL) printf("\n%s", command->details);
+    const char *details = command->details;
+    if (details != NULL)
+        printf("\n%s%s", details, details[strlen(details) - 1] == '\n' ? "" : "\n");
     print_flags("Flags", command->flags);
     print_flags("Global flags", global_flags);
 }

@@ -8,97 +8,54 @@
 
 #include "base/mem.h"
 #include "models/kokoro/kokoro.h"
+#include "rig.h"
 
 typedef struct kokoro_rig {
-    vx_pool *pool;
-    vx_backend *backend;
+    rig base;
     vx_source *source;
     vx_kokoro *model;
-    size_t weight_bytes, work_bytes; /* planned */
-    vx_counts counts;                /* planned, for the largest utterance */
-    void *weights, *work;
-    vx_arena work_arena;
-    vx_ctx ctx;
-    vx_error err;
     int32_t *alignment;
 } kokoro_rig;
 
-/* The largest utterance, on the plan. */
-static inline vx_status kokoro_rig_walk(kokoro_rig *rig, vx_ctx *ctx)
+static inline vx_status kokoro_rig_bind(void *model, vx_binder *binder)
 {
-    vx_kokoro_utterance u = {.tokens = vx_kokoro_tokens_max(rig->model),
-                             .frames = vx_kokoro_frames_max(rig->model)};
+    return vx_kokoro_bind(model, binder);
+}
+
+/* The largest utterance, on the plan. */
+static inline vx_status kokoro_rig_walk(void *model, vx_ctx *ctx)
+{
+    vx_kokoro_utterance u = {.tokens = vx_kokoro_tokens_max(model),
+                             .frames = vx_kokoro_frames_max(model)};
     vx_mark mark = vx_mark_now(ctx);
-    VX_TRY(vx_kokoro_front(rig->model, ctx, &u));
-    VX_TRY(vx_kokoro_decode(rig->model, ctx, &u, 0, 0, NULL));
+    VX_TRY(vx_kokoro_front(model, ctx, &u));
+    VX_TRY(vx_kokoro_decode(model, ctx, &u, 0, 0, NULL));
     vx_release(ctx, mark);
     return VX_OK;
 }
 
-static inline vx_status kokoro_rig_plan(kokoro_rig *rig)
-{
-    vx_arena weights = vx_arena_measure("weights"), work = vx_arena_measure("workspace");
-    vx_binder binder = {
-        .backend = rig->backend, .weights = &weights, .plan = true, .err = &rig->err};
-    VX_TRY(vx_kokoro_bind(rig->model, &binder));
-    vx_ctx ctx = {.backend = rig->backend, .workspace = &work, .plan = true, .err = &rig->err};
-    VX_TRY(kokoro_rig_walk(rig, &ctx));
-    rig->weight_bytes = weights.peak;
-    rig->work_bytes = work.peak;
-    rig->counts = ctx.counts;
-    return VX_OK;
-}
-
-static inline vx_status kokoro_rig_load(kokoro_rig *rig, const char *path)
-{
-    VX_TRY(vx_source_open(&rig->source, path, &rig->err));
-    VX_TRY(vx_reserve(rig->weight_bytes, &rig->weights, &rig->err));
-    VX_TRY(vx_reserve(rig->work_bytes, &rig->work, &rig->err));
-    vx_arena weights = vx_arena_over("weights", rig->weights, rig->weight_bytes);
-    vx_binder binder = {.backend = rig->backend,
-                        .weights = &weights,
-                        .sources = &rig->source,
-                        .source_count = 1,
-                        .staging = vx_heap_alloc(VX_STAGING_FLOATS * sizeof(float)),
-                        .err = &rig->err};
-    vx_status status = vx_kokoro_bind(rig->model, &binder);
-    vx_heap_free(binder.staging);
-    return status;
-}
-
-/* backend: "ref" or "cpu"; threads: 0 for all processors. The error is in rig->err; close in any case. */
-static inline vx_status kokoro_rig_open(kokoro_rig *rig, const char *backend, int threads,
+/* backend: "ref" or "cpu"; threads: 0 for all processors. The error is in k->base.err; close in
+ * any case. */
+static inline vx_status kokoro_rig_open(kokoro_rig *k, const char *backend, int threads,
                                         const char *path, const vx_kokoro_params *params)
 {
-    memset(rig, 0, sizeof *rig);
-    if (strcmp(backend, "cpu") == 0) {
-        VX_TRY(vx_pool_open(&rig->pool, threads, &rig->err));
-        VX_TRY(vx_backend_open_cpu(&rig->backend, rig->pool, &rig->err));
-    } else {
-        VX_TRY(vx_backend_open_ref(&rig->backend, &rig->err));
-    }
-    VX_TRY(vx_kokoro_open(&rig->model, rig->backend, params, &rig->err));
-    VX_TRY(kokoro_rig_plan(rig));
-    VX_TRY(kokoro_rig_load(rig, path));
-    rig->work_arena = vx_arena_over("workspace", rig->work, rig->work_bytes);
-    rig->ctx = (vx_ctx){.backend = rig->backend,
-                        .pool = rig->pool,
-                        .workspace = &rig->work_arena,
-                        .err = &rig->err};
-    rig->alignment =
-        vx_heap_alloc((size_t)vx_kokoro_frames_max(rig->model) * sizeof *rig->alignment);
+    memset(k, 0, sizeof *k);
+    rig_open(&k->base, backend, threads);
+    vx_error *err = &k->base.err;
+    VX_TRY(vx_kokoro_open(&k->model, k->base.backend, params, err));
+    rig_plan(&k->base, kokoro_rig_bind, kokoro_rig_walk, k->model);
+    VX_TRY(vx_source_open(&k->source, path, err));
+    VX_TRY(rig_load(&k->base, kokoro_rig_bind, k->model, &k->source, 1));
+    k->alignment = vx_heap_alloc((size_t)vx_kokoro_frames_max(k->model) * sizeof *k->alignment);
     return VX_OK;
 }
 
-static inline void kokoro_rig_close(kokoro_rig *rig)
+static inline void kokoro_rig_close(kokoro_rig *k)
 {
-    vx_heap_free(rig->alignment);
-    if (rig->weights) vx_unreserve(rig->weights, rig->weight_bytes);
-    if (rig->work) vx_unreserve(rig->work, rig->work_bytes);
-    vx_source_close(&rig->source);
-    vx_kokoro_close(&rig->model);
-    vx_backend_close(&rig->backend);
-    vx_pool_close(&rig->pool);
+    vx_heap_free(k->alignment);
+    vx_source_close(&k->source);
+    vx_kokoro_close(&k->model);
+    rig_close(&k->base);
 }
 
 /* Where the downloaded weights are, as packs look them up; "" when HOME is unknown. */

@@ -79,12 +79,12 @@ static void print_profile(const vx_profile *profile, double total)
     }
 }
 
-static double once(kokoro_rig *rig, run_state *state, vx_kokoro_utterance *u, int32_t *spans,
+static double once(kokoro_rig *k, run_state *state, vx_kokoro_utterance *u, int32_t *spans,
                    float *samples)
 {
     double start = vx_now_s();
-    vx_mark mark = vx_mark_now(&rig->ctx);
-    if (vx_kokoro_front(rig->model, &rig->ctx, u) != VX_OK) fail(&rig->err);
+    vx_mark mark = vx_mark_now(&k->base.ctx);
+    if (vx_kokoro_front(k->model, &k->base.ctx, u) != VX_OK) fail(&k->base.err);
     double front = vx_now_s();
     u->frames = vx_kokoro_round(u->durations, u->tokens, spans);
     if (kokoro_rig_ints(state->request, "spans", spans, u->tokens) == u->tokens) {
@@ -92,14 +92,14 @@ static double once(kokoro_rig *rig, run_state *state, vx_kokoro_utterance *u, in
         for (int64_t i = 0; i < u->tokens; i++)
             u->frames += spans[i];
     }
-    if (u->frames > vx_kokoro_frames_max(rig->model)) {
+    if (u->frames > vx_kokoro_frames_max(k->model)) {
         fprintf(stderr, "kokoro_run: %lld frames are too many\n", (long long)u->frames);
         exit(1);
     }
-    if (vx_kokoro_decode(rig->model, &rig->ctx, u, 0, u->frames * VX_KOKORO_FRAME, samples) !=
+    if (vx_kokoro_decode(k->model, &k->base.ctx, u, 0, u->frames * VX_KOKORO_FRAME, samples) !=
         VX_OK)
-        fail(&rig->err);
-    vx_release(&rig->ctx, mark);
+        fail(&k->base.err);
+    vx_release(&k->base.ctx, mark);
     double end = vx_now_s();
     printf("%lld tokens, %lld frames (%.2f s): front %.1f ms, decode %.1f ms, %.3f s per second\n",
            (long long)u->tokens, (long long)u->frames, (double)u->frames / 40,
@@ -142,15 +142,15 @@ static options parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     options opt = parse(argc, argv);
-    kokoro_rig rig;
+    kokoro_rig k;
     vx_error err = {0};
     run_state state = {.opt = &opt, .write = true};
     if (vx_source_open(&state.request, opt.request, &err) != VX_OK) fail(&err);
     vx_kokoro_params params = {.config = vx_kokoro_config_default(), .precision = opt.precision};
     double start = vx_now_s();
-    if (kokoro_rig_open(&rig, opt.backend, 0, opt.weights, &params) != VX_OK) fail(&rig.err);
+    if (kokoro_rig_open(&k, opt.backend, 0, opt.weights, &params) != VX_OK) fail(&k.base.err);
     printf("loaded in %.2f s; weights %.1f MB, workspace %.1f MB\n", vx_now_s() - start,
-           (double)rig.weight_bytes / 1e6, (double)rig.work_bytes / 1e6);
+           (double)k.base.weights_bytes / 1e6, (double)k.base.workspace_bytes / 1e6);
 
     int32_t ids[512], spans[512];
     float style[256], durations[512];
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
                              .speed = 1,
                              .durations = durations,
                              .spans = spans,
-                             .alignment = rig.alignment,
+                             .alignment = k.alignment,
                              .quiet = !opt.noise};
     u.tokens = kokoro_rig_ints(state.request, "ids", ids, 512);
     if (u.tokens < 3 || kokoro_rig_floats(state.request, "style", style, 256) != 256) {
@@ -167,26 +167,26 @@ int main(int argc, char **argv)
         return 1;
     }
 
-    int64_t room = vx_kokoro_frames_max(rig.model) * VX_KOKORO_FRAME;
+    int64_t room = vx_kokoro_frames_max(k.model) * VX_KOKORO_FRAME;
     float *samples = vx_heap_alloc((size_t)room * sizeof *samples);
     static vx_profile profile;
-    rig.ctx.tap = tap;
-    rig.ctx.tap_arg = &state;
+    k.base.ctx.tap = tap;
+    k.base.ctx.tap_arg = &state;
     double best = INFINITY;
     for (int i = 0; i < opt.runs; i++) {
         memset(&profile, 0, sizeof profile);
-        rig.ctx.profile = &profile;
-        double seconds = once(&rig, &state, &u, spans, samples);
+        k.base.ctx.profile = &profile;
+        double seconds = once(&k, &state, &u, spans, samples);
         if (seconds < best) best = seconds;
         state.write = false;
         if (i + 1 == opt.runs) print_profile(&profile, seconds);
     }
-    printf("workspace peak %.1f MB of %.1f planned\n", (double)rig.work_arena.peak / 1e6,
-           (double)rig.work_bytes / 1e6);
+    printf("workspace peak %.1f MB of %.1f planned\n", (double)k.base.workspace.peak / 1e6,
+           (double)k.base.workspace_bytes / 1e6);
     write_floats(opt.out, "durations", durations, (size_t)u.tokens);
     write_floats(opt.out, "samples", samples, (size_t)(u.frames * VX_KOKORO_FRAME));
     vx_heap_free(samples);
     vx_source_close(&state.request);
-    kokoro_rig_close(&rig);
+    kokoro_rig_close(&k);
     return 0;
 }

@@ -122,14 +122,14 @@ static void see(void *arg, const char *name, const vx_tensor *t)
 
 static void check_stages(const char *backend, vx_dtype precision)
 {
-    kokoro_rig rig;
+    kokoro_rig k;
     vx_kokoro_params params = {.config = tiny_config(), .precision = precision, .frames_max = 32};
-    if (kokoro_rig_open(&rig, backend, 0, DATA "tiny.safetensors", &params) != VX_OK)
-        fail_msg("%s", rig.err.message);
+    if (kokoro_rig_open(&k, backend, 0, DATA "tiny.safetensors", &params) != VX_OK)
+        fail_msg("%s", k.base.err.message);
     vx_source *expected = open_data("tiny_stages.safetensors");
     watch w = {.expected = expected, .bf16 = precision != VX_F32};
-    rig.ctx.tap = see;
-    rig.ctx.tap_arg = &w;
+    k.base.ctx.tap = see;
+    k.base.ctx.tap_arg = &w;
 
     int32_t ids[64], spans[64], wanted[64];
     float style[16], durations[64], raw[64], samples[32 * VX_KOKORO_FRAME];
@@ -138,25 +138,25 @@ static void check_stages(const char *backend, vx_dtype precision)
                              .speed = 1,
                              .durations = durations,
                              .spans = spans,
-                             .alignment = rig.alignment,
+                             .alignment = k.alignment,
                              .quiet = true};
     u.tokens = kokoro_rig_ints(expected, "ids", ids, 64);
     kokoro_rig_floats(expected, "style", style, 16);
     kokoro_rig_ints(expected, "spans", wanted, 64);
     kokoro_rig_floats(expected, "durations", raw, 64);
-    vx_mark mark = vx_mark_now(&rig.ctx);
-    assert_int_equal(vx_kokoro_front(rig.model, &rig.ctx, &u), VX_OK);
+    vx_mark mark = vx_mark_now(&k.base.ctx);
+    assert_int_equal(vx_kokoro_front(k.model, &k.base.ctx, &u), VX_OK);
     u.frames = vx_kokoro_round(durations, u.tokens, spans);
     for (int64_t i = 0; i < u.tokens; i++) {
         assert_true(fabsf(durations[i] - raw[i]) < 1e-4f);
         assert_int_equal(spans[i], wanted[i]);
     }
     assert_int_equal(
-        vx_kokoro_decode(rig.model, &rig.ctx, &u, 0, u.frames * VX_KOKORO_FRAME, samples), VX_OK);
-    vx_release(&rig.ctx, mark);
+        vx_kokoro_decode(k.model, &k.base.ctx, &u, 0, u.frames * VX_KOKORO_FRAME, samples), VX_OK);
+    vx_release(&k.base.ctx, mark);
     assert_int_equal(w.seen, sizeof tolerances / sizeof tolerances[0]);
     assert_int_equal(w.wrong, 0);
-    assert_true(rig.work_arena.peak <= rig.work_bytes);
+    assert_true(k.base.workspace.peak <= k.base.workspace_bytes);
 
     int64_t count = u.frames * VX_KOKORO_FRAME;
     float *theirs = vx_heap_alloc((size_t)count * sizeof *theirs);
@@ -170,7 +170,7 @@ static void check_stages(const char *backend, vx_dtype precision)
     assert_true(error <= power * (w.bf16 ? 0.05 : 1e-8));
     vx_heap_free(theirs);
     vx_source_close(&expected);
-    kokoro_rig_close(&rig);
+    kokoro_rig_close(&k);
 }
 
 static void stages_on_the_reference_backend(void **state)
@@ -261,18 +261,17 @@ static void the_onnx_table_is_sorted_and_whole(void **state)
 static void weights_of_another_size_are_refused(void **state)
 {
     (void)state;
-    kokoro_rig rig;
+    kokoro_rig k;
     vx_kokoro_params params = {.config = tiny_config(), .precision = VX_F32, .frames_max = 32};
     params.config.style_dim = 12;
-    assert_int_equal(kokoro_rig_open(&rig, "ref", 0, DATA "tiny.safetensors", &params),
-                     VX_ERR_INPUT);
-    assert_non_null(strstr(rig.err.message, "shape"));
-    kokoro_rig_close(&rig);
+    assert_int_equal(kokoro_rig_open(&k, "ref", 0, DATA "tiny.safetensors", &params), VX_ERR_INPUT);
+    assert_non_null(strstr(k.base.err.message, "shape"));
+    kokoro_rig_close(&k);
     params = (vx_kokoro_params){.config = tiny_config(), .frames_max = 32};
-    assert_int_equal(kokoro_rig_open(&rig, "ref", 0, DATA "names.safetensors", &params),
+    assert_int_equal(kokoro_rig_open(&k, "ref", 0, DATA "names.safetensors", &params),
                      VX_ERR_INPUT);
-    assert_non_null(strstr(rig.err.message, "bert.embeddings.word_embeddings.weight"));
-    kokoro_rig_close(&rig);
+    assert_non_null(strstr(k.base.err.message, "bert.embeddings.word_embeddings.weight"));
+    kokoro_rig_close(&k);
 }
 
 /* ---- configuration -------------------------------------------------------------------------- */
@@ -443,7 +442,7 @@ static void voice_files_of_another_size_are_refused(void **state)
 enum { SYMBOLS = 512, ROOM = 24000 * 12 };
 
 typedef struct stage {
-    kokoro_rig rig;
+    kokoro_rig kit;
     void *memory;
     vx_speech *speech;
     vx_voice voice;
@@ -460,10 +459,10 @@ static stage *open_stage(void)
 {
     stage *s = vx_heap_alloc(sizeof *s);
     vx_kokoro_params params = {.config = tiny_config(), .precision = VX_F32, .frames_max = 40};
-    if (kokoro_rig_open(&s->rig, "cpu", 1, DATA "tiny.safetensors", &params) != VX_OK)
-        fail_msg("%s", s->rig.err.message);
-    s->memory = vx_heap_alloc(vx_speech_bytes(s->rig.model));
-    s->speech = vx_speech_over(s->rig.model, s->memory);
+    if (kokoro_rig_open(&s->kit, "cpu", 1, DATA "tiny.safetensors", &params) != VX_OK)
+        fail_msg("%s", s->kit.base.err.message);
+    s->memory = vx_heap_alloc(vx_speech_bytes(s->kit.model));
+    s->speech = vx_speech_over(s->kit.model, s->memory);
     s->voice = (vx_voice){.rows = vx_heap_alloc(vx_voice_bytes(16)), .width = 16};
     for (int i = 0; i < VX_VOICE_ROWS * 16; i++)
         s->voice.rows[i] = sinf((float)(i % 16) * 1.7f + (float)(i / 16) * 0.01f);
@@ -472,7 +471,7 @@ static stage *open_stage(void)
 
 static void close_stage(stage *s)
 {
-    kokoro_rig_close(&s->rig);
+    kokoro_rig_close(&s->kit);
     vx_heap_free(s->memory);
     vx_heap_free(s->voice.rows);
     vx_heap_free(s);
@@ -494,9 +493,9 @@ static vx_speech_request request(stage *s, const char *phonemes)
 static vx_speech_result speak(stage *s, const vx_speech_request *r)
 {
     vx_speech_result result;
-    if (vx_speech_run(s->speech, &s->rig.ctx, r, &result) != VX_OK)
-        fail_msg("%s", s->rig.err.message);
-    assert_int_equal(s->rig.work_arena.used, 0);
+    if (vx_speech_run(s->speech, &s->kit.base.ctx, r, &result) != VX_OK)
+        fail_msg("%s", s->kit.base.err.message);
+    assert_int_equal(s->kit.base.workspace.used, 0);
     return result;
 }
 
@@ -557,7 +556,7 @@ static void long_speech_is_cut_and_joined(void **state)
     check_times(s, symbols, result.samples);
     for (int64_t i = 0; i < result.samples; i++)
         assert_true(isfinite(s->samples[i]));
-    assert_int_equal(vx_speech_measure(s->speech, &s->rig.ctx, &r, &samples), VX_OK);
+    assert_int_equal(vx_speech_measure(s->speech, &s->kit.base.ctx, &r, &samples), VX_OK);
     assert_int_equal(samples, result.samples);
 
     /* The seed alone decides; faster is shorter. */
@@ -594,9 +593,9 @@ static void a_sink_hears_every_piece_and_may_stop(void **state)
     assert_int_equal(s->pieces, result.chunks);
     s->heard = s->pieces = 0;
     s->stop_after = 2;
-    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_IO);
+    assert_int_equal(vx_speech_run(s->speech, &s->kit.base.ctx, &r, &result), VX_ERR_IO);
     assert_int_equal(s->pieces, 2);
-    assert_int_equal(s->rig.work_arena.used, 0);
+    assert_int_equal(s->kit.base.workspace.used, 0);
     close_stage(s);
 }
 
@@ -609,7 +608,7 @@ static void speech_that_does_not_fit_is_refused_or_cut_off(void **state)
     vx_speech_result result;
     r.samples_room = 30100;
     memset(s->samples, 0x55, sizeof s->samples);
-    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_INPUT);
+    assert_int_equal(vx_speech_run(s->speech, &s->kit.base.ctx, &r, &result), VX_ERR_INPUT);
     r.truncate = true;
     result = speak(s, &r);
     assert_true(result.truncated);
@@ -651,9 +650,9 @@ static void speech_without_sense_is_refused(void **state)
         vx_speech_request r = request(s, cases[i].phonemes);
         r.speed = cases[i].speed;
         r.verbatim = cases[i].verbatim;
-        vx_status status = vx_speech_run(s->speech, &s->rig.ctx, &r, &result);
+        vx_status status = vx_speech_run(s->speech, &s->kit.base.ctx, &r, &result);
         if (status != cases[i].status) fail_msg("case %zu: %d", i, (int)status);
-        assert_int_equal(s->rig.work_arena.used, 0);
+        assert_int_equal(s->kit.base.workspace.used, 0);
     }
     close_stage(s);
 }
@@ -665,10 +664,10 @@ static void a_cancelled_speech_stops(void **state)
     vx_cancel cancel = {0};
     vx_speech_result result;
     vx_speech_request r = request(s, long_text);
-    s->rig.ctx.cancel = &cancel;
+    s->kit.base.ctx.cancel = &cancel;
     vx_cancel_ask(&cancel);
-    assert_int_equal(vx_speech_run(s->speech, &s->rig.ctx, &r, &result), VX_ERR_CANCELLED);
-    assert_int_equal(s->rig.work_arena.used, 0);
+    assert_int_equal(vx_speech_run(s->speech, &s->kit.base.ctx, &r, &result), VX_ERR_CANCELLED);
+    assert_int_equal(s->kit.base.workspace.used, 0);
     vx_cancel_clear(&cancel);
     speak(s, &r);
     close_stage(s);

@@ -141,7 +141,7 @@ static const char *numbered(int index, const char *name)
     return text;
 }
 
-static void read_case(kokoro_rig *rig, int index, utterance *c)
+static void read_case(kokoro_rig *k, int index, utterance *c)
 {
     memset(c, 0, sizeof *c);
     c->u = (vx_kokoro_utterance){.ids = c->ids,
@@ -149,7 +149,7 @@ static void read_case(kokoro_rig *rig, int index, utterance *c)
                                  .speed = 1,
                                  .durations = c->durations,
                                  .spans = c->spans,
-                                 .alignment = rig->alignment,
+                                 .alignment = k->alignment,
                                  .quiet = true};
     c->u.tokens = kokoro_rig_ints(fixture, numbered(index, "ids"), c->ids, TOKENS);
     assert_true(c->u.tokens > 3);
@@ -161,19 +161,19 @@ static void read_case(kokoro_rig *rig, int index, utterance *c)
 }
 
 /* Front, the reference's spans (so that frames agree), decode. */
-static void run_case(kokoro_rig *rig, utterance *c)
+static void run_case(kokoro_rig *k, utterance *c)
 {
-    vx_mark mark = vx_mark_now(&rig->ctx);
-    assert_int_equal(vx_kokoro_front(rig->model, &rig->ctx, &c->u), VX_OK);
+    vx_mark mark = vx_mark_now(&k->base.ctx);
+    assert_int_equal(vx_kokoro_front(k->model, &k->base.ctx, &c->u), VX_OK);
     vx_kokoro_round(c->durations, c->u.tokens, c->spans);
     c->u.spans = c->wanted;
     c->u.frames = 0;
     for (int64_t i = 0; i < c->u.tokens; i++)
         c->u.frames += c->wanted[i];
-    assert_int_equal(vx_kokoro_decode(rig->model, &rig->ctx, &c->u, 0,
+    assert_int_equal(vx_kokoro_decode(k->model, &k->base.ctx, &c->u, 0,
                                       c->u.frames * VX_KOKORO_FRAME, c->samples),
                      VX_OK);
-    vx_release(&rig->ctx, mark);
+    vx_release(&k->base.ctx, mark);
 }
 
 static bool tie(float duration)
@@ -218,11 +218,11 @@ static void check_audio(const utterance *c, const capture *made, const bars *bar
 }
 
 /* conv_post of case 0, given the reference's curves and a made-up source spectrum. */
-static void check_generator(kokoro_rig *rig, utterance *c, const bars *bar)
+static void check_generator(kokoro_rig *k, utterance *c, const bars *bar)
 {
     capture made = {.made_spectrum = true, .pitch = c->pitch, .energy = c->energy};
-    rig->ctx.tap_arg = &made;
-    run_case(rig, c);
+    k->base.ctx.tap_arg = &made;
+    run_case(k, c);
     int64_t rows = 120 * c->u.frames + 1, kept = (rows + POST_STEP - 1) / POST_STEP;
     float *theirs = vx_heap_alloc((size_t)(kept * 22) * sizeof *theirs);
     assert_int_equal(kokoro_rig_floats(fixture, "conv_post", theirs, kept * 22), kept * 22);
@@ -239,22 +239,22 @@ static void check_generator(kokoro_rig *rig, utterance *c, const bars *bar)
 static void check(vx_dtype precision, const bars *bar)
 {
     static utterance c;
-    kokoro_rig rig;
+    kokoro_rig k;
     char path[512];
     kokoro_rig_weights(path);
     vx_kokoro_params params = {
         .config = vx_kokoro_config_default(), .precision = precision, .frames_max = FRAMES};
-    if (kokoro_rig_open(&rig, "cpu", 0, path, &params) != VX_OK) fail_msg("%s", rig.err.message);
-    rig.ctx.tap = see;
+    if (kokoro_rig_open(&k, "cpu", 0, path, &params) != VX_OK) fail_msg("%s", k.base.err.message);
+    k.base.ctx.tap = see;
     int64_t symbols = 0, equal = 0;
     for (int i = 0; i < CASES; i++) {
-        read_case(&rig, i, &c);
+        read_case(&k, i, &c);
         capture made = {0};
-        rig.ctx.tap_arg = &made;
-        run_case(&rig, &c);
-        for (int64_t k = 0; k < c.u.tokens; k++) {
-            assert_in_range(c.spans[k] - c.wanted[k] + 1, 0, 2);
-            equal += c.spans[k] == c.wanted[k] || tie(c.raw[k]);
+        k.base.ctx.tap_arg = &made;
+        run_case(&k, &c);
+        for (int64_t j = 0; j < c.u.tokens; j++) {
+            assert_in_range(c.spans[j] - c.wanted[j] + 1, 0, 2);
+            equal += c.spans[j] == c.wanted[j] || tie(c.raw[j]);
         }
         symbols += c.u.tokens;
         double pitch = largest_difference(made.pitch_made.data, c.pitch, 2 * c.u.frames);
@@ -266,13 +266,13 @@ static void check(vx_dtype precision, const bars *bar)
         assert_true(energy <= bar->energy);
         if (i == 0) {
             check_audio(&c, &made, bar);
-            check_generator(&rig, &c, bar);
+            check_generator(&k, &c, bar);
         }
         capture_free(&made);
     }
     printf("  durations equal: %lld of %lld\n", (long long)equal, (long long)symbols);
     assert_true((double)equal >= bar->duration_share * (double)symbols);
-    kokoro_rig_close(&rig);
+    kokoro_rig_close(&k);
 }
 
 static void published_weights_in_f32(void **state)

@@ -371,9 +371,9 @@ typedef struct lstm_case {
 } lstm_case;
 
 /* Weights of torch's initial scale, so that the state neither dies nor saturates. In f32 the errors
- * of the gates are a few units of 1, damped by the forget gates. In bf16 the state is rounded before
- * each step, and where backend and reference fall on two sides of a rounding limit they differ by
- * one unit (2^-8) of a value below 1 until that has faded. */
+ * of the gates are a few units of 1, damped by the forget gates. In bf16 the state is rounded
+ * before each step, and where backend and reference fall on two sides of a rounding limit they
+ * differ by one unit (2^-8) of a value below 1 until that has faded. */
 static vx_status lstm_body(co *c, const void *variant)
 {
     const lstm_case *v = variant;

@@ -4,8 +4,8 @@
  *     values   [head][64 channels]      panels of all keys (up to whole blocks) and 64 columns
  *
  * A unit of work is one head and one tile of queries: scores of all the keys they see, softmax, the
- * product with the values by groups of keys. So the bounded set of products (D, and 256 and 64 keys)
- * serves every length, and of the score matrix only a tile's rows exist. */
+ * product with the values by groups of keys. So the bounded set of products (D, and 256 and 64
+ * keys) serves every length, and of the score matrix only a tile's rows exist. */
 #include "backend/cpu/attention.h"
 
 #include <stdatomic.h>

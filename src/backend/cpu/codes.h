@@ -1,16 +1,17 @@
-/* Quantised weights of linear layers: codes stay packed, a worker turns one panel into an open panel
- * of products just before it uses it.
+/* Quantised weights of linear layers: codes stay packed, a worker turns one panel into an open
+ * panel of products just before it uses it.
  *
- * A panel (VX_PANEL columns, K rows; columns and rows that the weight lacks stand for 0) is stored in
- * the order in which its bf16 form is written, pairs of rows side by side:
+ * A panel (VX_PANEL columns, K rows; columns and rows that the weight lacks stand for 0) is stored
+ * in the order in which its bf16 form is written, pairs of rows side by side:
  *
- *     4 bits   [K/2] groups of 16 words; in word l, the nibble at bit 4j is column 8j + l/2, row l%2
+ *     4 bits   [K/2] groups of 16 words; in word l, the nibble at bit 4j is column 8j + l/2,
+ *              row l%2
  *     8 bits   [K/2][64 columns][2 rows]
- *     scales   [K/block][64]: nf4 one byte (double quantisation) per 64 rows, q8_0 and q4_0 an f16
- *              per 32 rows; int8 [64] f32
+ *     scales   [K/block][64]: nf4 one byte (double quantisation) per 64 rows, q8_0 and q4_0 an
+ *              f16 per 32 rows; int8 [64] f32
  *
- * and for nf4, after the last panel, what the scales' bytes stand for: an f32 per 256 blocks counted
- * along rows of the source, then the offset (tensor/quant.h). */
+ * and for nf4, after the last panel, what the scales' bytes stand for: an f32 per 256 blocks
+ * counted along rows of the source, then the offset (tensor/quant.h). */
 #ifndef VX_BACKEND_CPU_CODES_H
 #define VX_BACKEND_CPU_CODES_H
 

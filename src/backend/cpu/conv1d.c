@@ -1,5 +1,5 @@
-/* Convolutions along time. The halo of x stands for the padding, so a window is always whole and the
- * products know nothing of borders. */
+/* Convolutions along time. The halo of x stands for the padding, so a window is always whole and
+ * the products know nothing of borders. */
 #include <math.h>
 
 #include "backend/cpu/product.h"
@@ -7,8 +7,8 @@
 
 /* ---- bytes --------------------------------------------------------------------------------- */
 
-/* Where a weight's products are of bytes, x is measured first: y = scale_x scale_w (sum of q w - zero
- * sum of w) + bias, the sums of w coming with the weights. */
+/* Where a weight's products are of bytes, x is measured first: y = scale_x scale_w (sum of q w -
+ * zero sum of w) + bias, the sums of w coming with the weights. */
 
 static size_t align(size_t bytes)
 {
@@ -121,9 +121,9 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
 /* ---- conv_transpose1d ---------------------------------------------------------------------- */
 
 /* With k = 2s taps, output row q*s + phase - pad is x[q-1] w[phase + s] + x[q] w[phase]: a two-tap
- * convolution whose row q (0..L) holds s output rows side by side, that is, lies at output row q*s -
- * pad as one row of s*out channels. The first pad rows of row 0 and all but the first pad of row L
- * fall outside. */
+ * convolution whose row q (0..L) holds s output rows side by side, that is, lies at output row q*s
+ * - pad as one row of s*out channels. The first pad rows of row 0 and all but the first pad of row
+ * L fall outside. */
 static size_t bias_bytes(const vx_conv_transpose1d_args *a)
 {
     return align((size_t)(a->w->stride[2] * a->w->out) * sizeof(float));

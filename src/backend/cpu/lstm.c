@@ -1,5 +1,5 @@
-/* Bidirectional LSTM: the input's part of all gates as one linear layer of both directions, then the
- * steps, each direction on one worker with its recurrent weights in that core's L2 cache. */
+/* Bidirectional LSTM: the input's part of all gates as one linear layer of both directions, then
+ * the steps, each direction on one worker with its recurrent weights in that core's L2 cache. */
 #include "backend/cpu/lstm.h"
 
 static const vx_lstm_gates_fn gates_f32[VX_CPU_LEVELS] = VX_SIMD_TABLE(vx_lstm_gates);

@@ -1,5 +1,5 @@
-/* LSTM steps. The recurrent weights of a direction lie as its kernel streams them from the L2 cache,
- * once per step: gates (4H, torch's order i, f, g, o) in blocks of 128,
+/* LSTM steps. The recurrent weights of a direction lie as its kernel streams them from the L2
+ * cache, once per step: gates (4H, torch's order i, f, g, o) in blocks of 128,
  *     f32    [block][h][128]
  *     bf16   [block][pair of h][128][2]
  * with zeroes where 4H or H do not fill the last block or pair. */

@@ -1,9 +1,10 @@
-/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6; its C API).
+/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6; its C
+ * API).
  *
- * The unit is a *product*: out[T, cols] (f32, dense) = sum over taps j of x[r*stride + j*dilation] W_j
- * for rows r of a tile, T one of four sizes. One tap at stride 1 is a matrix product, everything
- * else a "valid" convolution along time: the caller has the halo in the buffer, so there is no
- * padding inside. Any number of rows is cut into tiles of these sizes, so a bounded set of
+ * The unit is a *product*: out[T, cols] (f32, dense) = sum over taps j of x[r*stride + j*dilation]
+ * W_j for rows r of a tile, T one of four sizes. One tap at stride 1 is a matrix product,
+ * everything else a "valid" convolution along time: the caller has the halo in the buffer, so there
+ * is no padding inside. Any number of rows is cut into tiles of these sizes, so a bounded set of
  * primitives serves every length; tiles this small reach the processor's peak (measured on Zen 4:
  * 64 x 64 tiles 0.95 and more of the 1280 x 3072 x 3072 matmul, in bf16, f32 and u8).
  *
@@ -32,14 +33,14 @@ typedef struct vx_product_shape {
     int cols;         /* 1..VX_PANEL */
     int64_t in;       /* channels */
     int64_t taps, stride, dilation;
-    /* The panel's layout is not oneDNN's choice but one that our kernels write: a panel that changes
-     * with each run. One tap only; see vx_panel_at. */
+    /* The panel's layout is not oneDNN's choice but one that our kernels write: a panel that
+     * changes with each run. One tap only; see vx_panel_at. */
     bool open;
 } vx_product_shape;
 
 /* Where weight (k, column) of an open panel lies, in elements: bf16 [in/2][VX_PANEL][2], f32
- * [in][ld]. Rows up to a multiple of VX_PANEL_ROWS are there and must be zero beyond `in`. Any run of
- * rows that starts and ends on such a multiple is itself a panel. */
+ * [in][ld]. Rows up to a multiple of VX_PANEL_ROWS are there and must be zero beyond `in`. Any run
+ * of rows that starts and ends on such a multiple is itself a panel. */
 enum { VX_PANEL_ROWS = 32 };
 static inline int64_t vx_panel_at(vx_dtype compute, int64_t ld, int64_t k, int64_t column)
 {

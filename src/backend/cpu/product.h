@@ -1,11 +1,14 @@
-/* Weights in panels, and the one loop that runs linear layers and convolutions along time over them.
+/* Weights in panels, and the one loop that runs linear layers and convolutions along time over
+ * them.
  *
  *     weight data   | panel 0 | panel 1 | … | last panel |    VX_PANEL output columns each
  *
- * The rows of an op are cut into tiles of 64, then 16, 4 and 1; the columns into groups of panels. A
- * unit of work is one tile of rows and one group of columns: the worker converts the rows' window to
- * the compute type if it has another, runs one product per panel into a private f32 tile that stays
- * in its L1 cache, and finishes it into the output. */
+ * The rows of an op are cut into tiles of 64, then 16, 4 and 1; the columns into groups of panels.
+ * A unit of work is one tile of rows and one group of columns: the worker converts the rows' window
+ * to the compute type if it has another, runs one product per panel into a private f32 tile that
+ * stays in its L1 cache, and finishes it into the output. Weights kept as codes (codes.h) go the
+ * other way round: a unit is one panel and up to 1,024 rows, so that decoding the panel is paid by
+ * many tiles. */
 #ifndef VX_BACKEND_CPU_PRODUCT_H
 #define VX_BACKEND_CPU_PRODUCT_H
 
@@ -33,7 +36,8 @@ typedef struct vx_cpu_layout {
 
 void vx_cpu_layouts_free(vx_cpu *cpu);
 
-/* Cuts rows into tiles, largest first: tiles of size i are first[i] .. first[i+1]. Returns how many. */
+/* Cuts rows into tiles, largest first: tiles of size i are first[i] .. first[i+1]. Returns how
+ * many. */
 int64_t vx_cpu_cut(int64_t rows, int64_t first[VX_TILE_SIZES + 1]);
 /* The size of a tile, and its first row. */
 int vx_cpu_tile(const int64_t first[VX_TILE_SIZES + 1], int64_t tile, int64_t *row);
@@ -53,8 +57,8 @@ typedef struct vx_cpu_job {
     int64_t head, tail;
 } vx_cpu_job;
 
-/* Scratch for a job of these rows, all workers together; more rows never need less. Only the layout,
- * x and rows of the job are read. */
+/* Scratch for a job of these rows, all workers together; more rows never need less. Only the
+ * layout, x and rows of the job are read. */
 size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_job *job);
 vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch);
 

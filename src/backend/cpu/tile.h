@@ -5,8 +5,9 @@
 
 #include "backend/cpu/simd.h"
 
-/* out = residual + gate * act(scale * product + bias) for a whole op; vectors by column, NULL leaves
- * a term out. residual and out are f32 or bf16, addressed from row 0 and column 0 of the op. */
+/* out = residual + gate * act(scale * product + bias) for a whole op; vectors by column, NULL
+ * leaves a term out. residual and out are f32 or bf16, addressed from row 0 and column 0 of the op.
+ */
 typedef struct vx_epilogue {
     const float *scale, *bias, *gate;
     vx_act act;

@@ -1,5 +1,5 @@
-/* Planning and packing weights: linear layers and filters in panels, LSTMs as a linear layer of both
- * directions' input weights followed by the recurrent weights (lstm.h). */
+/* Planning and packing weights: linear layers and filters in panels, LSTMs as a linear layer of
+ * both directions' input weights followed by the recurrent weights (lstm.h). */
 #include "backend/cpu/codes.h"
 #include "backend/cpu/lstm.h"
 #include "backend/cpu/plane.h"
@@ -148,8 +148,8 @@ static void round_floats(vx_dtype store, float *row, int64_t count)
                                   : vx_f16_to_f32(vx_f32_to_f16(row[i]));
 }
 
-/* Where packing stands: plain columns [gathered][in*taps] on their way into panels, floats or, where
- * products are of bytes, codes. */
+/* Where packing stands: plain columns [gathered][in*taps] on their way into panels, floats or,
+ * where products are of bytes, codes. */
 typedef struct packing {
     vx_weight *w;
     const vx_cpu_layout *l;

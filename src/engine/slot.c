@@ -34,6 +34,9 @@ typedef struct slot {
     json_t *timings;
     int width, height, fps;
     int64_t frames;
+    vx_picture frame; /* what is shown */
+    vx_score score;   /* valid when verified */
+    bool verified;
 } slot;
 
 const char *vx_slot_outcome(vx_status status)
@@ -61,6 +64,10 @@ const char *vx_slot_outcome(vx_status status)
 vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
 {
     *wants = VX_WANT_SPEECH;
+    if (recipe->visual.prompt != NULL && recipe->verify.enabled &&
+        pack->components[VX_COMPONENT_CLIP_B].present &&
+        pack->components[VX_COMPONENT_CLIP_L].present)
+        *wants |= VX_WANT_VERIFY;
     if (recipe->visual.image == NULL)
         return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
     return VX_OK;
@@ -224,17 +231,42 @@ static vx_status write_film(slot *s, const vx_picture *frame)
 static vx_status film(slot *s)
 {
     const vx_recipe_output *output = &s->recipe->output;
-    vx_picture frame = {0};
     begin(s, "video");
     s->width = (int)(output->width > 0 ? output->width : s->pack->width);
     s->height = (int)(output->height > 0 ? output->height : s->pack->height);
     s->fps = (int)(output->fps > 0 ? output->fps : s->pack->fps);
     s->frames = frames_for(s->spoken.count, s->fps);
-    vx_status status = still_frame(s, &frame);
-    if (status == VX_OK) status = write_film(s, &frame);
-    vx_image_free(&frame);
-    if (status == VX_OK) end(s);
-    return status;
+    VX_TRY(still_frame(s, &s->frame));
+    VX_TRY(write_film(s, &s->frame));
+    end(s);
+    return VX_OK;
+}
+
+static double setting(double recipe, double pack)
+{
+    return recipe >= 0 ? recipe : pack;
+}
+
+/* All five key frames are the same picture while it stands still, so it is looked at once. */
+static vx_status verify(slot *s)
+{
+    const vx_recipe_verify *v = &s->recipe->verify;
+    vx_thresholds thresholds = {setting(v->threshold_b, s->pack->threshold_b),
+                                setting(v->threshold_l, s->pack->threshold_l),
+                                setting(v->outlier, s->pack->outlier)};
+    vx_ctx ctx = vx_engine_ctx(s->engine, VX_LANE_PICTURE, s->request->cancel, s->err);
+    begin(s, "verify");
+    VX_TRY(vx_verifier_show(s->request->verifier, &ctx, &s->frame, 1));
+    VX_TRY(vx_verifier_score(s->request->verifier, &ctx, s->recipe->visual.prompt, &thresholds,
+                             &s->score));
+    s->verified = true;
+    end(s);
+    if (s->score.pass) return VX_OK;
+    return vx_fail(s->err, VX_ERR_VERIFY, "verify_failed",
+                   "the picture does not show what the prompt says: B %.3f of %.3f, L %.3f of "
+                   "%.3f; the film is "
+                   "there, change the prompt or the image",
+                   s->score.b, thresholds.b, s->score.l, thresholds.l);
 }
 
 /* ---- report --------------------------------------------------------------------------------- */
@@ -261,6 +293,14 @@ static json_t *output_json(const slot *s)
                      "sha256", hex);
 }
 
+/* null when verification was skipped: no prompt, no CLIPs in the pack, or not wanted. */
+static json_t *verify_json(const slot *s)
+{
+    if (!s->verified) return json_null();
+    return json_pack("{s:f, s:f, s:f, s:b, s:b}", "b", s->score.b, "l", s->score.l, "ensemble",
+                     s->score.ensemble, "pass", s->score.pass, "outlier", s->score.outlier);
+}
+
 static json_t *make_report(slot *s, vx_status status)
 {
     const vx_recipe *r = s->recipe;
@@ -283,7 +323,7 @@ static json_t *make_report(slot *s, vx_status status)
     json_object_set_new(report, "video",
                         json_pack("{s:I, s:i, s:s}", "frames", (json_int_t)s->frames, "fps", s->fps,
                                   "driven_by", "still"));
-    json_object_set_new(report, "verify", json_null());
+    json_object_set_new(report, "verify", verify_json(s));
     json_object_set_new(report, "output", output_json(s));
     return report;
 }
@@ -306,8 +346,10 @@ vx_status vx_slot_run(vx_engine *engine, vx_speaker *speaker, const vx_slot_requ
         s.timings = vx_spoken_timings(&s.spoken);
         status = film(&s);
     }
+    if (status == VX_OK && request->verifier != NULL) status = verify(&s);
     vx_log_scope(NULL, NULL);
     *report = make_report(&s, status);
     json_decref(s.timings);
+    vx_image_free(&s.frame);
     return status;
 }

@@ -1,6 +1,6 @@
 /* A slot: from a recipe to a file with sound and picture, and the report about it.
  *
- *     recipe -> speech (Kokoro) -> picture -> file (H.264, AAC) -> report
+ *     recipe -> speech (Kokoro) -> picture -> file (H.264, AAC) -> verification (CLIP) -> report
  *
  * A stage whose model the pack lacks is absent, and a recipe that asks for it is refused by name. Without an
  * animation model the recipe's image stands still. */
@@ -11,12 +11,14 @@
 
 #include "engine/recipe.h"
 #include "engine/speak.h"
+#include "engine/verify.h"
 
 typedef struct vx_slot_request {
     const vx_recipe *recipe;
-    const char *path;    /* of the film */
-    int64_t deadline_ms; /* from now; 0: the recipe's, which may be none */
-    vx_cancel *cancel;   /* may be NULL */
+    const char *path;      /* of the film */
+    int64_t deadline_ms;   /* from now; 0: the recipe's, which may be none */
+    vx_verifier *verifier; /* NULL when the pack has no CLIPs or the recipe is not to be verified */
+    vx_cancel *cancel;     /* may be NULL */
     /* Called between steps with the stage's name and the share of it that is done; may be NULL. */
     void (*progress)(void *arg, const char *stage, double share);
     void *progress_arg;
@@ -29,7 +31,8 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
 /* The longest slot that the recipe allows, in seconds. */
 double vx_slot_seconds(const vx_recipe *recipe, const vx_pack *pack);
 
-/* Makes the slot. *report (docs/CONTRACTS.md, "report of a slot") is the caller's to decref and is set after
+/* Makes the slot. A recipe with a prompt is verified against it: when it fails, the film is there, the report
+ * says so and the status is VX_ERR_VERIFY. *report (docs/CONTRACTS.md, "report of a slot") is the caller's to decref and is set after
  * failures too, with the outcome; NULL only when out of memory. Nothing is left on disk after a failure. */
 vx_status vx_slot_run(vx_engine *engine, vx_speaker *speaker, const vx_slot_request *request,
                       json_t **report, vx_error *err);

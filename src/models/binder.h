@@ -9,8 +9,8 @@
 #include "backend/backend.h"
 #include "formats/source.h"
 
-/* Rows pass through this many floats (16 MB) on their way from file to device. */
-enum { VX_STAGING_FLOATS = 4 << 20 };
+/* Rows pass through this many floats (4 MB) on their way from file to device. */
+enum { VX_STAGING_FLOATS = 1 << 20 };
 
 typedef struct vx_binder {
     vx_backend *backend;

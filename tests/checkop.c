@@ -34,6 +34,9 @@ static const co_op *const ops[] = {
     &co_conv_transpose1d_op,
     &co_attention_op,
     &co_lstm_op,
+    &co_conv_op,
+    &co_group_norm_op,
+    &co_qk_norm_op,
 };
 
 /* From this size on memory comes in huge pages, as the engine's does: benches need it. */

@@ -71,6 +71,10 @@ static inline void vx_cpu_zero_halo(const vx_tensor *t)
 VX_OPS(VX_CPU_KERNEL)
 #undef VX_CPU_KERNEL
 
+/* Values on their way into a packed weight pass through their stored type (f32, bf16, f16), so that
+ * every backend computes with the same weights. */
+void vx_cpu_round_floats(vx_dtype store, float *row, int64_t count);
+
 vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
 vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err);

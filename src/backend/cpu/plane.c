@@ -219,6 +219,8 @@ vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *
         count = count < room ? count : room;
         status = fetch(arg, first, count, staging, err);
         memcpy(rows + have * row_floats, staging, (size_t)(count * row_floats) * sizeof *rows);
+        if (status == VX_OK)
+            vx_cpu_round_floats(w->store, rows + have * row_floats, count * row_floats);
         have += count;
         first += count;
         if (status == VX_OK && (have == VX_PANEL || first == w->out)) {

@@ -140,8 +140,7 @@ vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err)
 
 /* ---- packing ------------------------------------------------------------------------------- */
 
-/* Values pass through the stored type, so that every backend computes with the same weights. */
-static void round_floats(vx_dtype store, float *row, int64_t count)
+void vx_cpu_round_floats(vx_dtype store, float *row, int64_t count)
 {
     for (int64_t i = 0; i < count && store != VX_F32; i++)
         row[i] = store == VX_BF16 ? vx_bf16_to_f32(vx_f32_to_bf16(row[i]))
@@ -232,7 +231,7 @@ static vx_status add_row(void *arg, int64_t index, float *row)
     if (p->w->store == VX_INT8_ROW)
         round_int8(p, index, row);
     else
-        round_floats(p->w->store, row, p->row_floats);
+        vx_cpu_round_floats(p->w->store, row, p->row_floats);
     switch (p->w->kind) {
     case VX_WEIGHT_LINEAR:
     case VX_WEIGHT_CONV:

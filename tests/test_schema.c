@@ -1,10 +1,12 @@
 /* Recipes and the schema: what is right is read, what is wrong is refused with its line. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -433,6 +435,25 @@ static void files_are_read_or_refused(void **state)
     assert_string_equal(err.code, "bad_recipe");
 }
 
+static void the_examples_are_recipes(void **state)
+{
+    (void)state;
+    glob_t found;
+    assert_int_equal(glob(VX_SOURCE_DIR "/examples/*.yaml", 0, NULL, &found), 0);
+    (void)glob(VX_SOURCE_DIR "/examples/*.json", GLOB_APPEND, NULL, &found);
+    assert_true(found.gl_pathc >= 2);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        vx_recipe recipe;
+        vx_error err = {0};
+        vx_status status = vx_recipe_read(&recipe, found.gl_pathv[i], &err);
+        if (status != VX_OK) print_error("%s:%d: %s\n", err.file, err.line, err.message);
+        assert_int_equal(status, VX_OK);
+        if (recipe.visual.image != NULL) assert_int_equal(access(recipe.visual.image, R_OK), 0);
+        vx_recipe_close(&recipe);
+    }
+    globfree(&found);
+}
+
 static void there_were_many(void **state)
 {
     (void)state;
@@ -454,6 +475,7 @@ int main(void)
         cmocka_unit_test(broken_yaml_is_refused),
         cmocka_unit_test(bombs_end_quickly),
         cmocka_unit_test(files_are_read_or_refused),
+        cmocka_unit_test(the_examples_are_recipes),
         cmocka_unit_test(there_were_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

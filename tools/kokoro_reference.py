@@ -1,5 +1,5 @@
-"""Kokoro as its authors wrote it, for parity: the modules of the PyPI package `kokoro`, with weights
-from the int8 ONNX file (dequantised) or random ones at a tiny size, and every stage by name.
+"""Kokoro as its authors wrote it, for parity: the modules of the PyPI package `kokoro`, with
+weights from the int8 ONNX file (dequantised) or random ones at a tiny size, every stage by name.
 
 Stage names are those that the C code shows to its tap (vx_tap); sequences are [length, channels].
 """
@@ -115,7 +115,7 @@ PUBLISHED = json.loads((ROOT / "packs/speech/config.json").read_text())
 
 
 def small_decoder(config):
-    """The official decoder with widths that follow hidden_dim (they are constants in its source)."""
+    """The official decoder; its widths, constants in its source, follow hidden_dim."""
     hidden, style = config["hidden_dim"], config["style_dim"]
     wide, residual = 2 * hidden, hidden // 8
     decoder = Decoder(dim_in=hidden, style_dim=style, dim_out=config["n_mels"],
@@ -202,7 +202,7 @@ def front(parts, ids, style, half, speed=1.0):
 
 @torch.no_grad()
 def decode(parts, ids, style, half, features, spans, curves=None, spectrum=None):
-    """curves: (F0, N) to use instead of the predicted; spectrum [120T+1, 22] instead of the source's."""
+    """curves (F0, N) and spectrum [120T+1, 22] take the place of the network's own."""
     taps = {}
     ids = torch.tensor([ids])
     n = torch.tensor([ids.shape[1]])

@@ -87,7 +87,8 @@ static void check(const char *backend, const char *file, vx_dtype precision, dou
     vx_source *weights, *values;
     rig_open(&r, backend, 2);
     rig_must(&r, vx_source_open(&weights, file, &r.err), file);
-    rig_must(&r, vx_source_open(&values, DATA "small_values.safetensors", &r.err), "small_values.safetensors");
+    rig_must(&r, vx_source_open(&values, DATA "small_values.safetensors", &r.err),
+             "small_values.safetensors");
     rig_must(&r,
              vx_clip_open(&clip, &config, precision, r.backend->native,
                           VX_CLIP_IMAGE | VX_CLIP_TEXT | VX_CLIP_TEXT_PROJECTION, &r.err),
@@ -165,7 +166,7 @@ static void tokens_after_eos_do_not_count(void **state)
              "clip");
     rig_plan(&r, bind, plan_run, clip);
     rig_must(&r, rig_load(&r, bind, clip, &weights, 1), "load");
-    int32_t a[] = {58, 3, 4, 59, 59, 59}, b[] = {58, 3, 4, 59, 7, 9};
+    int32_t a[] = {513, 3, 4, 514, 514, 514}, b[] = {513, 3, 4, 514, 7, 9};
     float one[EMBED], two[EMBED];
     rig_must(&r, vx_clip_text(clip, &r.ctx, a, 6, NULL, one), "text");
     rig_must(&r, vx_clip_text(clip, &r.ctx, b, 6, NULL, two), "text");

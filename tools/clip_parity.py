@@ -30,8 +30,8 @@ L14 = dict(
     projection_dim=768)
 SMALL = dict(
     text_config=dict(hidden_size=24, intermediate_size=72, num_hidden_layers=2, num_attention_heads=3,
-                     vocab_size=60, max_position_embeddings=12, eos_token_id=59, bos_token_id=58,
-                     pad_token_id=59),
+                     vocab_size=515, max_position_embeddings=12, eos_token_id=514, bos_token_id=513,
+                     pad_token_id=514),
     vision_config=dict(hidden_size=32, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
                        patch_size=8, image_size=24),
     projection_dim=20)
@@ -131,6 +131,38 @@ def check_open_clip(state, config, pixels, ids, taps):
     return np.abs(image - taps["image_embed"]).max(), np.abs(words - taps["text_embed"]).max()
 
 
+# One merge, "ab" at the end of a word: 256 bytes, the same at the end of a word, the merge, start, end.
+PROMPTS = ["ab", "zz", "a b c", "abcdefghijk"]
+
+
+def prompt_ids(prompt):
+    order = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
+    ids = [513]
+    for word in prompt.split():
+        symbols = [order.index(b) for b in word.encode()]
+        symbols[-1] += 256
+        if word.endswith("ab"):
+            symbols[-2:] = [512]
+        ids += symbols
+    return ids[:11] + [514]
+
+
+def scores(model, picture, size):
+    """CLIPScore of a picture under each prompt, preprocessed by Pillow."""
+    from PIL import Image
+
+    image = Image.open(picture).convert("RGB")
+    short = min(image.size)
+    image = image.resize([int(size * side / short) for side in image.size], Image.Resampling.BICUBIC)
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    values = np.asarray(image.crop((left, top, left + size, top + size)), dtype=np.float32) / 255
+    mean = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
+    std = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+    pixels = torch.from_numpy(((values - mean) / std).transpose(2, 0, 1)[None].copy())
+    return [2.5 * max(float((taps["image_embed"] * taps["text_embed"]).sum()), 0)
+            for taps in (run(model, pixels, torch.tensor([prompt_ids(p)])) for p in PROMPTS)]
+
+
 def inputs(config, images, seed):
     rng = np.random.default_rng(seed)
     size = config["vision_config"]["image_size"]
@@ -151,6 +183,9 @@ def fixtures(out):
     save_file(state, out / "small_hf.safetensors")
     save_file(to_openai(state, SMALL), out / "small_openai.safetensors")
     (out / "small.json").write_text(json.dumps(SMALL, indent=1) + "\n")
+    picture = pathlib.Path(__file__).parent.parent / "examples" / "presenter.png"
+    found = scores(model, picture, SMALL["vision_config"]["image_size"])
+    (out / "scores.json").write_text(json.dumps(dict(zip(PROMPTS, found)), indent=1) + "\n")
     values = {"pixels": pixels, "ids": ids, **taps}
     save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in values.items()},
               out / "small_values.safetensors")

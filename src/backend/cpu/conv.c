@@ -58,10 +58,36 @@ static size_t slice_bytes(const vx_cpu_plane *l)
     return (GROUP + 1) * TILE_FLOATS * sizeof(float) + gather_bytes(l) + scratchpad_bytes(l);
 }
 
+/* A 1 × 1 filter is a linear layer over pixels. */
+static vx_cpu_job pixels_job(const vx_conv_args *a)
+{
+    vx_cpu_job job = {.layout = a->w->layout,
+                      .weights = a->w->data,
+                      .x = a->x->data,
+                      .x_dtype = a->x->dtype,
+                      .x_ld = a->x->ld,
+                      .rows = vx_rows(a->out),
+                      .tail = a->w->out};
+    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
+                                 .act = a->act,
+                                 .out = a->out->data,
+                                 .out_dtype = a->out->dtype,
+                                 .out_ld = a->out->ld};
+    if (a->residual != NULL) {
+        job.epilogue.residual = a->residual->data;
+        job.epilogue.residual_dtype = a->residual->dtype;
+        job.epilogue.residual_ld = a->residual->ld;
+    }
+    return job;
+}
+
 size_t vx_cpu_conv_scratch(vx_backend *backend, const vx_conv_args *a)
 {
     const vx_cpu *cpu = vx_cpu_of(backend);
-    if (!vx_cpu_is_plane(a->w)) return vx_cpu_job_scratch(cpu, a->w->layout);
+    if (!vx_cpu_is_plane(a->w)) {
+        vx_cpu_job job = pixels_job(a);
+        return vx_cpu_job_scratch(cpu, &job);
+    }
     return slice_bytes(a->w->layout) * (size_t)cpu->backend.workers;
 }
 
@@ -199,34 +225,12 @@ static void unit(void *arg, int64_t number, int worker)
     }
 }
 
-/* A 1 × 1 filter is a linear layer over pixels. */
-static vx_status run_pixels(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
-{
-    vx_cpu_job job = {.layout = a->w->layout,
-                      .weights = a->w->data,
-                      .x = a->x->data,
-                      .x_dtype = a->x->dtype,
-                      .x_ld = a->x->ld,
-                      .rows = vx_rows(a->out),
-                      .tail = a->w->out};
-    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
-                                 .act = a->act,
-                                 .out = a->out->data,
-                                 .out_dtype = a->out->dtype,
-                                 .out_ld = a->out->ld};
-    if (a->residual != NULL) {
-        job.epilogue.residual = a->residual->data;
-        job.epilogue.residual_dtype = a->residual->dtype;
-        job.epilogue.residual_ld = a->residual->ld;
-    }
-    return vx_cpu_job_run(ctx, &job, scratch);
-}
-
 vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
 {
     if (!vx_cpu_is_plane(a->w)) {
         assert(a->w->kernel[2] == 1 && a->w->stride[2] == 1);
-        return run_pixels(ctx, a, scratch);
+        vx_cpu_job job = pixels_job(a);
+        return vx_cpu_job_run(ctx, &job, scratch);
     }
     const vx_cpu_plane *l = a->w->layout;
     int rank = a->x->rank;

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
 """Makes tests/data/tokenizer: texts and the ids that Hugging Face and sentencepiece give them.
 
-clip.json            the published CLIP vocabulary (data/clip), Hugging Face's fast tokenizer
-clip_small.*         a few hundred merges: merges.txt, and a tokenizer.json with ids in another order
-t5.model, t5.json    a unigram model trained here with nmt_nfkc, as sentencepiece writes it and as
-                     Hugging Face's tokenizer.json; t5_ids.json has both libraries' ids
+clip_ids.json              the published CLIP vocabulary (data/clip), Hugging Face's tokenizer
+clip_small.merges.txt      a few hundred merges, with clip_small_ids.json
+clip_small.tokenizer.json  the same under ids in another order, with clip_small_json_ids.json
+t5.model                   a unigram model trained here with nmt_nfkc; t5_ids.json has the ids of
+                           sentencepiece and of Hugging Face
+t5_small.*                 one with few rules and symbols of the user's own, also as tokenizer.json
 
-Each *_ids.json is a list of [text, [ids]], without padding and truncation.
+Rows are [text, [ids]] or [text, [ids], [ids]], without padding and truncation.
 Needs transformers, tokenizers, sentencepiece. Usage: tools/make_tokenizer_fixtures.py [folder]
 """
 import gzip
+import io
 import json
 import os
 import random
 import sys
 import unicodedata
 
-from tokenizers import AddedToken
 from transformers import CLIPTokenizer
 
 folder = sys.argv[1] if len(sys.argv) > 1 else "tests/data/tokenizer"
@@ -109,7 +111,7 @@ def clip():
     write("clip_small_ids.json", [[text, tokenizer(text)["input_ids"]] for text in small])
 
     # The same merges under ids in another order, so that the file's own ids must be used.
-    tokens = [*tokenizer.get_vocab()]
+    tokens = sorted(tokenizer.get_vocab())
     random.Random(3).shuffle(tokens)
     shuffled = CLIPTokenizer(vocab={token: i for i, token in enumerate(tokens)}, merges=few)
     path = os.path.join(folder, "clip_small.tokenizer.json")
@@ -117,4 +119,64 @@ def clip():
     write("clip_small_json_ids.json", [[text, shuffled(text)["input_ids"]] for text in small])
 
 
-clip()
+
+# ---- T5 ------------------------------------------------------------------------------------------
+
+
+def train(name, vocabulary, **options):
+    import sentencepiece
+
+    # Random characters stay out, so that the test's texts hold many that are unknown.
+    known = set("".join(SCRIPTS[:24])) | set(map(chr, range(0x20, 0x7F)))
+    corpus = [text for text in texts(3000, 4) if set(text) <= known]
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(corpus), model_writer=out, model_type="unigram", vocab_size=vocabulary,
+        character_coverage=0.98, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False,
+        num_threads=1, minloglevel=2, **options,
+    )  # fmt: skip
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(out.getvalue())
+    return sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
+
+
+def pieces(processor):
+    return [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
+
+
+def t5():
+    from sentencepiece import sentencepiece_model_pb2
+    from transformers import T5Tokenizer
+
+    processor = train("t5.model", 1500, normalization_rule_name="nmt_nfkc")
+    proto = sentencepiece_model_pb2.ModelProto.FromString(processor.serialized_model_proto())
+    hugging_face = T5Tokenizer(
+        vocab=pieces(processor), extra_ids=0, additional_special_tokens=[], _spm_precompiled_charsmap=proto.normalizer_spec.precompiled_charsmap
+    )
+    rows = []
+    for text in texts(1000, 5):
+        rows.append([text, processor.encode(text) + [1], hugging_face(text)["input_ids"]])
+    write("t5_ids.json", rows)
+
+    # A small table of rules keeps the tokenizer.json small.
+    rules = os.path.join(folder, "rules.tsv")
+    with open(rules, "w", encoding="utf-8") as out:
+        for source, target in (("A", "a"), ("B", "b"), ("ß", "ss"), ("ﬁ", "fi"), ("\t", " "), ("\n", " "), ("\u3000", " "), ("\u00ad", ""), ("!!", "!"), ("!!!", "?")):
+            out.write(" ".join(f"{ord(c):X}" for c in source) + "\t" + " ".join(f"{ord(c):X}" for c in target) + "\n")
+    processor = train("t5_small.model", 1000, normalization_rule_tsv=rules, user_defined_symbols=["<new>", "fox"])
+    os.remove(rules)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(processor.serialized_model_proto())
+    small = [text for text in texts(150, 6)] + ["a <new> <new>fox foxes!!!! !!", "A\tB\u00ad ß"]
+    write("t5_small_ids.json", [[text, processor.encode(text) + [1]] for text in small])
+    hugging_face = T5Tokenizer(
+        vocab=pieces(processor), extra_ids=0, additional_special_tokens=[], _spm_precompiled_charsmap=proto.normalizer_spec.precompiled_charsmap
+    )
+    hugging_face.backend_tokenizer.save(os.path.join(folder, "t5_small.tokenizer.json"), pretty=False)
+    # Hugging Face applies no rule over two clusters, and reads special tokens in a text.
+    small = [text for text in small if "<" not in text and "!!" not in text]
+    write("t5_small_json_ids.json", [[text, hugging_face(text)["input_ids"]] for text in small])
+
+
+if __name__ == "__main__":
+    clip()
+    t5()

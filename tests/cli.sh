@@ -57,7 +57,7 @@ expect 2 "must be a number from 0.5 to 2" say hi -o x.wav --speed 0
 expect 2 "must be cpu, cuda or cuda:N" --device tpu doctor
 expect 2 "did you mean 'debug'" --log-level debg doctor
 expect_json genrate
-for command in "" generate say plan bench "models list" "models inspect" "models convert" \
+for command in "" generate say score plan bench "models list" "models inspect" "models convert" \
     "models pull" doctor; do
     # shellcheck disable=SC2086
     expect 0 "" $command --help

@@ -136,16 +136,28 @@ typedef struct stacked {
 static vx_status fetch_stacked(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     const stacked *s = arg;
-    for (int64_t row = first; row < first + count; row++, dst += s->part[0].cols) {
-        bool second = row >= s->part[0].rows;
-        VX_TRY(read_rows(&s->part[second], second ? row - s->part[0].rows : row, 1, dst, err));
+    int64_t base = 0;
+    for (int i = 0; i < 2 && count > 0; base += s->part[i++].rows) {
+        int64_t from = first - base, left = s->part[i].rows - from, n = left < count ? left : count;
+        if (n <= 0) continue;
+        VX_TRY(read_rows(&s->part[i], from, n, dst, err));
+        dst += n * s->part[i].cols;
+        first += n;
+        count -= n;
     }
+    assert(count == 0);
     return VX_OK;
 }
 
 static vx_status fetch_rows(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     return read_rows(arg, first, count, dst, err);
+}
+
+/* The file's pages are not needed again. */
+static void done(const vx_binder *b, const rows_of *rows)
+{
+    if (!b->plan) vx_source_release(rows->source, rows->tensor);
 }
 
 /* A vector is a column: n rows of one element, so that a third of in_proj_bias is found like the
@@ -178,7 +190,9 @@ static vx_status bind_linear(vx_clip *clip, vx_binder *b, vx_weight *w, int64_t 
     rows_of rows = {0};
     *w = vx_weight_linear(out, in, clip->store, clip->compute);
     if (!b->plan) VX_TRY(locate(b, name, out, in, &rows));
-    return vx_bind_weight(b, w, fetch_rows, &rows);
+    VX_TRY(vx_bind_weight(b, w, fetch_rows, &rows));
+    done(b, &rows);
+    return VX_OK;
 }
 
 static vx_status bind_block(vx_clip *clip, vx_binder *b, const vx_clip_tower *t, const char *tower,
@@ -226,6 +240,8 @@ static vx_status bind_block(vx_clip *clip, vx_binder *b, const vx_clip_tower *t,
     }
     block->kv = vx_weight_linear(2 * w, w, clip->store, clip->compute);
     VX_TRY(vx_bind_weight(b, &block->kv, fetch_stacked, &kv));
+    done(b, &kv.part[0]);
+    done(b, &kv.part[1]);
     snprintf(name, sizeof name, "%s.self_attn.k_proj.bias", prefix);
     snprintf(second, sizeof second, "%s.self_attn.v_proj.bias", prefix);
     if (!b->plan) {

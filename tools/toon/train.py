@@ -5,6 +5,7 @@
 The image lane goes round several times, so that a whole pack, if a weak one, exists early: a
 training that has reached an entry's last iteration is left alone until a later entry asks for more.
 """
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +20,33 @@ LANES = {
               ('clip b', 4000, 1500), ('clip l', 4000, 1500), ('judge', 2500, 1500))}
 
 
+class Lane:
+    """Runs one training after the other; SIGTERM ends the one at work, which saves, and the lane."""
+
+    def __init__(self):
+        self.child, self.stop = None, False
+        signal.signal(signal.SIGTERM, self.on_terminate)
+
+    def on_terminate(self, *_):
+        self.stop = True
+        if self.child:
+            self.child.terminate()
+
+    def train(self, name, until, cooldown):
+        first, *rest = name.split()
+        script = Path(__file__).with_name(f'train_{first}.py')
+        print('training', name, 'to iteration', until, flush=True)
+        self.child = subprocess.Popen([sys.executable, str(script), *rest, '--until', str(until),
+                                       '--cooldown', str(cooldown)])
+        if self.child.wait() or self.stop:
+            raise SystemExit(self.child.returncode)
+
+
 def main():
-    for lane in sys.argv[1:] or LANES:
-        for name, until, cooldown in LANES[lane]:
-            first, *rest = name.split()
-            script = Path(__file__).with_name(f'train_{first}.py')
-            print('training', name, 'to iteration', until, flush=True)
-            subprocess.run([sys.executable, str(script), *rest, '--until', str(until),
-                            '--cooldown', str(cooldown)], check=True)
+    lane = Lane()
+    for name in sys.argv[1:] or LANES:
+        for entry in LANES[name]:
+            lane.train(*entry)
 
 
 if __name__ == '__main__':

@@ -4,12 +4,12 @@
 #include "text/utf8.h"
 
 enum {
-    CHUNKS_MAX = 512,  /* of a speech: far more than VX_TEXT_BYTES_MAX of text needs */
-    PIECES_MAX = 64,   /* of a chunk that is too long */
+    CHUNKS_MAX = 512, /* of a speech: far more than VX_TEXT_BYTES_MAX of text needs */
+    PIECES_MAX = 64,  /* of a chunk that is too long */
     FIRST_CHUNK = 80, /* with a sink: about 5 s of speech, so that the first bytes come soon */
-    LEAD_FRAMES = 4,   /* kept of the silence before a chunk that follows another: 100 ms */
-    JOIN_FADE = 120,   /* samples, 5 ms */
-    END_FADE = 480     /* where a speech is cut off: 20 ms */
+    LEAD_FRAMES = 4,  /* kept of the silence before a chunk that follows another: 100 ms */
+    JOIN_FADE = 120,  /* samples, 5 ms */
+    END_FADE = 480    /* where a speech is cut off: 20 ms */
 };
 
 struct vx_speech {

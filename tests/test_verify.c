@@ -26,6 +26,8 @@ static int set_up(void **state)
     static bench b;
     b = (bench){0};
     vx_settings_default(&b.settings);
+    b.settings.threads =
+        1; /* two workers may meet at a kernel and make it a second set of arguments */
     assert_int_equal(vx_pack_open(&b.pack, PACK, &b.err), VX_OK);
     vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_VERIFY};
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);
@@ -118,6 +120,42 @@ static void scoring_takes_no_heap(void **state)
     assert_int_equal(vx_heap_read().live_bytes, before.live_bytes);
 }
 
+/* The embedding of the picture and the score of a prompt, with so many threads. */
+static void score_with(int threads, float embedding[20], vx_score *score)
+{
+    bench b = {0};
+    vx_settings_default(&b.settings);
+    b.settings.threads = threads;
+    assert_int_equal(vx_pack_open(&b.pack, PACK, &b.err), VX_OK);
+    vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_VERIFY};
+    vx_thresholds thresholds = {0};
+    int width;
+    assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);
+    assert_int_equal(vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", &b.err),
+                     VX_OK);
+    assert_int_equal(vx_verifier_open(&b.verifier, b.engine, 1024, &b.err), VX_OK);
+    vx_ctx ctx = vx_engine_ctx(b.engine, VX_LANE_PICTURE, NULL, &b.err);
+    assert_int_equal(vx_verifier_show(b.verifier, &ctx, &b.picture, 1), VX_OK);
+    assert_int_equal(vx_verifier_score(b.verifier, &ctx, "a b c", &thresholds, score), VX_OK);
+    memcpy(embedding, vx_verifier_embedding(b.verifier, VX_COMPONENT_CLIP_B, &width),
+           20 * sizeof(float));
+    void *state = &b;
+    tear_down(&state);
+}
+
+static void threads_do_not_change_the_bytes(void **state)
+{
+    (void)state;
+    float one[20], two[20], three[20];
+    vx_score a, b, c;
+    score_with(1, one, &a);
+    score_with(2, two, &b);
+    score_with(3, three, &c);
+    assert_memory_equal(one, two, sizeof one);
+    assert_memory_equal(one, three, sizeof one);
+    assert_true(a.b == b.b && a.l == b.l && a.b == c.b && a.l == c.l);
+}
+
 static void softmax_adds_up(void **state)
 {
     (void)state;
@@ -144,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(embedding_has_length_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_prompts_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scoring_takes_no_heap, set_up, tear_down),
+        cmocka_unit_test(threads_do_not_change_the_bytes),
         cmocka_unit_test(softmax_adds_up),
         cmocka_unit_test(key_frames_are_spread),
     };

@@ -31,8 +31,14 @@ static vx_status read_media(const vx_cli *cli, const char *path, media *m, vx_er
     vx_video *video;
     int64_t frames;
     if (vx_video_open(&video, path, err) != VX_OK) {
-        *err = not_image;
-        return not_image.status;
+        /* Of a file that is plainly a broken picture, that is what to say. */
+        vx_error not_video = *err;
+        if (not_image.status != VX_ERR_INPUT || strstr(not_image.message, "no image") == NULL) {
+            *err = not_image;
+            return not_image.status;
+        }
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_media", path, 0, "%.300s; as a film: %.300s",
+                          not_image.message, not_video.message);
     }
     m->count = VX_KEY_FRAMES;
     vx_status status =

@@ -124,6 +124,30 @@ else
             exit "$failures"
         )
         failures=$?
+        # A failed verification leaves its film and says so in the report; a passed one is 0.
+        mkdir checked
+        cp -r "$source/packs/speech/." "$source/tests/data/clip" checked/
+        for limit in 0.3 0.2; do
+            clip="tokenizer: clip/pack/merges.txt, precision: f32, config: clip/small.json"
+            {
+                sed '/^components:/,$d' "$source/packs/speech/pack.yaml"
+                echo "verify: {threshold_b: $limit, threshold_l: 0.2, outlier: 0.15}"
+                sed -n '/^components:/,$p' "$source/packs/speech/pack.yaml"
+                echo "  clip_b: {files: [clip/small_hf.safetensors], $clip}"
+                echo "  clip_l: {files: [clip/small_openai.safetensors], $clip}"
+            } >checked/pack.yaml
+            printf 'audio_track: {script: Hi.}\nvisual_track: {image: %s, prompt: a b c}\n' \
+                "$source/examples/presenter.png" >r.yaml
+            checks=$((checks + 1))
+            "$vortex" --pack checked generate r.yaml -o v.mp4 --report v.json 2>stderr.txt
+            got=$?
+            want=0 word=done
+            [ "$limit" = 0.2 ] || want=9 word=verify_failed
+            { [ $got = $want ] && [ -s v.mp4 ] && grep -q "\"outcome\": \"$word\"" v.json &&
+                grep -q '"ensemble": 0.235' v.json; } || fault "verification, $limit: exit $got"
+            rm -f v.mp4 v.json
+        done
+        rm -r checked
         for signal in INT TERM; do
             checks=$((checks + 1))
             recipe "$long $long $long" "$source/examples/presenter.png"

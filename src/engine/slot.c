@@ -319,7 +319,7 @@ static json_t *make_report(slot *s, vx_status status)
                             json_pack("{s:s, s:f, s:O}", "voice", s->spoken.voice, "duration_s",
                                       (double)s->spoken.count / VX_KOKORO_RATE, "timings",
                                       s->timings));
-    if (status != VX_OK) return report;
+    if (status != VX_OK && status != VX_ERR_VERIFY) return report;
     json_object_set_new(report, "video",
                         json_pack("{s:I, s:i, s:s}", "frames", (json_int_t)s->frames, "fps", s->fps,
                                   "driven_by", "still"));

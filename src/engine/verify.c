@@ -123,6 +123,25 @@ vx_status vx_verifier_show(vx_verifier *v, vx_ctx *ctx, const vx_picture *frames
     return VX_OK;
 }
 
+/* Where the part of a prompt begins that the tower does not see: the longest beginning that fits, found by
+ * halving, since a longer one never has fewer tokens. */
+static size_t cut_at(eye *e, const char *prompt, vx_clip_ids *tokens)
+{
+    size_t fits = 0, not = strlen(prompt);
+    while (not -fits > 1) {
+        size_t middle = fits + (not -fits) / 2;
+        while (middle > fits && ((unsigned char)prompt[middle] & 0xC0) == 0x80)
+            middle--;
+        if (middle == fits) break;
+        if (vx_clip_bpe_encode(e->bpe, prompt, middle, tokens, NULL) == VX_OK &&
+            tokens->dropped == 0)
+            fits = middle;
+        else
+            not = middle;
+    }
+    return fits;
+}
+
 /* Mean over the frames of the cosine (*cosine) and of its positive part (*positive). */
 static vx_status compare(const vx_verifier *v, eye *e, vx_ctx *ctx, const char *prompt,
                          double *cosine, double *positive)
@@ -134,9 +153,14 @@ static vx_status compare(const vx_verifier *v, eye *e, vx_ctx *ctx, const char *
     if (tokens.count <= 2)
         return vx_fail(ctx->err, VX_ERR_INPUT, "bad_prompt",
                        "the prompt is empty; say what to look for");
-    if (tokens.dropped > 0)
-        vx_log(VX_LOG_WARN, "a prompt has %d tokens more than CLIP's %d and was cut: \"%.40s…\"",
-               tokens.dropped, tokens.length, prompt);
+    if (tokens.dropped > 0) {
+        vx_clip_ids rest = tokens;
+        int32_t unused[VX_CLIP_CONTEXT_MAX];
+        rest.ids = unused;
+        vx_log(VX_LOG_WARN,
+               "a prompt has %d tokens too many for CLIP's %d; this part was cut: \"%.200s\"",
+               tokens.dropped, tokens.length, prompt + cut_at(e, prompt, &rest));
+    }
     VX_TRY(vx_clip_text(e->clip, ctx, ids, tokens.count, NULL, e->text));
     *cosine = *positive = 0;
     for (int i = 0; i < v->count; i++) {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "engine/verify.h"
+#include "media/video.h"
 
 #define PACK VX_TEST_DATA "/clip/pack"
 
@@ -171,8 +172,8 @@ static void key_frames_are_spread(void **state)
     (void)state;
     const int64_t want[] = {0, 270, 540, 810, 1079};
     for (int i = 0; i < VX_KEY_FRAMES; i++)
-        assert_int_equal(vx_key_frame(i, 1080), want[i]);
-    assert_int_equal(vx_key_frame(4, 1), 0);
+        assert_int_equal(vx_video_key_frame(i, VX_KEY_FRAMES, 1080), want[i]);
+    assert_int_equal(vx_video_key_frame(4, VX_KEY_FRAMES, 1), 0);
 }
 
 int main(void)

@@ -127,9 +127,9 @@ vx_status vx_verifier_show(vx_verifier *v, vx_ctx *ctx, const vx_picture *frames
  * halving, since a longer one never has fewer tokens. */
 static size_t cut_at(eye *e, const char *prompt, vx_clip_ids *tokens)
 {
-    size_t fits = 0, not = strlen(prompt);
-    while (not -fits > 1) {
-        size_t middle = fits + (not -fits) / 2;
+    size_t fits = 0, over = strlen(prompt);
+    while (over - fits > 1) {
+        size_t middle = fits + (over - fits) / 2;
         while (middle > fits && ((unsigned char)prompt[middle] & 0xC0) == 0x80)
             middle--;
         if (middle == fits) break;
@@ -137,7 +137,7 @@ static size_t cut_at(eye *e, const char *prompt, vx_clip_ids *tokens)
             tokens->dropped == 0)
             fits = middle;
         else
-            not = middle;
+            over = middle;
     }
     return fits;
 }

@@ -13,13 +13,6 @@
 
 enum { VX_KEY_FRAMES = 5 };
 
-/* Key frame i of n frames (docs/CONTRACTS.md): min(floor(i·n/4), n-1). */
-static inline int64_t vx_key_frame(int i, int64_t n)
-{
-    int64_t index = i * n / (VX_KEY_FRAMES - 1);
-    return index < n ? index : n - 1;
-}
-
 typedef struct vx_thresholds {
     double b, l, outlier;
 } vx_thresholds;

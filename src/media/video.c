@@ -286,8 +286,7 @@ static vx_status pick(vx_video *v, int count, int64_t expected, int64_t *index, 
 {
     int kept = 0;
     for (int i = 0; i < count; i++) {
-        int64_t at = i * expected / (count - 1);
-        index[i] = at < expected ? at : expected - 1;
+        index[i] = vx_video_key_frame(i, count, expected);
         vx_image_free(&picture[i]);
     }
     for (*frames = 0;; ++*frames) {

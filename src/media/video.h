@@ -35,8 +35,15 @@ vx_status vx_video_next(vx_video *video, vx_picture *frame, double *time_s, bool
 /* Back to the first frame. After a failure only close makes sense. */
 vx_status vx_video_rewind(vx_video *video, vx_error *err);
 
+/* Which of n >= 1 frames is number i of `count` >= 2 key frames: min(floor(i*n/(count-1)), n-1). */
+static inline int64_t vx_video_key_frame(int i, int count, int64_t n)
+{
+    int64_t index = i * n / (count - 1);
+    return index < n ? index : n - 1;
+}
+
 /* Frames [0, n) in all, and of them the `count` >= 2 key frames, the first and the last among them:
- * number i is frame min(floor(i*n/(count-1)), n-1). index[count] and picture[count] receive them;
+ * see vx_video_key_frame. index[count] and picture[count] receive them;
  * the pictures are the caller's (vx_image_free each). The cancel token may be NULL. Leaves the
  * video at its end. */
 vx_status vx_video_key_frames(vx_video *video, int count, int64_t *index, vx_picture *picture,

@@ -297,8 +297,11 @@ vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a)
     int rank = a->x->rank;
     assert((rank == 4 || rank == 5) && a->out->rank == rank && vx_cols(a->x) == vx_cols(a->out));
     assert(vx_dense(a->x));
-    for (int i = 0; i + 1 < rank; i++)
-        assert(a->out->dim[i] == (i < rank - 3 ? a->x->dim[i] : a->x->dim[i] / 2));
+    bool deep = rank == 5 && a->out->dim[1] != a->x->dim[1];
+    for (int i = 0; i + 1 < rank; i++) {
+        bool halved = i >= rank - 3 || (i == 1 && deep);
+        assert(a->out->dim[i] == (halved ? a->x->dim[i] / 2 : a->x->dim[i]));
+    }
     RUN_OP(pool2, 4.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
 }
 
@@ -315,7 +318,14 @@ vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a)
 
 vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a)
 {
-    assert(same_shape(a->x, a->out) && vx_elements(a->s) == vx_rows(a->x) && vx_cols(a->s) == 1);
+    assert(same_shape(a->x, a->out) && vx_cols(a->s) == 1);
+    if (vx_rows(a->s) != vx_rows(a->x)) {
+        int rank = a->x->rank, of = a->s->rank;
+        assert(rank >= 3 && of >= 3 && vx_rows(a->x) == a->x->dim[rank - 3] * a->x->dim[rank - 2]);
+        assert(vx_rows(a->s) == a->s->dim[of - 3] * a->s->dim[of - 2]);
+        assert(a->s->dim[of - 3] <= a->x->dim[rank - 3] &&
+               a->s->dim[of - 2] <= a->x->dim[rank - 2]);
+    }
     RUN_OP(row_gate, (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
 }
 
@@ -347,9 +357,11 @@ vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a)
 
 vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a)
 {
-    assert(a->x->rank == 4 && a->out->rank == 4 && a->field->rank == 4 && same_shape(a->x, a->out));
-    assert(a->field->dim[0] == a->x->dim[0] && vx_cols(a->field) == 3 && a->field->dtype == VX_F32);
-    assert(a->field->dim[1] <= a->x->dim[1] && a->field->dim[2] <= a->x->dim[2]);
+    assert(a->x->rank == 4 && a->field->rank == 4 && vx_elements(a->x) == vx_elements(a->out));
+    assert(vx_rows(a->out) == vx_rows(a->x) || vx_rows(a->out) == a->x->dim[1] * a->x->dim[2]);
+    assert(vx_cols(a->field) == 3 && a->field->dtype == VX_F32);
+    for (int i = 0; i < 3; i++)
+        assert(a->field->dim[i] <= a->x->dim[i]);
     assert(vx_dense(a->x) && vx_dense(a->field));
     RUN_OP(warp, 16.0 * (double)vx_elements(a->out),
            bytes_of(a->x) + bytes_of(a->field) + bytes_of(a->out));

@@ -254,7 +254,8 @@ vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a);
 
 /* ---- pictures and motion ----------------------------------------------------------------- */
 
-/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor). */
+/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor); where out has
+ * D/2 too, of 2 × 2 × 2. */
 typedef struct vx_pool2_args {
     const vx_tensor *x;
     vx_tensor *out;
@@ -269,7 +270,8 @@ typedef struct vx_depthwise_args {
 } vx_depthwise_args;
 vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a);
 
-/* out[r, c] = x[r, c] * act(s[r]); s [R, 1]; out may be x. */
+/* out[r, c] = x[r, c] * act(s[r]); s [R, 1]; out may be x. For x [.., H, W, C] s may be smaller, [.., h, w, 1]
+ * with one map: act(s) is enlarged to H × W, bilinearly, align_corners false, as torch's interpolate. */
 typedef struct vx_row_gate_args {
     const vx_tensor *x, *s;
     vx_act act;
@@ -296,20 +298,22 @@ typedef struct vx_motion_input_args {
 } vx_motion_input_args;
 vx_status vx_motion_input(vx_ctx *ctx, const vx_motion_input_args *a);
 
-/* The sampling field: m = softmax over the K+1 logits of each cell; out = g + sum over k >= 1 of
- * m_k (x_s - x_d)_k. logits [D, H, W, K+1]; out [D, H, W, 3] f32. */
+/* The displacements: m = softmax over the K+1 logits of each cell; out = sum over k >= 1 of
+ * m_k (x_s - x_d)_k. logits [D, H, W, K+1]; out [D, H, W, 3] f32 (x, y, z). LivePortrait's deformation is
+ * the grid plus this, because its masks sum to 1; vx_warp adds the grid. */
 typedef struct vx_motion_field_args {
     const vx_tensor *logits, *source, *driving;
-    vx_grid grid;
     vx_tensor *out;
 } vx_motion_field_args;
 vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a);
 
-/* Trilinear sampling of x [D, H, W, C] at field [D, h, w, 3] (x, y, z in -1..1, align_corners false, zeroes
- * outside) -> out [D, H, W, C]. Where h < H the field is first enlarged to H × W, bilinearly, align_corners
- * false, as torch's interpolate does. */
+/* Trilinear sampling (zeroes outside) of x [D, H, W, C] at the grid's coordinates plus the displacements
+ * `field` [d, h, w, 3] f32 (x, y, z; the picture is 2 wide). Where the field is smaller it is first enlarged to
+ * D × H × W, trilinearly, align_corners false, as torch's interpolate. out [D, H, W, C], or [H, W, D*C] with
+ * channel d*C + c. */
 typedef struct vx_warp_args {
     const vx_tensor *x, *field;
+    vx_grid grid;
     vx_tensor *out;
 } vx_warp_args;
 vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a);

@@ -58,21 +58,25 @@ vx_status vx_ref_response_norm(vx_ctx *ctx, const vx_response_norm_args *a, void
     return VX_OK;
 }
 
-/* [.., H, W, C] -> [.., H/2, W/2, C] */
+/* [.., H, W, C] -> [.., H/2, W/2, C], or [N, D, H, W, C] -> [N, D/2, H/2, W/2, C] */
 vx_status vx_ref_pool2(vx_ctx *ctx, const vx_pool2_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
     int rank = a->x->rank;
     int64_t width = a->x->dim[rank - 2], height = a->x->dim[rank - 3];
     int64_t w = a->out->dim[rank - 2], h = a->out->dim[rank - 3];
+    int64_t deep = rank == 5 && a->out->dim[1] != a->x->dim[1] ? 2 : 1;
     for (int64_t r = 0; r < vx_rows(a->out); r++) {
         int64_t plane = r / (h * w), y = r / w % h, x = r % w;
-        int64_t from = (plane * height + 2 * y) * width + 2 * x;
-        for (int64_t c = 0; c < vx_cols(a->x); c++)
-            vx_ref_set(a->out, r, c,
-                       (vx_ref_get(a->x, from, c) + vx_ref_get(a->x, from + 1, c) +
-                        vx_ref_get(a->x, from + width, c) + vx_ref_get(a->x, from + width + 1, c)) /
-                           4);
+        if (deep == 2) plane = plane / a->out->dim[1] * a->x->dim[1] + plane % a->out->dim[1] * 2;
+        for (int64_t c = 0; c < vx_cols(a->x); c++) {
+            double sum = 0;
+            for (int64_t t = 0; t < 4 * deep; t++) {
+                int64_t row = (plane + t / 4) * height + 2 * y + t / 2 % 2;
+                sum += vx_ref_get(a->x, row * width + 2 * x + t % 2, c);
+            }
+            vx_ref_set(a->out, r, c, sum / (double)(4 * deep));
+        }
     }
     return VX_OK;
 }
@@ -95,11 +99,44 @@ vx_status vx_ref_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratc
     return VX_OK;
 }
 
+/* torch's interpolate with align_corners false: position i of `to` lies between cells at[0] and at[1] of
+ * `from`, weight[1] of the way. The borders repeat. */
+static void between(int64_t i, int64_t to, int64_t from, int64_t at[2], double weight[2])
+{
+    double x = fmax(((double)i + 0.5) * (double)from / (double)to - 0.5, 0);
+    at[0] = (int64_t)x;
+    at[1] = at[0] + 1 < from ? at[0] + 1 : from - 1;
+    weight[1] = x - (double)at[0];
+    weight[0] = 1 - weight[1];
+}
+
+/* Column c of t [d, h, w, ..] at cell (z, y, x) of a map enlarged to D × H × W, `act` taken before. */
+static double enlarged(const vx_tensor *t, vx_act act, const int64_t from[3], const int64_t to[3],
+                       const int64_t cell[3], int64_t c)
+{
+    int64_t at[3][2];
+    double weight[3][2], sum = 0;
+    for (int i = 0; i < 3; i++)
+        between(cell[i], to[i], from[i], at[i], weight[i]);
+    for (int corner = 0; corner < 8; corner++) {
+        int z = corner >> 2, y = corner >> 1 & 1, x = corner & 1;
+        int64_t row = (at[0][z] * from[1] + at[1][y]) * from[2] + at[2][x];
+        sum += weight[0][z] * weight[1][y] * weight[2][x] * vx_ref_act(act, vx_ref_get(t, row, c));
+    }
+    return sum;
+}
+
+/* x [R, C], s [R, 1]; or x [H, W, C], s [h, w, 1] */
 vx_status vx_ref_row_gate(vx_ctx *ctx, const vx_row_gate_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
+    bool small = vx_rows(a->s) != vx_rows(a->x);
+    const int64_t *x_dim = a->x->dim + a->x->rank - 3, *s_dim = a->s->dim + a->s->rank - 3;
     for (int64_t r = 0; r < vx_rows(a->x); r++) {
-        double s = vx_ref_act(a->act, vx_ref_get(a->s, r, 0));
+        double s = small ? enlarged(a->s, a->act, (const int64_t[]){1, s_dim[0], s_dim[1]},
+                                    (const int64_t[]){1, x_dim[0], x_dim[1]},
+                                    (const int64_t[]){0, r / x_dim[1], r % x_dim[1]}, 0)
+                         : vx_ref_act(a->act, vx_ref_get(a->s, r, 0));
         for (int64_t c = 0; c < vx_cols(a->x); c++)
             vx_ref_set(a->out, r, c, vx_ref_get(a->x, r, c) * s);
     }
@@ -181,8 +218,7 @@ vx_status vx_ref_motion_field(vx_ctx *ctx, const vx_motion_field_args *a, void *
     (void)ctx, (void)scratch;
     int64_t points = vx_rows(a->source);
     for (int64_t r = 0; r < vx_rows(a->out); r++) {
-        double g[3], largest = vx_ref_get(a->logits, r, 0), sum = 0;
-        grid_at(a->logits, a->grid, r, g);
+        double by[3] = {0}, largest = vx_ref_get(a->logits, r, 0), sum = 0;
         for (int64_t k = 1; k <= points; k++)
             largest = fmax(largest, vx_ref_get(a->logits, r, k));
         for (int64_t k = 0; k <= points; k++)
@@ -190,44 +226,31 @@ vx_status vx_ref_motion_field(vx_ctx *ctx, const vx_motion_field_args *a, void *
         for (int64_t k = 1; k <= points; k++) {
             double m = exp(vx_ref_get(a->logits, r, k) - largest) / sum;
             for (int i = 0; i < 3; i++)
-                g[i] += m * (vx_ref_get(a->source, k - 1, i) - vx_ref_get(a->driving, k - 1, i));
+                by[i] += m * (vx_ref_get(a->source, k - 1, i) - vx_ref_get(a->driving, k - 1, i));
         }
         for (int i = 0; i < 3; i++)
-            vx_ref_set(a->out, r, i, g[i]);
+            vx_ref_set(a->out, r, i, by[i]);
     }
     return VX_OK;
 }
 
-/* Component i of the field [D, h, w, 3] at plane d and pixel (y, x) of an H × W map: bilinear with
- * align_corners false, the borders repeated, as torch's interpolate. */
-static double field_at(const vx_warp_args *a, int64_t d, int64_t y, int64_t x, int i)
-{
-    int64_t h = a->field->dim[1], w = a->field->dim[2], height = a->x->dim[1], width = a->x->dim[2];
-    double fy = fmax(((double)y + 0.5) * (double)h / (double)height - 0.5, 0);
-    double fx = fmax(((double)x + 0.5) * (double)w / (double)width - 0.5, 0);
-    int64_t y0 = (int64_t)fy, x0 = (int64_t)fx;
-    int64_t y1 = y0 + 1 < h ? y0 + 1 : h - 1, x1 = x0 + 1 < w ? x0 + 1 : w - 1;
-    double wy = fy - (double)y0, wx = fx - (double)x0;
-    double top = (1 - wx) * vx_ref_get(a->field, (d * h + y0) * w + x0, i) +
-                 wx * vx_ref_get(a->field, (d * h + y0) * w + x1, i);
-    double bottom = (1 - wx) * vx_ref_get(a->field, (d * h + y1) * w + x0, i) +
-                    wx * vx_ref_get(a->field, (d * h + y1) * w + x1, i);
-    return (1 - wy) * top + wy * bottom;
-}
-
-/* x [D, H, W, C], field [D, h, w, 3] -> out [D, H, W, C] */
+/* x [D, H, W, C], field [d, h, w, 3] -> out [D, H, W, C] or [H, W, D*C] */
 vx_status vx_ref_warp(vx_ctx *ctx, const vx_warp_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
-    int64_t height = a->x->dim[1], width = a->x->dim[2];
-    for (int64_t r = 0; r < vx_rows(a->out); r++) {
-        int64_t d = r / (height * width), y = r / width % height, x = r % width;
+    int64_t depth = a->x->dim[0], height = a->x->dim[1], width = a->x->dim[2];
+    int64_t cols = vx_cols(a->x);
+    bool folded = vx_rows(a->out) != vx_rows(a->x);
+    for (int64_t r = 0; r < vx_rows(a->x); r++) {
+        int64_t pixel = r % (height * width), d = r / (height * width);
         double at[3];
+        grid_at(a->x, a->grid, r, at);
         for (int i = 0; i < 3; i++)
-            at[i] = field_at(a, d, y, x, i);
-        for (int64_t c = 0; c < vx_cols(a->x); c++)
-            vx_ref_set(a->out, r, c,
-                       sample(a->x, sample_index(at[2], a->x->dim[0]), sample_index(at[1], height),
+            at[i] += enlarged(a->field, (vx_act){VX_ACT_NONE, 0}, a->field->dim, a->x->dim,
+                              (const int64_t[]){d, pixel / width, pixel % width}, i);
+        for (int64_t c = 0; c < cols; c++)
+            vx_ref_set(a->out, folded ? pixel : r, folded ? d * cols + c : c,
+                       sample(a->x, sample_index(at[2], depth), sample_index(at[1], height),
                               sample_index(at[0], width), c));
     }
     return VX_OK;

@@ -7,9 +7,6 @@
 #include "cli/progress.h"
 #include "engine/slot.h"
 
-/* The largest film (docs/CONTRACTS.md, recipe). */
-enum { FRAME_SIDE_MAX = 1024 };
-
 typedef struct generate_params {
     const char *out, *report;
     int64_t deadline_ms;
@@ -36,30 +33,21 @@ static void show(void *arg, const char *stage, double share)
 static vx_status make(vx_cli *cli, const generate_params *p, const vx_recipe *recipe,
                       const vx_pack *pack, json_t **report, vx_error *err)
 {
-    vx_engine *engine = NULL;
-    vx_speaker *speaker = NULL;
-    vx_verifier *verifier = NULL;
+    vx_crew crew;
     bar b = {.quiet = cli->quiet};
-    vx_engine_params params = {
-        .settings = &cli->settings, .pack = pack, .speech_seconds = vx_slot_seconds(recipe, pack)};
-    VX_TRY(vx_slot_wants(recipe, pack, &params.wants, err));
-    VX_TRY(vx_engine_open(&engine, &params, err));
+    vx_engine_params params = {.settings = &cli->settings, .pack = pack};
+    VX_TRY(vx_slot_needs(recipe, pack, &params, err));
     int accents = vx_speaker_accents(&cli->settings, pack, recipe->audio.voice_id);
-    vx_status status = vx_speaker_open(&speaker, engine, accents, err);
-    if (status == VX_OK && params.wants & VX_WANT_VERIFY)
-        status = vx_verifier_open(&verifier, engine, FRAME_SIDE_MAX, err);
+    vx_status status = vx_crew_open(&crew, &params, accents, err);
     vx_slot_request request = {.recipe = recipe,
-                               .verifier = verifier,
                                .path = p->out,
                                .deadline_ms = p->deadline_ms,
                                .cancel = cli->cancel,
                                .progress = show,
                                .progress_arg = &b};
-    if (status == VX_OK) status = vx_slot_run(engine, speaker, &request, report, err);
+    if (status == VX_OK) status = vx_slot_run(&crew, &request, report, err);
     if (b.stage != NULL) vx_progress_end(&b.progress);
-    vx_verifier_close(&verifier);
-    vx_speaker_close(&speaker);
-    vx_engine_close(&engine);
+    vx_crew_close(&crew);
     return status;
 }
 

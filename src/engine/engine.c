@@ -50,6 +50,13 @@ static double speech_seconds(const vx_engine_params *params)
 
 static void plan_buffers(vx_engine *e)
 {
+    const vx_engine_params *p = &e->params;
+    if (p->wants & VX_WANT_FILM) {
+        size_t width = (size_t)(p->frame_width > 0 ? p->frame_width : p->pack->width);
+        size_t height = (size_t)(p->frame_height > 0 ? p->frame_height : p->pack->height);
+        e->buffer_region[VX_BUFFER_KEY_FRAMES] = vx_plan_region(
+            &e->plan, VX_REGION_BUFFER, "engine", "key frames", VX_KEY_FRAMES * width * height * 3);
+    }
     vx_part *kokoro = part_of(e, VX_COMPONENT_KOKORO);
     if (kokoro == NULL) return;
     size_t samples = (size_t)(speech_seconds(&e->params) * VX_KOKORO_RATE);

@@ -23,24 +23,30 @@ typedef enum vx_lane { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane;
 enum {
     VX_WANT_SPEECH = 1, /* kokoro */
     VX_WANT_VERIFY = 2, /* clip_b and clip_l */
-    VX_WANT_ALL = 3     /* whatever the pack has, for plans */
+    VX_WANT_FILM = 16,  /* no component: the frames that outlive the video stage */
+    VX_WANT_ALL = 19    /* whatever the pack has, for plans */
 };
 
 typedef struct vx_engine_params {
     const vx_settings *settings;
     const vx_pack *pack;
     int wants;
-    double speech_seconds; /* the longest speech that is asked for; 0: the pack's slot */
+    double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
+    int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
     /* Called while loading with the component's name and the share that is done, 0..1; may be NULL. */
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;
 } vx_engine_params;
 
+/* Key frames of a film: what verification looks at (docs/CONTRACTS.md, score). */
+enum { VX_KEY_FRAMES = 5 };
+
 /* Buffers that outlive a stage, by name. */
 typedef enum vx_buffer {
-    VX_BUFFER_SAMPLES, /* f32 [speech_seconds * 24000] */
-    VX_BUFFER_SPEECH,  /* the speech stage's own tables */
-    VX_BUFFER_VOICE,   /* style rows of the voice that speaks */
+    VX_BUFFER_SAMPLES,    /* f32 [speech_seconds * 24000] */
+    VX_BUFFER_SPEECH,     /* the speech stage's own tables */
+    VX_BUFFER_VOICE,      /* style rows of the voice that speaks */
+    VX_BUFFER_KEY_FRAMES, /* u8 [VX_KEY_FRAMES, frame_height, frame_width, 3] */
     VX_BUFFERS
 } vx_buffer;
 

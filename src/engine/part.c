@@ -37,9 +37,6 @@ static vx_status kokoro_plan(vx_part *part, vx_ctx *ctx)
 
 /* ---- clip ----------------------------------------------------------------------------------- */
 
-/* Key frames of a verification (docs/CONTRACTS.md, score). */
-enum { KEY_FRAMES = 5 };
-
 static vx_status clip_open(vx_part *part, const vx_engine_params *params, vx_backend *backend,
                            vx_error *err)
 {
@@ -62,7 +59,7 @@ static vx_status clip_bind(void *model, vx_binder *binder)
 
 static vx_status clip_plan(vx_part *part, vx_ctx *ctx)
 {
-    VX_TRY(vx_clip_image(part->model, ctx, NULL, KEY_FRAMES, NULL));
+    VX_TRY(vx_clip_image(part->model, ctx, NULL, VX_KEY_FRAMES, NULL));
     return vx_clip_text(part->model, ctx, NULL, vx_clip_configuration(part->model)->context, NULL,
                         NULL);
 }

@@ -151,6 +151,8 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     spoken->symbol = s->symbol;
     spoken->symbol_span = s->symbol_span;
     spoken->word_span = s->word_span;
+    int64_t room = (int64_t)(samples_bytes / sizeof(float));
+    if (r->samples_max > 0 && r->samples_max < room) room = r->samples_max;
     *out = (vx_speech_request){.voice = &s->voice,
                                .phonemes = phonemes,
                                .length = length,
@@ -163,7 +165,7 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                                .sink = r->sink,
                                .sink_arg = r->sink_arg,
                                .samples = (float *)spoken->samples,
-                               .samples_room = (int64_t)(samples_bytes / sizeof(float)),
+                               .samples_room = room,
                                .symbol_span = s->symbol_span,
                                .word_span = s->word_span};
     return VX_OK;

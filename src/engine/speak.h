@@ -30,7 +30,8 @@ typedef struct vx_speak_request {
     const char *voice_id; /* NULL: the pack's first */
     double speed;         /* 0.5..2; 0 means 1 */
     uint64_t seed;
-    bool truncate;       /* end at the buffer's end instead of failing */
+    int64_t samples_max; /* the longest speech; 0: what the buffer holds */
+    bool truncate;       /* end at samples_max instead of failing */
     vx_speech_sink sink; /* may be NULL */
     void *sink_arg;
 } vx_speak_request;

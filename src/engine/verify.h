@@ -11,8 +11,6 @@
 #include "engine/engine.h"
 #include "media/image.h"
 
-enum { VX_KEY_FRAMES = 5 };
-
 typedef struct vx_thresholds {
     double b, l, outlier;
 } vx_thresholds;

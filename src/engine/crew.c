@@ -1,0 +1,22 @@
+#include "engine/crew.h"
+
+/* The largest film (docs/CONTRACTS.md, recipe). */
+enum { FRAME_SIDE_MAX = 1024 };
+
+vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accents, vx_error *err)
+{
+    *crew = (vx_crew){0};
+    VX_TRY(vx_engine_open(&crew->engine, params, err));
+    if (params->wants & VX_WANT_SPEECH)
+        VX_TRY(vx_speaker_open(&crew->speaker, crew->engine, accents, err));
+    if (params->wants & VX_WANT_VERIFY)
+        VX_TRY(vx_verifier_open(&crew->verifier, crew->engine, FRAME_SIDE_MAX, err));
+    return VX_OK;
+}
+
+void vx_crew_close(vx_crew *crew)
+{
+    vx_verifier_close(&crew->verifier);
+    vx_speaker_close(&crew->speaker);
+    vx_engine_close(&crew->engine);
+}

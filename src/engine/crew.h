@@ -1,0 +1,23 @@
+/* The crew: what the stages of a slot work with, opened once for an engine.
+ *
+ * A stage's own tools (a speaker, a verifier, …) hold what it needs beside the models: tables, tokenizers,
+ * lexicons. All memory is taken at open. One slot at a time. */
+#ifndef VX_ENGINE_CREW_H
+#define VX_ENGINE_CREW_H
+
+#include "engine/engine.h"
+#include "engine/speak.h"
+#include "engine/verify.h"
+
+typedef struct vx_crew {
+    vx_engine *engine;
+    vx_speaker *speaker;
+    vx_verifier *verifier; /* NULL without VX_WANT_VERIFY */
+} vx_crew;
+
+/* Opens the engine that params describe and the tools of everything that they want. `accents` is the set of
+ * lexicons (vx_speaker_accents). Close it in any case. */
+vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accents, vx_error *err);
+void vx_crew_close(vx_crew *crew); /* safe on a zeroed or closed one */
+
+#endif

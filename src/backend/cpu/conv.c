@@ -1,12 +1,13 @@
 /* Running filters over planes and volumes; see plane.h. */
-#include <stdatomic.h>
-
 #include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
+#include "backend/cpu/taps.h"
 
-/* Panels whose partial sums a worker keeps at once: 8 tiles of 16 KB and the gathered inputs stay in its L2
- * cache, and the inputs are gathered once for all of them. */
-enum { GROUP = 8, TILE_FLOATS = VX_TILE_ROWS * VX_PANEL };
+/* Panels whose sums a worker keeps at once: four tiles of 24 KB stay in its L2 cache with the inputs, whose
+ * pointers, and conversion where the map has another type, are then shared by four. */
+enum { GROUP = 4, TILE_FLOATS = VX_TAPS_ROWS * VX_PANEL };
+
+static const vx_taps_fn taps_f32[VX_CPU_LEVELS] = VX_SIMD_TABLE(vx_taps_f32);
 
 typedef struct run {
     const vx_cpu *cpu;
@@ -16,10 +17,10 @@ typedef struct run {
     int64_t out_h, out_w;              /* of out */
     int64_t cells_d, cells_h, cells_w; /* outputs of one phase: depth, rows, columns */
     int64_t cells;                     /* all of them, images included */
-    int64_t groups, tiles, first_of_size[VX_TILE_SIZES + 1];
-    char *scratch;
-    size_t slice, part_offset, gather_offset, scratchpad_offset;
-    atomic_bool failed;
+    int64_t groups, tiles;
+    bool convert;
+    const void *zeroes; /* one pixel */
+    char *slices;
 } run;
 
 static size_t align(size_t bytes)
@@ -27,35 +28,34 @@ static size_t align(size_t bytes)
     return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
 }
 
-static int64_t widest(const vx_cpu_plane *l)
+/* A worker's slice: sums of a group, the tile's pointers, and its inputs where they are converted. */
+typedef struct slice {
+    size_t pointers, inputs, bytes;
+} slice;
+
+static size_t pixel_bytes(const vx_cpu_plane *l)
 {
+    return (size_t)l->words * sizeof(float);
+}
+
+static bool converts(const vx_conv_args *a)
+{
+    const vx_cpu_plane *l = a->w->layout;
+    return a->x->dtype != l->type || (l->type == VX_BF16 && (l->key.in % 2 || a->x->ld % 2));
+}
+
+static slice slice_of(const vx_conv_args *a)
+{
+    const vx_cpu_plane *l = a->w->layout;
     int64_t taps = 1;
     for (int x = 0; x < l->width.phases; x++)
         taps = l->width.phase[x].taps > taps ? l->width.phase[x].taps : taps;
-    return taps;
-}
-
-static size_t scratchpad_bytes(const vx_cpu_plane *l)
-{
-    size_t bytes = 0;
-    for (int x = 0; x < l->width.phases; x++) {
-        size_t full = vx_product_scratch_bytes(l->full[x]),
-               last = vx_product_scratch_bytes(l->last[x]);
-        bytes = full > bytes ? full : bytes;
-        bytes = last > bytes ? last : bytes;
-    }
-    return align(bytes);
-}
-
-/* A worker's slice: sums of a group, one partial tile, gathered inputs, oneDNN's scratchpad. */
-static size_t gather_bytes(const vx_cpu_plane *l)
-{
-    return align((size_t)(VX_TILE_ROWS * widest(l) * l->key.in) * vx_dtype_bytes(l->type));
-}
-
-static size_t slice_bytes(const vx_cpu_plane *l)
-{
-    return (GROUP + 1) * TILE_FLOATS * sizeof(float) + gather_bytes(l) + scratchpad_bytes(l);
+    /* Neighbouring pixels share inputs, unless the taps are fewer than the step. */
+    int64_t pixels = VX_TAPS_ROWS * (taps > l->width.in_step ? taps : l->width.in_step);
+    slice s = {.pointers = align(GROUP * TILE_FLOATS * sizeof(float))};
+    s.inputs = s.pointers + align((size_t)(taps * VX_TAPS_ROWS) * sizeof(void *));
+    s.bytes = s.inputs + (converts(a) ? align((size_t)pixels * pixel_bytes(l)) : 0);
+    return s;
 }
 
 /* A 1 × 1 filter is a linear layer over pixels. */
@@ -88,10 +88,10 @@ size_t vx_cpu_conv_scratch(vx_backend *backend, const vx_conv_args *a)
         vx_cpu_job job = pixels_job(a);
         return vx_cpu_job_scratch(cpu, &job);
     }
-    return slice_bytes(a->w->layout) * (size_t)cpu->backend.workers;
+    return align(pixel_bytes(a->w->layout)) + slice_of(a).bytes * (size_t)cpu->backend.workers;
 }
 
-/* ---- gathering ----------------------------------------------------------------------------- */
+/* ---- inputs -------------------------------------------------------------------------------- */
 
 /* A cell: which output of its phase. */
 typedef struct cell {
@@ -109,61 +109,78 @@ static cell cell_of(const run *r, int64_t index)
     return c;
 }
 
-/* One pixel's inputs under a row of taps: `taps` neighbouring pixels from column `first` of row (n, d, h),
- * zero where that is padding, at place `to` in the type of the products. False when all of it is. */
-static bool gather_pixel(const run *r, cell at, int64_t d, int64_t h, int64_t first, int64_t taps,
-                         char *to)
+/* `count` pixels of x from `row` on, in the type of the products at `to`, whole words each. */
+static void convert(const run *r, int64_t row, int64_t count, char *to)
 {
-    int64_t in = r->l->key.in;
-    size_t size = vx_dtype_bytes(r->l->type), pixel = (size_t)in * size;
-    int64_t begin = first < 0 ? -first : 0, end = first + taps > r->width ? r->width - first : taps;
-    if (d < 0 || d >= r->depth || h < 0 || h >= r->height || begin >= end) {
-        memset(to, 0, (size_t)taps * pixel);
-        return false;
-    }
     const vx_tensor *x = r->a->x;
-    int64_t row = ((at.n * r->depth + d) * r->height + h) * r->width + first + begin;
-    const void *from = vx_row(x, row);
-    memset(to, 0, (size_t)begin * pixel);
-    if (x->dtype == r->l->type)
-        memcpy(to + (size_t)begin * pixel, from, (size_t)(end - begin) * pixel);
-    else
-        vx_tile_convert[r->cpu->level](from, x->dtype, in, end - begin, in,
-                                       to + (size_t)begin * pixel, r->l->type);
-    memset(to + (size_t)end * pixel, 0, (size_t)(taps - end) * pixel);
-    return true;
+    const vx_cpu_plane *l = r->l;
+    int64_t in = l->key.in;
+    bool whole = l->type == VX_F32 || in % 2 == 0;
+    for (int64_t i = 0; i < count; i += whole ? count : 1) {
+        char *pixel = to + (size_t)i * pixel_bytes(l);
+        if (!whole) memset(pixel + pixel_bytes(l) - sizeof(float), 0, sizeof(float));
+        vx_tile_convert[r->cpu->level](vx_row(x, row + i), x->dtype, x->ld, whole ? count : 1, in,
+                                       pixel, l->type);
+    }
 }
 
-/* The inputs of `rows` cells from `index` on; false when they are all padding. */
-static bool gather(const run *r, int64_t index, int64_t rows, const vx_axis_phase *py,
-                   const vx_axis_phase *px, int64_t kd, int64_t ky, char *to)
+/* Where the inputs of `count` neighbouring cells lie under one row of taps, which covers `taps` pixels
+ * from column `first` of row (n, d, h) on. Returns the end of what was converted to `to`. */
+static char *point_run(const run *r, cell at, int64_t d, int64_t h, int64_t first, int64_t count,
+                       int64_t taps, const void **pointers, char *to)
+{
+    int64_t step = r->l->width.in_step, end = first + (count - 1) * step + taps;
+    int64_t row = ((at.n * r->depth + d) * r->height + h) * r->width;
+    int64_t low = first < 0 ? 0 : first, high = end < r->width ? end : r->width;
+    const char *pixels = vx_row(r->a->x, row);
+    size_t size = (size_t)r->a->x->ld * vx_dtype_bytes(r->a->x->dtype);
+    if (r->convert && high > low) {
+        convert(r, row + low, high - low, to);
+        size = pixel_bytes(r->l);
+        pixels = to - (size_t)low * size;
+        to += (size_t)(high - low) * size;
+    }
+    for (int64_t t = 0; t < taps; t++)
+        for (int64_t i = 0; i < count; i++) {
+            int64_t column = first + i * step + t;
+            bool inside = column >= 0 && column < r->width;
+            pointers[t * VX_TAPS_ROWS + i] = inside ? pixels + (size_t)column * size : r->zeroes;
+        }
+    return to;
+}
+
+/* Points at the inputs of `rows` cells from `index` on; false when they are all padding. */
+static bool point(const run *r, int64_t index, int64_t rows, const vx_axis_phase *py,
+                  const vx_axis_phase *px, int64_t kd, int64_t ky, const void **pointers, char *to)
 {
     const vx_cpu_plane *l = r->l;
-    size_t stride = (size_t)(px->taps * l->key.in) * vx_dtype_bytes(l->type);
     bool any = false;
-    cell at = cell_of(r, index);
-    for (int64_t i = 0; i < rows; i++, to += stride) {
+    for (int64_t t = 0; t < px->taps; t++)
+        for (int64_t i = 0; i < VX_TAPS_ROWS; i++)
+            pointers[t * VX_TAPS_ROWS + i] = r->zeroes;
+    for (int64_t done = 0, count; done < rows; done += count) {
+        cell at = cell_of(r, index + done);
+        count = r->cells_w - at.w < rows - done ? r->cells_w - at.w : rows - done;
         int64_t d = at.d * l->depth.in_step + l->depth.phase[0].first + kd;
         int64_t h = at.h * l->height.in_step + py->first + ky;
-        any |= gather_pixel(r, at, d, h, at.w * l->width.in_step + px->first, px->taps, to);
-        if (++at.w == r->cells_w) at = cell_of(r, index + i + 1);
+        if (d < 0 || d >= r->depth || h < 0 || h >= r->height) continue;
+        to = point_run(r, at, d, h, at.w * l->width.in_step + px->first, count, px->taps,
+                       pointers + done, to);
+        any = true;
     }
     return any;
 }
 
 /* ---- one unit ------------------------------------------------------------------------------ */
 
-static void add(float *sum, const float *part, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        sum[i] += part[i];
-}
-
 /* Writes a finished tile: runs of cells within one output row lie `out_step` pixels apart. */
 static void finish(const run *r, int y, int x, int64_t index, int64_t rows, const float *tile,
-                   int64_t col, int64_t cols)
+                   int64_t panel)
 {
     const vx_cpu_plane *l = r->l;
+    bool last = panel == l->panels - 1;
+    int64_t ld = last ? l->last : VX_PANEL, col = panel * VX_PANEL;
+    int64_t cols = last ? l->key.out - col : VX_PANEL;
     const vx_tensor *out = r->a->out, *residual = r->a->residual;
     vx_epilogue e = {.bias = r->a->bias ? r->a->bias->data : NULL,
                      .act = r->a->act,
@@ -181,47 +198,48 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
             e.residual_dtype = residual->dtype;
             e.residual_ld = residual->ld * l->width.out_step;
         }
-        vx_tile_finish[r->cpu->level](&e, tile + done * cols, cols, 0, run_rows, col, cols);
+        vx_tile_finish[r->cpu->level](&e, tile + done * ld, ld, 0, run_rows, col, cols);
         done += run_rows;
     }
 }
 
 static void unit(void *arg, int64_t number, int worker)
 {
-    run *r = arg;
+    const run *r = arg;
     const vx_cpu_plane *l = r->l;
-    char *slice = r->scratch + (size_t)worker * r->slice, *inputs = slice + r->gather_offset;
-    float *sums = (float *)(void *)slice, *part = (float *)(void *)(slice + r->part_offset);
-    int64_t index, group = number / r->tiles % r->groups, phase = number / r->tiles / r->groups;
-    int size = vx_cpu_tile(r->first_of_size, number % r->tiles, &index);
-    int64_t rows = vx_tile_rows[size];
+    slice part = slice_of(r->a);
+    char *base = r->slices + (size_t)worker * part.bytes;
+    const void **pointers = (const void **)(void *)(base + part.pointers);
+    float *sums = (float *)(void *)base;
+    int64_t index = number % r->tiles * VX_TAPS_ROWS;
+    int64_t rows = r->cells - index < VX_TAPS_ROWS ? r->cells - index : VX_TAPS_ROWS;
+    int64_t group = number / r->tiles % r->groups, phase = number / r->tiles / r->groups;
     int x = (int)(phase % l->width.phases), y = (int)(phase / l->width.phases);
     const vx_axis_phase *py = &l->height.phase[y], *px = &l->width.phase[x];
     int64_t first = group * GROUP, end = first + GROUP < l->panels ? first + GROUP : l->panels;
-    size_t row_bytes = (size_t)(l->panels - 1) * l->full_bytes[x] + l->last_bytes[x];
-    const char *weights = (const char *)r->a->w->data + l->offset[y][x];
-    bool begun = false;
-    for (int64_t k = 0; k < l->depth.phase[0].taps * py->taps; k++, weights += row_bytes) {
-        if (!gather(r, index, rows, py, px, k / py->taps, k % py->taps, inputs)) continue;
+    const float *weights =
+        (const float *)(const void *)((const char *)r->a->w->data + l->offset[y][x]);
+    int64_t panel_words = px->taps * l->words * VX_PANEL,
+            row_words = px->taps * l->words * l->columns;
+    vx_taps t = {.row = pointers, .taps = px->taps, .words = l->words};
+    t.rows = (rows + VX_TAPS_STEP - 1) / VX_TAPS_STEP * VX_TAPS_STEP;
+    vx_taps_fn fn = l->type == VX_BF16 ? vx_taps_bf16 : taps_f32[r->cpu->level];
+    for (int64_t k = 0; k < l->depth.phase[0].taps * py->taps; k++) {
+        if (!point(r, index, rows, py, px, k / py->taps, k % py->taps, pointers,
+                   base + part.inputs))
+            continue;
         for (int64_t p = first; p < end; p++) {
-            bool last = p == l->panels - 1;
-            int64_t cols = last ? l->key.out - p * VX_PANEL : VX_PANEL;
-            float *sum = sums + (p - first) * TILE_FLOATS;
-            if (!vx_product_run(last ? l->last[x] : l->full[x], size, inputs,
-                                weights + (size_t)p * l->full_bytes[x], begun ? part : sum,
-                                slice + r->scratchpad_offset)) {
-                atomic_store(&r->failed, true);
-                return;
-            }
-            if (begun) add(sum, part, rows * cols);
+            t.weights = weights + k * row_words + p * panel_words;
+            t.cols = p == l->panels - 1 ? l->last : VX_PANEL;
+            t.sum = sums + (p - first) * TILE_FLOATS;
+            fn(&t);
         }
-        begun = true;
+        t.add = true;
     }
     for (int64_t p = first; p < end; p++) {
-        int64_t cols = p == l->panels - 1 ? l->key.out - p * VX_PANEL : VX_PANEL;
         float *sum = sums + (p - first) * TILE_FLOATS;
-        if (!begun) memset(sum, 0, (size_t)(rows * cols) * sizeof *sum);
-        finish(r, y, x, index, rows, sum, p * VX_PANEL, cols);
+        if (!t.add) memset(sum, 0, TILE_FLOATS * sizeof *sum);
+        finish(r, y, x, index, rows, sum, p);
     }
 }
 
@@ -234,11 +252,11 @@ vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
     }
     const vx_cpu_plane *l = a->w->layout;
     int rank = a->x->rank;
-    run r = {.cpu = vx_cpu_of(ctx->backend),
-             .a = a,
-             .l = l,
-             .scratch = scratch,
-             .slice = slice_bytes(l)};
+    size_t zeroes = align(pixel_bytes(l));
+    run r = {.cpu = vx_cpu_of(ctx->backend), .a = a, .l = l, .zeroes = scratch};
+    memset(scratch, 0, zeroes);
+    r.slices = (char *)scratch + zeroes;
+    r.convert = converts(a);
     r.depth = rank == 5 ? a->x->dim[1] : 1;
     r.height = a->x->dim[rank - 3];
     r.width = a->x->dim[rank - 2];
@@ -248,13 +266,8 @@ vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
     r.cells_h = r.out_h / l->height.out_step;
     r.cells_w = r.out_w / l->width.out_step;
     r.cells = a->x->dim[0] * r.cells_d * r.cells_h * r.cells_w;
-    r.groups = (l->panels + GROUP - 1) / GROUP;
-    r.part_offset = GROUP * TILE_FLOATS * sizeof(float);
-    r.gather_offset = r.part_offset + TILE_FLOATS * sizeof(float);
-    r.scratchpad_offset = r.gather_offset + gather_bytes(l);
-    r.tiles = vx_cpu_cut(r.cells, r.first_of_size);
+    r.groups = vx_cpu_tiles(l->panels, GROUP);
+    r.tiles = vx_cpu_tiles(r.cells, VX_TAPS_ROWS);
     int64_t phases = l->height.phases * l->width.phases;
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups * phases, unit, &r));
-    if (atomic_load(&r.failed)) return vx_cpu_product_failed(ctx->err);
-    return VX_OK;
+    return vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups * phases, unit, &r);
 }

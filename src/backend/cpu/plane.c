@@ -1,5 +1,6 @@
 #include "backend/cpu/plane.h"
 
+#include "backend/cpu/taps.h"
 #include "base/mem.h"
 
 static size_t align(size_t bytes)
@@ -80,35 +81,24 @@ static bool supported(const vx_weight *w)
            (w->upsample == 1 || w->upsample == 2 || w->upsample == 4);
 }
 
-static vx_status describe(vx_cpu *cpu, vx_cpu_plane *l, vx_error *err)
+static void describe(const vx_cpu *cpu, vx_cpu_plane *l)
 {
     const vx_weight *w = &l->key;
     l->type = w->compute == VX_BF16 && cpu->backend.native != VX_BF16 ? VX_F32 : w->compute;
     l->depth = describe_axis(w, 0);
     l->height = describe_axis(w, 1);
     l->width = describe_axis(w, 2);
+    l->words = l->type == VX_BF16 ? (w->in + 1) / 2 : w->in;
     l->panels = (w->out + VX_PANEL - 1) / VX_PANEL;
-    for (int x = 0; x < l->width.phases; x++) {
-        vx_product_shape shape = {.compute = l->type,
-                                  .cols = VX_PANEL,
-                                  .in = l->width.phase[x].taps * w->in,
-                                  .taps = 1,
-                                  .stride = 1,
-                                  .dilation = 1};
-        VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->full[x], err));
-        l->full_bytes[x] = align(vx_product_weight_bytes(l->full[x]));
-        if (w->out % VX_PANEL != 0) shape.cols = (int)(w->out % VX_PANEL);
-        VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->last[x], err));
-        l->last_bytes[x] = align(vx_product_weight_bytes(l->last[x]));
-    }
+    l->columns = (w->out + VX_TAPS_COLS - 1) / VX_TAPS_COLS * VX_TAPS_COLS;
+    l->last = l->columns - (l->panels - 1) * VX_PANEL;
     for (int y = 0; y < l->height.phases; y++)
         for (int x = 0; x < l->width.phases; x++) {
-            int64_t rows = l->depth.phase[0].taps * l->height.phase[y].taps;
+            int64_t taps =
+                l->depth.phase[0].taps * l->height.phase[y].taps * l->width.phase[x].taps;
             l->offset[y][x] = l->bytes;
-            l->bytes +=
-                (size_t)rows * ((size_t)(l->panels - 1) * l->full_bytes[x] + l->last_bytes[x]);
+            l->bytes += align((size_t)(taps * l->words * l->columns) * sizeof(float));
         }
-    return VX_OK;
 }
 
 static vx_status find(vx_cpu *cpu, const vx_weight *w, vx_cpu_plane **plane, vx_error *err)
@@ -122,11 +112,7 @@ static vx_status find(vx_cpu *cpu, const vx_weight *w, vx_cpu_plane **plane, vx_
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to describe a filter");
     l->key = *w;
     l->key.data = l->key.layout = NULL;
-    vx_status status = describe(cpu, l, err);
-    if (status != VX_OK) {
-        vx_heap_free(l);
-        return status;
-    }
+    describe(cpu, l);
     l->next = cpu->planes;
     cpu->planes = *plane = l;
     return VX_OK;
@@ -176,28 +162,42 @@ static void sum_taps(const vx_weight *w, const float *source, int64_t d, uint32_
     }
 }
 
-/* Packs one panel's columns for every phase and row of taps. rows: `cols` output channels, as fetched. */
-static vx_status pack_panel(const vx_weight *w, int64_t panel, int64_t cols, const float *rows,
-                            float *plain, vx_error *err)
+/* Puts one output channel's inputs under one tap into its column. */
+static void put_column(const vx_cpu_plane *l, const float *plain, int64_t cols, int64_t column,
+                       char *target)
+{
+    for (int64_t i = 0; i < l->key.in; i++)
+        if (l->type == VX_BF16)
+            ((uint16_t *)(void *)target)[(i / 2 * cols + column) * 2 + i % 2] =
+                vx_f32_to_bf16(plain[i]);
+        else
+            ((float *)(void *)target)[i * cols + column] = plain[i];
+}
+
+/* Packs one panel for every phase and tap. rows: `count` output channels, as fetched. */
+static void pack_panel(const vx_weight *w, int64_t panel, int64_t count, const float *rows,
+                       float *plain)
 {
     const vx_cpu_plane *l = w->layout;
     int64_t row_floats = w->in * w->kernel[0] * w->kernel[1] * w->kernel[2];
+    int64_t cols = panel == l->panels - 1 ? l->last : VX_PANEL;
+    size_t tap_bytes = (size_t)(l->words * cols) * sizeof(float);
     for (int y = 0; y < l->height.phases; y++)
         for (int x = 0; x < l->width.phases; x++) {
             const vx_axis_phase *py = &l->height.phase[y], *px = &l->width.phase[x];
-            size_t row_bytes = (size_t)(l->panels - 1) * l->full_bytes[x] + l->last_bytes[x];
-            char *target = (char *)w->data + l->offset[y][x] + (size_t)panel * l->full_bytes[x];
-            for (int64_t d = 0; d < w->kernel[0]; d++)
-                for (int64_t t = 0; t < py->taps; t++, target += row_bytes) {
-                    for (int64_t c = 0; c < cols; c++)
-                        for (int64_t s = 0; s < px->taps; s++)
-                            sum_taps(w, rows + c * row_floats, d, py->sum[t], px->sum[s],
-                                     plain + (c * px->taps + s) * w->in);
-                    VX_TRY(vx_product_pack(panel == l->panels - 1 ? l->last[x] : l->full[x], plain,
-                                           target, err));
-                }
+            for (int64_t k = 0; k < w->kernel[0] * py->taps; k++) {
+                size_t row = (size_t)(k * px->taps * l->words * l->columns) * sizeof(float);
+                char *target =
+                    (char *)w->data + l->offset[y][x] + row +
+                    (size_t)(px->taps * panel) * VX_PANEL * (size_t)l->words * sizeof(float);
+                for (int64_t s = 0; s < px->taps; s++, target += tap_bytes)
+                    for (int64_t c = 0; c < count; c++) {
+                        sum_taps(w, rows + c * row_floats, k / py->taps, py->sum[k % py->taps],
+                                 px->sum[s], plain);
+                        put_column(l, plain, cols, c, target);
+                    }
+            }
         }
-    return VX_OK;
 }
 
 vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *arg, float *staging,
@@ -209,10 +209,11 @@ vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *
     int64_t step = (int64_t)(staging_floats / (size_t)row_floats);
     assert(step >= 1 && l->bytes == w->bytes);
     float *rows = vx_heap_alloc((size_t)(VX_PANEL * row_floats) * sizeof *rows);
-    float *plain = vx_heap_alloc((size_t)(VX_PANEL * w->in * w->kernel[2]) * sizeof *plain);
+    float *plain = vx_heap_alloc((size_t)w->in * sizeof *plain);
     vx_status status = VX_OK;
     if (rows == NULL || plain == NULL)
         status = vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack a filter");
+    memset(w->data, 0, l->bytes); /* columns and halves of words that the weight lacks */
     for (int64_t first = 0, have = 0; first < w->out && status == VX_OK;) {
         int64_t left = w->out - first, room = VX_PANEL - have;
         int64_t count = left < step ? left : step;
@@ -224,7 +225,7 @@ vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *
         have += count;
         first += count;
         if (status == VX_OK && (have == VX_PANEL || first == w->out)) {
-            status = pack_panel(w, (first - 1) / VX_PANEL, have, rows, plain, err);
+            pack_panel(w, (first - 1) / VX_PANEL, have, rows, plain);
             have = 0;
         }
     }

@@ -1,8 +1,8 @@
-/* Filters over planes and volumes (vx_conv), as sums of matrix products.
+/* Filters over planes and volumes (vx_conv), as sums of matrix products (taps.h).
  *
- * A tile of 64 output pixels gathers, for one row of taps, its pixels' inputs side by side: [64, taps * in].
- * Times a packed panel of 64 output channels that is a part of the result; the rows of taps are added up.
- * Rows of taps that meet nothing but padding are skipped.
+ * A tile of output pixels takes one row of taps at a time: for each pixel and tap a pointer to the channels
+ * it reads, or to zeroes where that is padding. Times a packed panel of 64 output channels that is a part
+ * of the result; the rows of taps are added up. Rows of taps that meet nothing but padding are skipped.
  *
  * Nearest upsampling and maps kept by cells (backend.h) are exact savings: the output is split into phases,
  * by where in its cell a pixel lies, and each phase is an own small filter over the map as it is, whose taps
@@ -32,11 +32,11 @@ typedef struct vx_cpu_plane {
     vx_weight key;
     vx_dtype type; /* of the products */
     vx_axis depth, height, width;
-    int64_t panels;
-    /* By the phase along the width: products of a full and of the last panel. */
-    const vx_product *full[VX_AXIS_PHASES_MAX], *last[VX_AXIS_PHASES_MAX];
-    size_t full_bytes[VX_AXIS_PHASES_MAX], last_bytes[VX_AXIS_PHASES_MAX];
-    /* Where the panels of (height phase, width phase) begin; then depth tap, height tap, panel. */
+    int64_t words; /* of 32 bits that a pixel's channels fill */
+    int64_t panels, columns,
+        last; /* of VX_PANEL columns; columns together, and of the last panel */
+    /* Where the weights of (height phase, width phase) begin; then depth tap, height tap, panel, width
+     * tap, word, column. */
     size_t offset[VX_AXIS_PHASES_MAX][VX_AXIS_PHASES_MAX];
     size_t bytes;
 } vx_cpu_plane;

@@ -37,6 +37,15 @@ static const co_op *const ops[] = {
     &co_conv_op,
     &co_group_norm_op,
     &co_qk_norm_op,
+    &co_spade_op,
+    &co_response_norm_op,
+    &co_pool2_op,
+    &co_depthwise_op,
+    &co_row_gate_op,
+    &co_motion_input_op,
+    &co_motion_field_op,
+    &co_warp_op,
+    &co_to_picture_op,
 };
 
 /* From this size on memory comes in huge pages, as the engine's does: benches need it. */

@@ -119,6 +119,8 @@ extern const co_op co_copy_op, co_gather_op, co_broadcast_op, co_blend_op, co_ga
 extern const co_op co_linear_op, co_conv1d_op, co_conv_transpose1d_op, co_attention_op, co_lstm_op;
 extern const co_op co_layer_norm_op, co_instance_norm_op;
 extern const co_op co_conv_op, co_group_norm_op, co_qk_norm_op;
+extern const co_op co_spade_op, co_response_norm_op, co_pool2_op, co_depthwise_op, co_row_gate_op,
+    co_motion_input_op, co_motion_field_op, co_warp_op, co_to_picture_op;
 extern const co_op co_harmonic_source_op, co_stft_op, co_istft_op;
 
 #endif

@@ -1,7 +1,8 @@
-/* instance_norm (AdaIN, with an activation or Snake) and group_norm on the CPU, in three passes:
+/* instance_norm (AdaIN, with an activation or Snake), group_norm and response_norm on the CPU, in three
+ * passes:
  *   1. tiles of rows sum their columns: shift, sum, square [tiles][3][C]
  *   2. strips of columns merge the tiles in order, in double, into five factors per column
- *      (group_norm: then the columns of a group share theirs)
+ *      (group_norm: then the columns of a group share theirs; response_norm: all of them)
  *   3. tiles of rows apply the factors
  * Tiles depend on the shape alone and the merge's order is fixed, so the number of workers changes
  * nothing. */
@@ -18,7 +19,7 @@ static void (*const column_apply[VX_CPU_LEVELS])(const vx_cpu_columns *, const v
 enum { SUM_TILES_MAX = 64, MERGE_COLS = 64 };
 
 typedef struct job {
-    const vx_instance_norm_args *args; /* NULL for group_norm */
+    const vx_instance_norm_args *args; /* NULL for the other two */
     const vx_tensor *x, *out;          /* of group_norm: one image */
     vx_act act;
     vx_cpu_level level;
@@ -99,7 +100,7 @@ static void merge_tile(void *arg, int64_t tile, int worker)
         if (j->args != NULL)
             set_factors(j, first + c, mean[c], variance);
         else
-            j->gain[first + c] = (float)variance; /* until share_groups */
+            j->gain[first + c] = (float)variance; /* until share_groups, share_response */
     }
 }
 
@@ -144,6 +145,16 @@ vx_status vx_cpu_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void
     VX_TRY(measure(ctx, &j));
     VX_TRY(apply(ctx, &j));
     vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}
+
+vx_status vx_cpu_column_factors(vx_ctx *ctx, const vx_instance_norm_args *a, void *scratch,
+                                vx_cpu_columns *factors)
+{
+    job j = {.args = a, .level = vx_cpu_of(ctx->backend)->level};
+    set_up(&j, a->x, NULL, scratch);
+    VX_TRY(measure(ctx, &j));
+    *factors = (vx_cpu_columns){.mean = j.mean, .gain = j.gain, .bias = j.bias};
     return VX_OK;
 }
 
@@ -195,5 +206,41 @@ vx_status vx_cpu_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scra
         share_groups(&j, a);
         VX_TRY(apply(ctx, &j));
     }
+    return VX_OK;
+}
+
+/* ---- response_norm -------------------------------------------------------------------------- */
+
+size_t vx_cpu_response_norm_scratch(vx_backend *backend, const vx_response_norm_args *a)
+{
+    vx_instance_norm_args norm = {.x = a->x};
+    return vx_cpu_instance_norm_scratch(backend, &norm);
+}
+
+/* A column's length is sqrt(rows*(variance + mean^2)); then x*(1 + gamma*N) + beta. */
+static void share_response(const job *j, const vx_response_norm_args *a)
+{
+    double total = 0;
+    for (int64_t c = 0; c < j->cols; c++) {
+        double mean = (double)j->mean[c];
+        j->gain[c] = (float)sqrt((double)j->rows * ((double)j->gain[c] + mean * mean));
+        total += (double)j->gain[c];
+    }
+    double least = total / (double)j->cols + (double)a->eps;
+    for (int64_t c = 0; c < j->cols; c++) {
+        j->mean[c] = 0;
+        j->gain[c] = (float)(1 + at(a->gamma, c, 1) * (double)j->gain[c] / least);
+        j->bias[c] = (float)at(a->beta, c, 0);
+    }
+}
+
+vx_status vx_cpu_response_norm(vx_ctx *ctx, const vx_response_norm_args *a, void *scratch)
+{
+    job j = {.level = vx_cpu_of(ctx->backend)->level};
+    set_up(&j, a->x, a->out, scratch);
+    VX_TRY(measure(ctx, &j));
+    share_response(&j, a);
+    VX_TRY(apply(ctx, &j));
+    vx_cpu_zero_halo(a->out);
     return VX_OK;
 }

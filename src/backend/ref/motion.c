@@ -55,6 +55,7 @@ vx_status vx_ref_response_norm(vx_ctx *ctx, const vx_response_norm_args *a, void
                        vx_ref_at(a->gamma, c, 1) * x * n + vx_ref_at(a->beta, c, 0) + x);
         }
     }
+    vx_ref_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -140,6 +141,7 @@ vx_status vx_ref_row_gate(vx_ctx *ctx, const vx_row_gate_args *a, void *scratch)
         for (int64_t c = 0; c < vx_cols(a->x); c++)
             vx_ref_set(a->out, r, c, vx_ref_get(a->x, r, c) * s);
     }
+    vx_ref_zero_halo(a->out);
     return VX_OK;
 }
 

@@ -1,0 +1,158 @@
+/* pool2, depthwise, row_gate and to_picture on the CPU: tiles of rows, pixels or lines. */
+#include "backend/cpu/picture.inc"
+
+static void (*const mean_row[VX_CPU_LEVELS])(const void *const[8], int, vx_dtype, void *, vx_dtype,
+                                             int64_t) = VX_SIMD_TABLE(vx_cpu_mean_row);
+static void (*const depthwise_pixel[VX_CPU_LEVELS])(const vx_depthwise_args *, int64_t, int64_t) =
+    VX_SIMD_TABLE(vx_cpu_depthwise_pixel);
+static void (*const gate_rows[VX_CPU_LEVELS])(const vx_row_gate_args *, int64_t,
+                                              int64_t) = VX_SIMD_TABLE(vx_cpu_gate_rows);
+static void (*const sigmoid_row[VX_CPU_LEVELS])(const void *, vx_dtype, float *, bool,
+                                                int64_t) = VX_SIMD_TABLE(vx_cpu_sigmoid_row);
+
+/* One op under way: `rows` of anything, in tiles. */
+typedef struct job {
+    const void *args;
+    vx_cpu_level level;
+    int64_t rows, tile_rows;
+    float *lines; /* to_picture: [workers][line] */
+    int64_t line;
+} job;
+
+static vx_status run(vx_ctx *ctx, job *j, int64_t cols, vx_tile_fn tile)
+{
+    j->level = vx_cpu_of(ctx->backend)->level;
+    j->tile_rows = vx_cpu_pass_rows(cols);
+    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->rows, j->tile_rows), tile, j);
+}
+
+static int64_t end_of(const job *j, int64_t tile)
+{
+    int64_t end = (tile + 1) * j->tile_rows;
+    return end < j->rows ? end : j->rows;
+}
+
+/* ---- pool2 ---------------------------------------------------------------------------------- */
+
+/* Rows of a tile are pixels of out. */
+static void pool_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    const vx_pool2_args *a = j->args;
+    int rank = a->x->rank, n = rank == 5 && a->out->dim[1] != a->x->dim[1] ? 8 : 4;
+    int64_t height = a->x->dim[rank - 3], width = a->x->dim[rank - 2];
+    int64_t h = a->out->dim[rank - 3], w = a->out->dim[rank - 2];
+    for (int64_t r = tile * j->tile_rows; r < end_of(j, tile); r++) {
+        int64_t plane = r / (h * w), y = r / w % h, x = r % w;
+        if (n == 8) plane = plane / a->out->dim[1] * a->x->dim[1] + plane % a->out->dim[1] * 2;
+        const void *from[8];
+        for (int k = 0; k < n; k++)
+            from[k] = vx_row(a->x, ((plane + k / 4) * height + 2 * y + k / 2 % 2) * width + 2 * x +
+                                       k % 2);
+        mean_row[j->level](from, n, a->x->dtype, vx_row(a->out, r), a->out->dtype, vx_cols(a->x));
+    }
+}
+
+vx_status vx_cpu_pool2(vx_ctx *ctx, const vx_pool2_args *a, void *scratch)
+{
+    (void)scratch;
+    job j = {.args = a, .rows = vx_rows(a->out)};
+    VX_TRY(run(ctx, &j, 4 * vx_cols(a->out), pool_tile));
+    vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}
+
+/* ---- depthwise ------------------------------------------------------------------------------ */
+
+static void depthwise_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    const vx_depthwise_args *a = j->args;
+    for (int64_t r = tile * j->tile_rows; r < end_of(j, tile); r++)
+        depthwise_pixel[j->level](a, r / a->x->dim[1], r % a->x->dim[1]);
+}
+
+vx_status vx_cpu_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratch)
+{
+    (void)scratch;
+    job j = {.args = a, .rows = vx_rows(a->out)};
+    VX_TRY(run(ctx, &j, a->weight->dim[0] * vx_cols(a->x), depthwise_tile));
+    vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}
+
+/* ---- row_gate ------------------------------------------------------------------------------- */
+
+static void gate_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    int64_t first = tile * j->tile_rows;
+    gate_rows[j->level](j->args, first, end_of(j, tile) - first);
+}
+
+vx_status vx_cpu_row_gate(vx_ctx *ctx, const vx_row_gate_args *a, void *scratch)
+{
+    (void)scratch;
+    job j = {.args = a, .rows = vx_rows(a->x)};
+    VX_TRY(run(ctx, &j, vx_cols(a->x), gate_tile));
+    vx_cpu_zero_halo(a->out);
+    return VX_OK;
+}
+
+/* ---- to_picture ----------------------------------------------------------------------------- */
+
+/* Floats of one line of x, whole cache lines. */
+static int64_t line_of(const vx_to_picture_args *a)
+{
+    return (a->x->dim[1] * vx_cols(a->x) + 15) & ~15;
+}
+
+size_t vx_cpu_to_picture_scratch(vx_backend *backend, const vx_to_picture_args *a)
+{
+    return (size_t)(line_of(a) * backend->workers) * sizeof(float);
+}
+
+/* The f lines of the picture that one line of values makes. */
+static void shuffle_line(const vx_to_picture_args *a, const float *value, int64_t y)
+{
+    int64_t f = a->factor, width = a->x->dim[1], cols = vx_cols(a->x);
+    for (int64_t dy = 0; dy < f; dy++) {
+        char *row = vx_row(a->out, (y * f + dy) * width * f);
+        for (int64_t x = 0; x < width; x++)
+            for (int64_t dx = 0; dx < f; dx++)
+                for (int64_t c = 0; c < 3; c++) {
+                    float v = value[x * cols + c * f * f + dy * f + dx];
+                    int64_t i = (x * f + dx) * 3 + c;
+                    if (a->out->dtype == VX_F32)
+                        ((float *)row)[i] = v;
+                    else
+                        ((uint8_t *)row)[i] = (uint8_t)(int)v;
+                }
+    }
+}
+
+static void picture_tile(void *arg, int64_t tile, int worker)
+{
+    const job *j = arg;
+    const vx_to_picture_args *a = j->args;
+    float *value = j->lines + j->line * worker;
+    bool bytes = a->out->dtype == VX_U8;
+    int64_t width = a->x->dim[1], cols = vx_cols(a->x);
+    for (int64_t y = tile * j->tile_rows; y < end_of(j, tile); y++) {
+        if (vx_dense(a->x))
+            sigmoid_row[j->level](vx_row(a->x, y * width), a->x->dtype, value, bytes, width * cols);
+        for (int64_t x = 0; x < width && !vx_dense(a->x); x++)
+            sigmoid_row[j->level](vx_row(a->x, y * width + x), a->x->dtype, value + x * cols, bytes,
+                                  cols);
+        shuffle_line(a, value, y);
+    }
+}
+
+vx_status vx_cpu_to_picture(vx_ctx *ctx, const vx_to_picture_args *a, void *scratch)
+{
+    job j = {.args = a, .rows = a->x->dim[0], .lines = scratch, .line = line_of(a)};
+    return run(ctx, &j, j.line, picture_tile);
+}

@@ -319,8 +319,12 @@ static void schedule_is_schnells(void **state)
     const float want[] = {1, 0.75f, 0.5f, 0.25f, 0};
     assert_memory_equal(times, want, sizeof want);
     assert_int_equal(first, 0);
-    vx_flux_schedule(8, 0.5f, times, &first);
+    vx_flux_schedule(8, 0.5, times, &first);
     assert_int_equal(first, 4);
+    vx_flux_schedule(4, 0.6, times, &first); /* 2.4 steps: three are run */
+    assert_int_equal(first, 1);
+    vx_flux_schedule(4, 1e-20, times, &first);
+    assert_int_equal(first, 3);
 }
 
 int main(void)

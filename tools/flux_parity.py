@@ -3,6 +3,9 @@
 
     flux_parity.py OUT      writes weights and every block's output for two configurations of each part
                             (tests/data/flux); the first has the original names, the second diffusers'
+    flux_parity.py --pack OUT TOKENIZERS
+                            writes a whole small pack and what diffusers' pipelines make of it
+                            (tests/data/imagine); TOKENIZERS is tests/data/tokenizer
 
 Needs torch, diffusers, transformers, safetensors.
 """
@@ -11,9 +14,13 @@ import pathlib
 import sys
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
+import numpy
+from diffusers import (AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxImg2ImgPipeline, FluxPipeline,
+                       FluxTransformer2DModel)
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from PIL import Image
 from safetensors.torch import save_file
-from transformers import T5Config, T5EncoderModel
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 T5 = [
     dict(d_model=32, d_kv=8, num_heads=4, d_ff=48, num_layers=2, vocab_size=50,
@@ -202,10 +209,87 @@ def vae(out, index, config):
     (out / f"vae_{index}.json").write_text(json.dumps({**VAE_FIXED, **config}) + "\n")
 
 
+PACK_YAML = """\
+# Small random networks of every kind that makes an actor image (tools/flux_parity.py --pack).
+name: small-flux
+version: "1"
+synthetic: true
+imagine: {width: 64, height: 96, steps: 4, max_sequence_length: 24}
+components:
+  flux.transformer: {files: [transformer.safetensors], precision: f32, config: transformer.json}
+  flux.t5: {files: [t5.safetensors], tokenizer: t5.tokenizer.json, precision: f32, config: t5.json}
+  flux.clip_text: {files: [clip.safetensors], tokenizer: clip.tokenizer.json, precision: f32, config: clip.json}
+  flux.vae: {files: [vae.safetensors], precision: f32, config: vae.json}
+"""
+PROMPT = "a small cat on the red mat"
+
+
+def pack(out, tokenizers):
+    """A pack, and FluxPipeline's and FluxImg2ImgPipeline's latents and picture for a given noise."""
+    for kind in ("t5", "clip"):
+        (out / f"{kind}.tokenizer.json").write_bytes((tokenizers / f"{kind}_small.tokenizer.json").read_bytes())
+    tokenizer_2 = PreTrainedTokenizerFast(tokenizer_file=str(out / "t5.tokenizer.json"), pad_token="<pad>",
+                                          eos_token="</s>", unk_token="<unk>", model_max_length=24)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(out / "clip.tokenizer.json"), model_max_length=16,
+                                        pad_token="<|endoftext|>", eos_token="<|endoftext|>")
+    t5_config = dict(T5[0], vocab_size=len(tokenizer_2))
+    t5_model = T5EncoderModel(T5Config(feed_forward_proj="gated-gelu", layer_norm_epsilon=1e-6, **t5_config))
+    clip_config = dict(hidden_size=20, intermediate_size=40, num_attention_heads=2, num_hidden_layers=2,
+                       max_position_embeddings=16, vocab_size=len(tokenizer), projection_dim=12,
+                       bos_token_id=tokenizer.convert_tokens_to_ids("<|startoftext|>"),
+                       eos_token_id=tokenizer.eos_token_id)
+    clip_model = CLIPTextModel(CLIPTextConfig(**clip_config))
+    flux_model = FluxTransformer2DModel(patch_size=1, **FLUX[0])
+    vae_config = dict(block_out_channels=[4, 8, 8, 8], layers_per_block=1, latent_channels=4, norm_num_groups=2)
+    vae_model = AutoencoderKL(down_block_types=["DownEncoderBlock2D"] * 4,
+                              up_block_types=["UpDecoderBlock2D"] * 4, **VAE_FIXED, **vae_config)
+    models = {"t5": t5_model, "clip": clip_model, "transformer": flux_model, "vae": vae_model}
+    for i, model in enumerate(models.values()):
+        randomise(model.eval(), 70 + i)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False)
+    parts = dict(scheduler=scheduler, vae=vae_model, text_encoder=clip_model, tokenizer=tokenizer,
+                 text_encoder_2=t5_model, tokenizer_2=tokenizer_2, transformer=flux_model)
+    generator = torch.Generator().manual_seed(80)
+    noise = torch.randn((1, 4, 12, 8), generator=generator)
+    packed = FluxPipeline._pack_latents(noise, 1, 4, 12, 8)
+    common = dict(prompt=PROMPT, height=96, width=64, num_inference_steps=4, max_sequence_length=24,
+                  guidance_scale=0.0)
+    unpack = lambda x: FluxPipeline._unpack_latents(x, 96, 64, 8)[0].contiguous().numpy()
+    text = FluxPipeline(**parts)
+    latents = text(latents=packed, output_type="latent", **common).images
+    picture = text(latents=packed, output_type="np", **common).images[0]
+    init = Image.fromarray((numpy.indices((70, 90)).sum(0)[..., None] * [1, 2, 3] % 256).astype(numpy.uint8))
+    DiagonalGaussianDistribution.sample = lambda self, generator=None: self.mode()
+    import diffusers.pipelines.flux.pipeline_flux_img2img as module
+    module.randn_tensor = lambda *args, **kwargs: noise
+    again = FluxImg2ImgPipeline(**parts)(image=init, strength=0.6, output_type="latent", **common).images
+    numpy.save(out / "noise.npy", noise[0].numpy())
+    numpy.save(out / "latents.npy", unpack(latents))
+    numpy.save(out / "again_latents.npy", unpack(again))
+    init.save(out / "init.png")
+    Image.fromarray((picture * 255).round().astype(numpy.uint8)).save(out / "picture.png")
+    configs = {"t5": t5_config, "clip": clip_config, "transformer": FLUX[0], "vae": {**VAE_FIXED, **vae_config}}
+    for name, model in models.items():
+        state = contiguous(model.state_dict())
+        state.pop("encoder.embed_tokens.weight", None)
+        save_file({"transformer": lambda s: to_bfl(s, FLUX[0]), "vae": lambda s: to_ldm(s, vae_config)}.get(
+            name, dict)(state), out / f"{name}.safetensors")
+        (out / f"{name}.json").write_text(json.dumps(configs[name]) + "\n")
+    (out / "pack.yaml").write_text(PACK_YAML)
+
+
 if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if len(sys.argv) == 4 and sys.argv[1] == "--pack":
+        target = pathlib.Path(sys.argv[2])
+        target.mkdir(parents=True, exist_ok=True)
+        with torch.no_grad():
+            pack(target, pathlib.Path(sys.argv[3]))
+        for path in target.iterdir():
+            path.chmod(0o644)
+        sys.exit()
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    torch.set_num_threads(1)
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for n in range(2):

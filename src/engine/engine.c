@@ -13,6 +13,7 @@ struct vx_engine {
     vx_backend *backend;
     vx_part part[VX_COMPONENTS];
     int part_count;
+    vx_actor_size actor; /* valid when the actor is wanted */
     int buffer_region[VX_BUFFERS], lane_region[VX_LANES];
     void *memory; /* the reservation */
     vx_arena lane[VX_LANES];
@@ -29,18 +30,59 @@ static vx_part *part_of(const vx_engine *e, vx_component component)
     return NULL;
 }
 
-/* Describes every part that is wanted and that the pack has. */
+static vx_status check_width(const vx_engine *e, vx_component a, int have, vx_component b, int want,
+                             vx_error *err)
+{
+    if (have == want) return VX_OK;
+    return vx_fail_at(err, VX_ERR_INPUT, "bad_pack", e->params.pack->folder, 0,
+                      "%s gives rows of %d and %s takes %d; these configurations do not belong "
+                      "together",
+                      vx_component_name(a), have, vx_component_name(b), want);
+}
+
+/* The four networks of the actor fit each other. */
+static vx_status check_actor(const vx_engine *e, vx_error *err)
+{
+    const vx_part *flux = part_of(e, VX_COMPONENT_FLUX_TRANSFORMER);
+    const vx_part *t5 = part_of(e, VX_COMPONENT_FLUX_T5);
+    const vx_part *clip = part_of(e, VX_COMPONENT_FLUX_CLIP_TEXT);
+    const vx_part *vae = part_of(e, VX_COMPONENT_FLUX_VAE);
+    if (flux == NULL) return VX_OK;
+    const vx_flux_config *c = vx_flux_configuration(flux->model);
+    if (t5 != NULL)
+        VX_TRY(check_width(e, VX_COMPONENT_FLUX_T5, vx_t5_configuration(t5->model)->d_model,
+                           VX_COMPONENT_FLUX_TRANSFORMER, c->context, err));
+    if (clip != NULL)
+        VX_TRY(check_width(e, VX_COMPONENT_FLUX_CLIP_TEXT,
+                           vx_clip_configuration(clip->model)->text.width,
+                           VX_COMPONENT_FLUX_TRANSFORMER, c->pooled, err));
+    if (vae != NULL)
+        VX_TRY(check_width(e, VX_COMPONENT_FLUX_TRANSFORMER, c->channels, VX_COMPONENT_FLUX_VAE,
+                           4 * vx_vae_configuration(vae->model)->z, err));
+    return VX_OK;
+}
+
+/* Describes every part that is wanted and that the pack has. A component that is the same as one that is
+ * here already stands for it and takes no memory of its own. */
 static vx_status describe(vx_engine *e, vx_error *err)
 {
+    const vx_engine_params *p = &e->params;
+    if (p->wants & VX_WANT_ACTOR)
+        VX_TRY(vx_actor_size_of(p->pack, p->image_width, p->image_height, p->image_steps, &e->actor,
+                                err));
     for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++) {
-        if (!(e->params.wants & kind->want) || !e->params.pack->components[kind->component].present)
-            continue;
-        vx_part *part = &e->part[e->part_count];
-        *part = (vx_part){.kind = kind};
-        VX_TRY(kind->open(part, &e->params, e->backend, err));
+        const vx_pack_component *c = &p->pack->components[kind->component];
+        if (!(p->wants & kind->want) || !c->present) continue;
+        vx_part *part = &e->part[e->part_count], *twin = NULL;
+        if (c->same_as >= 0) twin = part_of(e, (vx_component)c->same_as);
+        *part = (vx_part){.kind = kind, .actor = &e->actor, .shared = twin != NULL};
+        if (twin != NULL)
+            part->model = twin->model;
+        else
+            VX_TRY(kind->open(part, p, e->backend, err));
         e->part_count++;
     }
-    return VX_OK;
+    return check_actor(e, err);
 }
 
 static double speech_seconds(const vx_engine_params *params)
@@ -48,7 +90,7 @@ static double speech_seconds(const vx_engine_params *params)
     return params->speech_seconds > 0 ? params->speech_seconds : params->pack->max_seconds;
 }
 
-static void plan_buffers(vx_engine *e)
+static void plan_speech_buffers(vx_engine *e)
 {
     const vx_engine_params *p = &e->params;
     if (p->wants & VX_WANT_FILM) {
@@ -70,17 +112,33 @@ static void plan_buffers(vx_engine *e)
                        vx_voice_bytes((int64_t)2 * config->style_dim));
 }
 
+static void plan_actor_buffers(vx_engine *e)
+{
+    const vx_actor_size *s = &e->actor;
+    if (part_of(e, VX_COMPONENT_FLUX_TRANSFORMER) == NULL) return;
+    size_t prompt = (size_t)s->text_tokens * (size_t)s->text_width + (size_t)s->pooled;
+    size_t latent = (size_t)vx_actor_latent_count(s);
+    e->buffer_region[VX_BUFFER_PROMPT] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "flux.t5", "prompt", prompt * sizeof(float));
+    e->buffer_region[VX_BUFFER_LATENTS] = vx_plan_region(
+        &e->plan, VX_REGION_BUFFER, "flux.transformer", "latents", 3 * latent * sizeof(float));
+    e->buffer_region[VX_BUFFER_ACTOR] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "flux.vae", "actor image",
+                       (size_t)3 * (size_t)s->width * (size_t)s->height);
+}
+
 /* Walks every stage of a part; the lane's workspace is as high as its highest stage. */
 static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_LANES],
                              vx_error *err)
 {
-    vx_dtype precision = e->params.pack->components[part->kind->component].precision;
+    vx_dtype precision = vx_pack_files(e->params.pack, part->kind->component)->precision;
     vx_dtype compute = precision == VX_F32 ? VX_F32 : VX_BF16;
     for (int i = 0; i < VX_PART_STAGES && part->kind->stage[i].plan != NULL; i++) {
         vx_arena workspace = vx_arena_measure("workspace");
         vx_ctx ctx = {.backend = e->backend, .workspace = &workspace, .plan = true, .err = err};
         VX_TRY(part->kind->stage[i].plan(part, &ctx));
-        vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
+        if (ctx.counts.ops > 0)
+            vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
         if (workspace.peak > lane_bytes[part->kind->lane])
             lane_bytes[part->kind->lane] = workspace.peak;
     }
@@ -95,11 +153,12 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     vx_plan_init(&e->plan, &e->backend->device, (size_t)settings->soft_bytes,
                  (size_t)settings->hard_bytes);
     VX_TRY(describe(e, err));
-    plan_buffers(e);
+    plan_speech_buffers(e);
+    plan_actor_buffers(e);
     for (int i = 0; i < e->part_count; i++) {
         vx_arena weights = vx_arena_measure("weights");
         vx_binder binder = {.backend = e->backend, .weights = &weights, .plan = true, .err = err};
-        VX_TRY(e->part[i].kind->bind(e->part[i].model, &binder));
+        if (!e->part[i].shared) VX_TRY(e->part[i].kind->bind(e->part[i].model, &binder));
         e->part[i].weights_bytes = weights.peak;
         VX_TRY(plan_stages(e, &e->part[i], lane_bytes, err));
     }
@@ -112,6 +171,7 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     }
     for (int i = 0; i < e->part_count; i++) {
         const char *name = vx_component_name(e->part[i].kind->component);
+        if (e->part[i].shared) continue;
         e->part[i].weights_region =
             vx_plan_region(&e->plan, VX_REGION_WEIGHTS, name, "weights", e->part[i].weights_bytes);
     }
@@ -149,7 +209,7 @@ vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_
 
 static vx_status open_sources(vx_engine *e, vx_part *part, vx_error *err)
 {
-    const vx_pack_component *c = &e->params.pack->components[part->kind->component];
+    const vx_pack_component *c = vx_pack_files(e->params.pack, part->kind->component);
     VX_TRY(vx_pack_need(e->params.pack, part->kind->component, part->kind->why, err));
     if (c->file_count > VX_PART_SOURCES)
         return vx_fail(err, VX_ERR_INPUT, "bad_pack", "component %s lists %d files; %d is the most",
@@ -193,6 +253,7 @@ static vx_status load(vx_engine *e, vx_error *err)
     vx_status status = VX_OK;
     for (int i = 0; i < e->part_count && status == VX_OK; i++) {
         const char *name = vx_component_name(e->part[i].kind->component);
+        if (e->part[i].shared) continue;
         double start = vx_now_s();
         if (e->params.progress != NULL)
             e->params.progress(e->params.progress_arg, name, (double)i / e->part_count);
@@ -252,7 +313,7 @@ void vx_engine_close(vx_engine **handle)
     if (e == NULL) return;
     for (int i = 0; i < e->part_count; i++) {
         close_sources(&e->part[i]);
-        e->part[i].kind->close(&e->part[i]);
+        if (!e->part[i].shared) e->part[i].kind->close(&e->part[i]);
     }
     vx_unreserve(e->memory, e->plan.reservation_bytes);
     vx_backend_close(&e->backend);
@@ -304,9 +365,38 @@ const vx_kokoro *vx_engine_kokoro(const vx_engine *e)
 
 vx_clip *vx_engine_clip(const vx_engine *e, vx_component which)
 {
-    assert(which == VX_COMPONENT_CLIP_B || which == VX_COMPONENT_CLIP_L);
+    assert(which == VX_COMPONENT_CLIP_B || which == VX_COMPONENT_CLIP_L ||
+           which == VX_COMPONENT_FLUX_CLIP_TEXT);
     const vx_part *part = part_of(e, which);
     return part ? part->model : NULL;
+}
+
+vx_t5 *vx_engine_t5(const vx_engine *e)
+{
+    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_T5);
+    return part ? part->model : NULL;
+}
+
+vx_flux *vx_engine_flux(const vx_engine *e)
+{
+    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_TRANSFORMER);
+    return part ? part->model : NULL;
+}
+
+vx_vae *vx_engine_vae(const vx_engine *e)
+{
+    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_VAE);
+    return part ? part->model : NULL;
+}
+
+const vx_actor_size *vx_engine_actor(const vx_engine *e)
+{
+    return &e->actor;
+}
+
+bool vx_engine_image_to_image(const vx_engine *e)
+{
+    return e->params.image_to_image;
 }
 
 vx_ctx vx_engine_ctx(vx_engine *e, vx_lane lane, vx_cancel *cancel, vx_error *err)

@@ -11,10 +11,12 @@
 #define VX_ENGINE_ENGINE_H
 
 #include "base/mem.h"
+#include "engine/actor.h"
 #include "engine/pack.h"
 #include "engine/plan.h"
 #include "engine/settings.h"
 #include "models/clip/clip.h"
+#include "models/flux/t5.h"
 #include "models/kokoro/kokoro.h"
 
 typedef enum vx_lane { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane;
@@ -23,8 +25,9 @@ typedef enum vx_lane { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane;
 enum {
     VX_WANT_SPEECH = 1, /* kokoro */
     VX_WANT_VERIFY = 2, /* clip_b and clip_l */
+    VX_WANT_ACTOR = 4,  /* flux.*: a picture from a prompt */
     VX_WANT_FILM = 16,  /* no component: the frames that outlive the video stage */
-    VX_WANT_ALL = 19    /* whatever the pack has, for plans */
+    VX_WANT_ALL = 23    /* whatever the pack has, for plans */
 };
 
 typedef struct vx_engine_params {
@@ -33,6 +36,8 @@ typedef struct vx_engine_params {
     int wants;
     double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
     int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
+    int image_width, image_height, image_steps; /* the largest actor image; 0: the pack's */
+    bool image_to_image; /* actor images may begin with a picture: takes the encoder too */
     /* Called while loading with the component's name and the share that is done, 0..1; may be NULL. */
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;
@@ -47,6 +52,9 @@ typedef enum vx_buffer {
     VX_BUFFER_SPEECH,     /* the speech stage's own tables */
     VX_BUFFER_VOICE,      /* style rows of the voice that speaks */
     VX_BUFFER_KEY_FRAMES, /* u8 [VX_KEY_FRAMES, frame_height, frame_width, 3] */
+    VX_BUFFER_PROMPT,     /* f32: T5's rows of the prompt, then CLIP's pooled vector */
+    VX_BUFFER_LATENTS,    /* f32: three latents */
+    VX_BUFFER_ACTOR,      /* the actor image, u8 RGB */
     VX_BUFFERS
 } vx_buffer;
 
@@ -72,8 +80,14 @@ void *vx_engine_buffer(const vx_engine *engine, vx_buffer buffer, size_t *bytes)
 
 /* The models; NULL when not wanted. Owned by the engine. */
 const vx_kokoro *vx_engine_kokoro(const vx_engine *engine);
-vx_clip *vx_engine_clip(const vx_engine *engine,
-                        vx_component which); /* VX_COMPONENT_CLIP_B or _L */
+/* VX_COMPONENT_CLIP_B, _L or _FLUX_CLIP_TEXT; the last may be the same model as one of the others. */
+vx_clip *vx_engine_clip(const vx_engine *engine, vx_component which);
+vx_t5 *vx_engine_t5(const vx_engine *engine);
+vx_flux *vx_engine_flux(const vx_engine *engine);
+vx_vae *vx_engine_vae(const vx_engine *engine);
+/* The largest actor image, and whether it may begin with a picture. */
+const vx_actor_size *vx_engine_actor(const vx_engine *engine);
+bool vx_engine_image_to_image(const vx_engine *engine);
 
 /* A context on a lane. The engine must outlive it. */
 vx_ctx vx_engine_ctx(vx_engine *engine, vx_lane lane, vx_cancel *cancel, vx_error *err);

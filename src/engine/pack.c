@@ -431,6 +431,12 @@ vx_status vx_pack_need(const vx_pack *pack, vx_component component, const char *
     return need_file(pack, component, why, &c->voices, err);
 }
 
+const vx_pack_component *vx_pack_files(const vx_pack *pack, vx_component component)
+{
+    const vx_pack_component *c = &pack->components[component];
+    return c->same_as >= 0 ? &pack->components[c->same_as] : c;
+}
+
 vx_status vx_pack_verify(const vx_pack *pack, vx_component component, vx_error *err)
 {
     const vx_pack_component *c = &pack->components[component];

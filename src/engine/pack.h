@@ -83,6 +83,9 @@ void vx_pack_close(vx_pack *pack);
  * the command that fetches what can be fetched; `why` says who needs it: "speech", "a prompt". */
 vx_status vx_pack_need(const vx_pack *pack, vx_component component, const char *why, vx_error *err);
 
+/* The component whose files, tokenizer and configuration hold: itself, or the one that it is the same as. */
+const vx_pack_component *vx_pack_files(const vx_pack *pack, vx_component component);
+
 /* Compares every file of the component that has a hash with it. VX_ERR_INPUT, "bad_weights". */
 vx_status vx_pack_verify(const vx_pack *pack, vx_component component, vx_error *err);
 

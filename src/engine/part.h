@@ -28,7 +28,10 @@ typedef struct vx_part_kind {
 
 struct vx_part {
     const vx_part_kind *kind;
+    const vx_actor_size *actor; /* the engine's */
     void *model;
+    bool encodes; /* flux.vae: the encoder is wanted too */
+    bool shared;  /* the model is another part's (same_as): nothing to load or to close */
     size_t weights_bytes;
     int weights_region;
     vx_source *sources[VX_PART_SOURCES];

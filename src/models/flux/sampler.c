@@ -5,14 +5,13 @@
 
 #include "base/random.h"
 
-void vx_flux_schedule(int steps, float strength, float *times, int *first)
+void vx_flux_schedule(int steps, double strength, float *times, int *first)
 {
     assert(steps >= 1 && strength > 0 && strength <= 1);
     for (int i = 0; i <= steps; i++)
         times[i] = (float)(1.0 - (double)i / steps);
-    /* diffusers' get_timesteps: init_timestep = min(steps · strength, steps), start = steps - that. */
-    int run = (int)((float)steps * strength);
-    *first = run < 1 ? steps - 1 : steps - run;
+    *first = (int)(steps - steps * strength);
+    if (*first == steps) *first = steps - 1; /* so small a strength that it is rounded away */
 }
 
 void vx_flux_noise(uint64_t seed, int64_t count, float *noise)

@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
-/* times[0..steps]: 1, 1 - 1/steps, …, 0. With `strength` < 1 (picture to picture) only the last
- * ceil-free share of the steps is run: *first is the index of the first one, min(steps, steps·strength) of
- * them, at least 1. */
-void vx_flux_schedule(int steps, float strength, float *times, int *first);
+/* times[0..steps]: 1, 1 - 1/steps, …, 0. *first is the index of the first step that is run: 0, or with
+ * `strength` < 1 (picture to picture) floor(steps - steps·strength), so that the last ones are
+ * (FluxImg2ImgPipeline.get_timesteps). */
+void vx_flux_schedule(int steps, double strength, float *times, int *first);
 
 /* Start noise [z, h, w]: standard normal of Philox (stream VX_STREAM_LATENT, counter = index). */
 void vx_flux_noise(uint64_t seed, int64_t count, float *noise);

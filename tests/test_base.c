@@ -1,5 +1,6 @@
 /* Base: arenas, pool, random numbers, number formats, histogram. */
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -84,6 +85,51 @@ static void pool_stops_when_cancelled(void **state)
     vx_pool_close(&pool);
 }
 
+/* What one lane does in the test below: runs whose tiles check that no other tile of the run has their
+ * worker's index. */
+typedef struct lane {
+    vx_pool *pool;
+    pthread_t thread;
+    atomic_int taken[4], tiles, wrong;
+} lane;
+
+static void hold_index(void *arg, int64_t tile, int worker)
+{
+    lane *l = arg;
+    if (atomic_exchange(&l->taken[worker], 1) != 0) atomic_fetch_add(&l->wrong, 1);
+    for (volatile int i = 0; i < 200 + (int)tile * 10; i++)
+        ;
+    atomic_store(&l->taken[worker], 0);
+    atomic_fetch_add(&l->tiles, 1);
+}
+
+static void *run_lane(void *arg)
+{
+    lane *l = arg;
+    for (int run = 0; run < 2000; run++)
+        if (vx_pool_run(l->pool, NULL, run % 9, hold_index, l) != VX_OK)
+            atomic_fetch_add(&l->wrong, 1);
+    return NULL;
+}
+
+static void lanes_share_a_pool(void **state)
+{
+    (void)state;
+    static lane lanes[3];
+    vx_pool *pool;
+    assert_int_equal(vx_pool_open(&pool, 4, NULL), VX_OK);
+    for (int i = 0; i < 3; i++) {
+        lanes[i].pool = pool;
+        assert_int_equal(pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(lanes[i].thread, NULL);
+        assert_int_equal(atomic_load(&lanes[i].wrong), 0);
+        assert_int_equal(atomic_load(&lanes[i].tiles), 2000 / 9 * 36 + 1);
+    }
+    vx_pool_close(&pool);
+}
+
 /* Known answers: Random123's kat_vectors, philox4x32-10. */
 static void philox_matches_known_answers(void **state)
 {
@@ -163,6 +209,7 @@ int main(void)
         cmocka_unit_test(arena_measures_what_it_then_serves),
         cmocka_unit_test(pool_runs_every_tile_once),
         cmocka_unit_test(pool_stops_when_cancelled),
+        cmocka_unit_test(lanes_share_a_pool),
         cmocka_unit_test(philox_matches_known_answers),
         cmocka_unit_test(uniforms_stay_below_one),
         cmocka_unit_test(normals_have_unit_moments),

@@ -21,21 +21,25 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
-struct vx_pool {
-    int workers;
-    worker *threads; /* workers - 1 of them; the caller is worker 0 */
-    pthread_mutex_t run_lock;
-    pthread_mutex_t lock; /* guards sleeping and waking */
-    pthread_cond_t wake, idle;
-    _Atomic uint64_t epoch; /* one more for each run */
-    _Atomic int running;    /* helpers that have not finished the present epoch */
-    atomic_bool closing;
-    /* The present run, valid while running > 0 or the caller works. */
+/* One call of vx_pool_run, on its caller's stack. */
+typedef struct run {
     vx_tile_fn fn;
     void *arg;
     vx_cancel *cancel;
     int64_t tiles;
     _Atomic int64_t next;
+    _Atomic int helpers; /* at work on it; changed under the pool's lock */
+    struct run *previous, *following;
+} run;
+
+struct vx_pool {
+    int workers;
+    worker *threads;      /* workers - 1 of them; the caller is worker 0 */
+    pthread_mutex_t lock; /* guards the list, sleeping and waking */
+    pthread_cond_t wake, idle;
+    run *first;             /* runs that may have tiles left, the oldest first */
+    _Atomic uint64_t epoch; /* one more for each run */
+    atomic_bool closing;
 };
 
 static inline void relax(void)
@@ -47,13 +51,41 @@ static inline void relax(void)
 #endif
 }
 
-static void work(vx_pool *pool, int index)
+static void work(run *r, int index)
 {
-    while (!vx_cancelled(pool->cancel)) {
-        int64_t tile = atomic_fetch_add(&pool->next, 1);
-        if (tile >= pool->tiles) return;
-        pool->fn(pool->arg, tile, index);
+    while (!vx_cancelled(r->cancel)) {
+        int64_t tile = atomic_fetch_add(&r->next, 1);
+        if (tile >= r->tiles) return;
+        r->fn(r->arg, tile, index);
     }
+}
+
+/* The run with tiles left that has the fewest helpers, so that two lanes get the same; the lock is held. */
+static run *choose(vx_pool *pool)
+{
+    run *best = NULL;
+    for (run *r = pool->first; r != NULL; r = r->following)
+        if (atomic_load(&r->next) < r->tiles && !vx_cancelled(r->cancel) &&
+            (best == NULL || atomic_load(&r->helpers) < atomic_load(&best->helpers)))
+            best = r;
+    return best;
+}
+
+/* Helps until no run has tiles left; the epoch up to which that holds. */
+static uint64_t help(vx_pool *pool, int index)
+{
+    run *r;
+    pthread_mutex_lock(&pool->lock);
+    while ((r = choose(pool)) != NULL) {
+        atomic_fetch_add(&r->helpers, 1);
+        pthread_mutex_unlock(&pool->lock);
+        work(r, index);
+        pthread_mutex_lock(&pool->lock);
+        if (atomic_fetch_sub(&r->helpers, 1) == 1) pthread_cond_broadcast(&pool->idle);
+    }
+    uint64_t seen = atomic_load(&pool->epoch);
+    pthread_mutex_unlock(&pool->lock);
+    return seen;
 }
 
 static void wait_for_epoch(vx_pool *pool, uint64_t seen)
@@ -76,17 +108,11 @@ static void *worker_main(void *arg)
     snprintf(name, sizeof name, "vx-worker-%d", self->index);
     pthread_setname_np(pthread_self(), name);
     uint64_t seen = 0;
-    for (;;) {
+    while (!atomic_load(&pool->closing)) {
         wait_for_epoch(pool, seen);
-        if (atomic_load(&pool->closing)) return NULL;
-        seen++;
-        work(pool, self->index);
-        if (atomic_fetch_sub(&pool->running, 1) == 1) {
-            pthread_mutex_lock(&pool->lock);
-            pthread_cond_signal(&pool->idle);
-            pthread_mutex_unlock(&pool->lock);
-        }
+        seen = help(pool, self->index);
     }
+    return NULL;
 }
 
 static int processors(void)
@@ -108,7 +134,6 @@ vx_status vx_pool_open(vx_pool **out, int workers, vx_error *err)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the worker pool");
     int wanted = workers == 0 ? processors() : workers;
     pool->workers = 1;
-    pthread_mutex_init(&pool->run_lock, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pthread_cond_init(&pool->idle, NULL);
@@ -145,7 +170,6 @@ void vx_pool_close(vx_pool **handle)
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
-    pthread_mutex_destroy(&pool->run_lock);
     vx_heap_free(pool->threads);
     vx_heap_free(pool);
     *handle = NULL;
@@ -156,35 +180,46 @@ int vx_pool_workers(const vx_pool *pool)
     return pool->workers;
 }
 
+static void offer(vx_pool *pool, run *r)
+{
+    pthread_mutex_lock(&pool->lock);
+    run **end = &pool->first;
+    while (*end != NULL) {
+        r->previous = *end;
+        end = &(*end)->following;
+    }
+    *end = r;
+    atomic_fetch_add(&pool->epoch, 1);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Takes the run from the list and waits for those who still help with it. */
+static void withdraw(vx_pool *pool, run *r)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (r->previous != NULL)
+        r->previous->following = r->following;
+    else
+        pool->first = r->following;
+    if (r->following != NULL) r->following->previous = r->previous;
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < SPINS && atomic_load(&r->helpers) > 0; i++)
+        relax();
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&r->helpers) > 0)
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 vx_status vx_pool_run(vx_pool *pool, vx_cancel *cancel, int64_t tiles, vx_tile_fn fn, void *arg)
 {
     assert(tiles >= 0);
     if (vx_cancelled(cancel)) return VX_ERR_CANCELLED;
-    if (tiles == 0) return VX_OK;
-    pthread_mutex_lock(&pool->run_lock);
-    pool->fn = fn;
-    pool->arg = arg;
-    pool->cancel = cancel;
-    pool->tiles = tiles;
-    atomic_store(&pool->next, 0);
+    run r = {.fn = fn, .arg = arg, .cancel = cancel, .tiles = tiles};
     bool helped = tiles > 1 && pool->workers > 1;
-    if (helped) {
-        atomic_store(&pool->running, pool->workers - 1);
-        pthread_mutex_lock(&pool->lock);
-        atomic_fetch_add(&pool->epoch, 1);
-        pthread_cond_broadcast(&pool->wake);
-        pthread_mutex_unlock(&pool->lock);
-    }
-    work(pool, 0);
-    if (helped) {
-        for (int i = 0; i < SPINS && atomic_load(&pool->running) > 0; i++)
-            relax();
-        pthread_mutex_lock(&pool->lock);
-        while (atomic_load(&pool->running) > 0)
-            pthread_cond_wait(&pool->idle, &pool->lock);
-        pthread_mutex_unlock(&pool->lock);
-    }
-    bool whole = atomic_load(&pool->next) >= tiles;
-    pthread_mutex_unlock(&pool->run_lock);
-    return whole ? VX_OK : VX_ERR_CANCELLED;
+    if (helped) offer(pool, &r);
+    work(&r, 0);
+    if (helped) withdraw(pool, &r);
+    return atomic_load(&r.next) >= tiles ? VX_OK : VX_ERR_CANCELLED;
 }

@@ -2,8 +2,12 @@
  *
  * An op splits its work into tiles whose number and bounds depend on shapes alone, never on the
  * number of workers; workers claim tiles in order. So the same bytes come out with one worker or
- * with sixteen, and a cancel is seen between two tiles. The calling thread is worker 0 and works
- * too. */
+ * with sixteen, and a cancel is seen between two tiles. The calling thread is worker 0 of its run
+ * and works too.
+ *
+ * Several threads may run ops at once, which is how the lanes share a pool: each works on its own
+ * run, and a helper that is free goes to the run with the fewest helpers. So a lane that is busy
+ * with an op of one tile leaves the helpers to the other lane, and neither waits for the other. */
 #ifndef VX_BASE_POOL_H
 #define VX_BASE_POOL_H
 
@@ -25,9 +29,9 @@ void vx_pool_close(vx_pool **pool);
 int vx_pool_workers(const vx_pool *pool);
 
 /* Runs fn over all tiles and returns when every one has ended. VX_ERR_CANCELLED when the token was
- * set before all tiles were claimed; then some tiles never ran and none is running. One run at a
- * time per pool: calls from several threads wait for each other. A tile must not call vx_pool_run
- * on its pool. */
+ * set before all tiles were claimed; then some tiles never ran and none is running. Any number of
+ * threads may call it at once; no two tiles of a run have the same `worker` at one time, but tiles
+ * of two runs may. A tile must not call vx_pool_run on its pool. */
 vx_status vx_pool_run(vx_pool *pool, vx_cancel *cancel, int64_t tiles, vx_tile_fn fn, void *arg);
 
 #endif

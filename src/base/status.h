@@ -8,30 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* 0 is success, negatives are failures. The command line's exit code is the negated status. */
-typedef enum vx_status {
-    VX_OK = 0,
-    VX_ERR_INTERNAL =
-        -1, /* a fault of ours: the plan and the run disagree, a library broke its word */
-    VX_ERR_USAGE = -2,     /* a flag or an argument of the API makes no sense */
-    VX_ERR_INPUT = -3,     /* recipe, text, image or weights are bad */
-    VX_ERR_MISSING = -4,   /* a model, voice or library is not there */
-    VX_ERR_MEMORY = -5,    /* does not fit the memory budget, or memory pressure */
-    VX_ERR_DEADLINE = -6,  /* deadline, timeout, or the queue is full */
-    VX_ERR_CANCELLED = -7, /* the caller asked for it */
-    VX_ERR_IO = -8,        /* a device, a disk or a pipe failed */
-    VX_ERR_VERIFY = -9     /* the result is there but failed its verification */
-} vx_status;
-
-/* The last failure of one call chain. Zero-initialise; valid after a function returned a failure.
- */
-typedef struct vx_error {
-    vx_status status;
-    int line;          /* 1-based line in `file`, 0 when unknown */
-    char code[32];     /* machine-readable, e.g. "bad_recipe" */
-    char file[256];    /* the input at fault, "" when none */
-    char message[768]; /* one sentence: what, why, what to do */
-} vx_error;
+#include <vortex/status.h>
 
 /* Fills *err (may be NULL) and returns `status`, so that a failure is one statement:
  *     return vx_fail(err, VX_ERR_INPUT, "bad_weights", "…", …);

@@ -15,4 +15,10 @@ typedef enum vx_mood {
 /* Their names, in the enum's order, as the schema reads them. */
 #define VX_MOOD_NAMES "neutral|excited|calm|manic|sad|angry"
 
+/* From at_s on another mood, after a smooth transition. */
+typedef struct vx_mood_at {
+    double at_s;
+    int mood; /* vx_mood */
+} vx_mood_at;
+
 #endif

@@ -23,11 +23,6 @@ typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
 /* In the order of media/mux.h's vx_container. */
 #define VX_CONTAINER_NAMES "mp4|mkv"
 
-typedef struct vx_mood_at {
-    double at_s;
-    int mood; /* vx_mood */
-} vx_mood_at;
-
 typedef struct vx_recipe_audio {
     const char *script;   /* at least one character that is no space */
     const char *voice_id; /* a name, an alias or a blend; NULL: the pack's first */

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_motion(const vx_motion *m)
+static void check_motion(const vx_motion_table *m)
 {
     if (m->count < 1 || !(m->fps >= 1 && m->fps <= VX_MOTION_FPS_MAX)) abort();
     for (int64_t i = 0; i < m->count; i++)
@@ -20,7 +20,7 @@ static void check_motion(const vx_motion *m)
 static void check_timings(const vx_timings *t)
 {
     static vx_pose pose[48];
-    vx_motion m = {.fps = 24, .count = 48, .pose = pose};
+    vx_motion_table m = {.fps = 24, .count = 48, .pose = pose};
     vx_drive_request r = {.phone = t->phone, .phones = t->count};
     for (int64_t i = 0; i < t->count; i++)
         if (!(t->phone[i].start_s >= 0 && t->phone[i].end_s >= t->phone[i].start_s)) abort();
@@ -32,7 +32,7 @@ static void check_timings(const vx_timings *t)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    vx_motion motion;
+    vx_motion_table motion;
     vx_timings timings;
     vx_error err = {0};
     vx_status status = vx_motion_parse(&motion, "fuzz", (const char *)data, size, &err);

@@ -48,9 +48,9 @@ static int free_sentences(void **state)
     return 0;
 }
 
-static vx_motion driven(const vx_drive_request *request, double seconds, double fps)
+static vx_motion_table driven(const vx_drive_request *request, double seconds, double fps)
 {
-    vx_motion motion = {.fps = fps, .count = (int64_t)ceil(seconds * fps)};
+    vx_motion_table motion = {.fps = fps, .count = (int64_t)ceil(seconds * fps)};
     motion.pose = vx_heap_alloc(sizeof *motion.pose * (size_t)motion.count);
     void *memory = vx_heap_alloc(vx_drive_bytes(motion.count));
     vx_drive(request, &motion, memory);
@@ -58,7 +58,7 @@ static vx_motion driven(const vx_drive_request *request, double seconds, double 
     return motion;
 }
 
-static vx_motion spoken(int i, uint64_t seed, int mood, double fps)
+static vx_motion_table spoken(int i, uint64_t seed, int mood, double fps)
 {
     vx_drive_request request = {
         .seed = seed, .mood = mood, .phone = timings[i].phone, .phones = timings[i].count};
@@ -82,7 +82,7 @@ static void lips_close_in_their_frames(void **state)
     for (int i = 0; i < SENTENCES; i++) {
         for (size_t k = 0; k < sizeof rates / sizeof *rates; k++) {
             for (int mood = 0; mood < VX_MOODS; mood++) {
-                vx_motion m = spoken(i, 1, mood, rates[k]);
+                vx_motion_table m = spoken(i, 1, mood, rates[k]);
                 for (int64_t p = 0; p < timings[i].count; p++) {
                     const vx_phone *phone = &timings[i].phone[p];
                     if (!lips_meet(phone->symbol)) continue;
@@ -151,7 +151,7 @@ static void jaw_follows_the_vowels(void **state)
     double mean = 0, least = 1;
     for (int i = 0; i < SENTENCES; i++) {
         moments one = {0};
-        vx_motion m = spoken(i, 3, VX_MOOD_NEUTRAL, FPS);
+        vx_motion_table m = spoken(i, 3, VX_MOOD_NEUTRAL, FPS);
         double *track = vx_heap_alloc(sizeof *track * (size_t)m.count);
         vowel_track(&timings[i], FPS, m.count, track);
         for (int64_t f = 0; f < m.count; f++) {
@@ -183,7 +183,7 @@ static void nothing_jumps(void **state)
     for (int i = 0; i < SENTENCES; i++)
         for (int mood = 0; mood < VX_MOODS; mood++)
             for (int k = 0; k < 2; k++) {
-                vx_motion m = spoken(i, (uint64_t)i, mood, rates[k]);
+                vx_motion_table m = spoken(i, (uint64_t)i, mood, rates[k]);
                 for (int64_t f = 1; f < m.count; f++)
                     for (int c = 0; c < VX_MOTION_COLUMNS; c++) {
                         double step =
@@ -199,7 +199,7 @@ static void nothing_jumps(void **state)
         assert_true(moved[c] > 0);
 }
 
-static vx_motion long_speech(int mood, const vx_mood_at *moods, int count, uint64_t seed)
+static vx_motion_table long_speech(int mood, const vx_mood_at *moods, int count, uint64_t seed)
 {
     static vx_phone phone[20000];
     int64_t phones = 0;
@@ -221,7 +221,7 @@ static vx_motion long_speech(int mood, const vx_mood_at *moods, int count, uint6
     return driven(&request, 45, FPS);
 }
 
-static double mean_of(const vx_motion *m, int column, int64_t from, int64_t to)
+static double mean_of(const vx_motion_table *m, int column, int64_t from, int64_t to)
 {
     double sum = 0;
     for (int64_t f = from; f < to; f++)
@@ -229,7 +229,7 @@ static double mean_of(const vx_motion *m, int column, int64_t from, int64_t to)
     return sum / (double)(to - from);
 }
 
-static double width_of(const vx_motion *m, int column)
+static double width_of(const vx_motion_table *m, int column)
 {
     double least = INFINITY, most = -INFINITY;
     for (int64_t f = 0; f < m->count; f++) {
@@ -239,7 +239,7 @@ static double width_of(const vx_motion *m, int column)
     return most - least;
 }
 
-static int blinks_of(const vx_motion *m)
+static int blinks_of(const vx_motion_table *m)
 {
     int count = 0;
     for (int64_t f = 1; f < m->count; f++)
@@ -250,7 +250,7 @@ static int blinks_of(const vx_motion *m)
 static void moods_differ(void **state)
 {
     (void)state;
-    vx_motion m[VX_MOODS];
+    vx_motion_table m[VX_MOODS];
     for (int mood = 0; mood < VX_MOODS; mood++) {
         m[mood] = long_speech(mood, NULL, 0, 9);
         /* What the templates' talking heads do, from end to end; a head that is dead fails too. */
@@ -282,7 +282,7 @@ static void moods_follow_each_other(void **state)
 {
     (void)state;
     const vx_mood_at moods[] = {{0, VX_MOOD_EXCITED}, {15, VX_MOOD_SAD}, {30, VX_MOOD_ANGRY}};
-    vx_motion m = long_speech(VX_MOOD_NEUTRAL, moods, 3, 2);
+    vx_motion_table m = long_speech(VX_MOOD_NEUTRAL, moods, 3, 2);
     assert_true(mean_of(&m, VX_SMILE, 0, 14 * FPS) > 0.3);
     assert_true(mean_of(&m, VX_SMILE, 17 * FPS, 29 * FPS) < -0.3);
     assert_true(mean_of(&m, VX_BROW, 17 * FPS, 29 * FPS) > 0.2);
@@ -294,7 +294,8 @@ static void seeds_decide(void **state)
 {
     (void)state;
     for (int i = 0; i < 5; i++) {
-        vx_motion a = spoken(i, 5, 0, FPS), b = spoken(i, 5, 0, FPS), c = spoken(i, 6, 0, FPS);
+        vx_motion_table a = spoken(i, 5, 0, FPS), b = spoken(i, 5, 0, FPS),
+                        c = spoken(i, 6, 0, FPS);
         size_t bytes = sizeof *a.pose * (size_t)a.count;
         assert_memory_equal(a.pose, b.pose, bytes);
         assert_true(memcmp(a.pose, c.pose, bytes) != 0);
@@ -328,7 +329,7 @@ static void loudness_opens_the_mouth(void **state)
     float *samples = swelling(&count);
     vx_drive_request r = {
         .seed = 1, .samples = samples, .sample_count = count, .sample_rate = 24000};
-    vx_motion m = driven(&r, 4, FPS);
+    vx_motion_table m = driven(&r, 4, FPS);
     moments track = {0};
     for (int64_t f = 0; f < m.count; f++) {
         double t = ((double)f + 0.5) / FPS - 1;
@@ -370,7 +371,7 @@ static void louder_vowels_are_wider(void **state)
                           .samples = samples,
                           .sample_count = 24000,
                           .sample_rate = 24000};
-    vx_motion m = driven(&r, 1, FPS);
+    vx_motion_table m = driven(&r, 1, FPS);
     assert_true(m.pose[18].value[VX_JAW] > 1.2f * m.pose[8].value[VX_JAW]);
     vx_motion_free(&m);
 }
@@ -382,7 +383,7 @@ static void tables_survive_files(void **state)
     (void)state;
     const char *names[] = {VX_BUILD_DIR "/drive-test.json", VX_BUILD_DIR "/drive-test.csv"};
     vx_error err = {0};
-    vx_motion m = spoken(3, 8, VX_MOOD_MANIC, 30), back;
+    vx_motion_table m = spoken(3, 8, VX_MOOD_MANIC, 30), back;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(vx_motion_write(&m, names[i], &err), VX_OK);
         assert_int_equal(vx_motion_read(&back, names[i], &err), VX_OK);
@@ -397,7 +398,7 @@ static void tables_survive_files(void **state)
 
 static void refused(const char *text, const char *why)
 {
-    vx_motion m;
+    vx_motion_table m;
     vx_error err = {0};
     vx_status status = vx_motion_parse(&m, "m.json", text, strlen(text), &err);
     if (status == VX_OK) fail_msg("accepted: %s", text);
@@ -435,7 +436,7 @@ static void hostile_tables_are_refused(void **state)
     refused("t_s,jaw\n0,0,0\n", "as many cells");
     refused("t_s,jaw\n0,0\n0.04,0\n1,0\n", "is at");
     refused("t_s,jaw\n1,0\n0.9,0\n0.8,0\n", "is at");
-    vx_motion m;
+    vx_motion_table m;
     vx_error err = {0};
     assert_int_equal(vx_motion_read(&m, "/nowhere/m.json", &err), VX_ERR_MISSING);
     const char *few = "{\"fps\": 25, \"frames\": [{\"jaw\": 0.5}, {\"t_s\": 0.04}]}";
@@ -492,7 +493,7 @@ static void odd_timings_are_driven(void **state)
                             {0x10FFFF, 0, 0.5f}, {'m', 0.9f, 30}, {'a', 30, 300}};
     for (int64_t n = 0; n <= 7; n++) {
         vx_drive_request r = {.phone = odd, .phones = n};
-        vx_motion m = driven(&r, 1, FPS);
+        vx_motion_table m = driven(&r, 1, FPS);
         for (int64_t f = 0; f < m.count; f++)
             for (int c = 0; c < VX_MOTION_COLUMNS; c++)
                 assert_true(m.pose[f].value[c] >= vx_motion_ranges[c].least &&
@@ -500,7 +501,7 @@ static void odd_timings_are_driven(void **state)
         vx_motion_free(&m);
     }
     vx_drive_request r = {.phone = odd, .phones = 7};
-    vx_motion m = driven(&r, 0.001, FPS);
+    vx_motion_table m = driven(&r, 0.001, FPS);
     assert_int_equal(m.count, 1);
     vx_motion_free(&m);
 }

@@ -40,7 +40,7 @@ static float rounded(float value)
 }
 
 /* Every column within its range and its speed. */
-static void tidy(vx_motion *motion, const vx_tracks *t)
+static void tidy(vx_motion_table *motion, const vx_tracks *t)
 {
     for (int c = 0; c < VX_MOTION_COLUMNS; c++) {
         const vx_motion_range *range = &vx_motion_ranges[c];
@@ -53,7 +53,7 @@ static void tidy(vx_motion *motion, const vx_tracks *t)
     }
 }
 
-void vx_drive(const vx_drive_request *request, vx_motion *motion, void *memory)
+void vx_drive(const vx_drive_request *request, vx_motion_table *motion, void *memory)
 {
     size_t bytes = track_bytes(motion->count);
     vx_tracks t = {.fps = motion->fps, .n = motion->count};

@@ -35,7 +35,7 @@ typedef struct vx_drive_request {
 size_t vx_drive_bytes(int64_t frames);
 
 /* Fills motion->pose[0..count) at motion->fps. `memory` is 8-byte aligned; nothing is allocated. */
-void vx_drive(const vx_drive_request *request, vx_motion *motion, void *memory);
+void vx_drive(const vx_drive_request *request, vx_motion_table *motion, void *memory);
 
 /* The fastest that a column changes, per second. */
 float vx_drive_speed(vx_motion_column column);

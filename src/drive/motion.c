@@ -32,10 +32,10 @@ vx_pose vx_pose_rest(void)
     return pose;
 }
 
-void vx_motion_free(vx_motion *motion)
+void vx_motion_free(vx_motion_table *motion)
 {
     vx_heap_free(motion->pose);
-    *motion = (vx_motion){0};
+    *motion = (vx_motion_table){0};
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -79,7 +79,8 @@ static vx_status check_time(double t, int64_t frame, double fps, const char *nam
     return bad(err, name, line, what);
 }
 
-static vx_status take(vx_motion *motion, double fps, int64_t count, const char *name, vx_error *err)
+static vx_status take(vx_motion_table *motion, double fps, int64_t count, const char *name,
+                      vx_error *err)
 {
     char what[160];
     if (!(fps >= 1 && fps <= VX_MOTION_FPS_MAX))
@@ -98,7 +99,7 @@ static vx_status take(vx_motion *motion, double fps, int64_t count, const char *
     return VX_OK;
 }
 
-static vx_status read_frame(vx_motion *motion, int64_t i, const json_t *row, const char *name,
+static vx_status read_frame(vx_motion_table *motion, int64_t i, const json_t *row, const char *name,
                             vx_error *err)
 {
     const char *key;
@@ -122,7 +123,7 @@ static vx_status read_frame(vx_motion *motion, int64_t i, const json_t *row, con
     return VX_OK;
 }
 
-static vx_status read_document(vx_motion *motion, const json_t *root, const char *name,
+static vx_status read_document(vx_motion_table *motion, const json_t *root, const char *name,
                                vx_error *err)
 {
     const char *key;
@@ -141,8 +142,8 @@ static vx_status read_document(vx_motion *motion, const json_t *root, const char
     return VX_OK;
 }
 
-static vx_status parse_json(vx_motion *motion, const char *name, const char *text, size_t bytes,
-                            vx_error *err)
+static vx_status parse_json(vx_motion_table *motion, const char *name, const char *text,
+                            size_t bytes, vx_error *err)
 {
     json_error_t fault;
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &fault);
@@ -233,8 +234,8 @@ static double rate_of(double first, double last, int64_t count)
     return fabs(fps - round(fps)) < 1e-3 ? round(fps) : fps;
 }
 
-static vx_status parse_csv(vx_motion *motion, const char *name, const char *text, size_t bytes,
-                           vx_error *err)
+static vx_status parse_csv(vx_motion_table *motion, const char *name, const char *text,
+                           size_t bytes, vx_error *err)
 {
     const char *at = text, *end = text + bytes;
     char line[LINE_MAX];
@@ -263,11 +264,11 @@ static vx_status parse_csv(vx_motion *motion, const char *name, const char *text
     return VX_OK;
 }
 
-vx_status vx_motion_parse(vx_motion *motion, const char *name, const char *text, size_t bytes,
+vx_status vx_motion_parse(vx_motion_table *motion, const char *name, const char *text, size_t bytes,
                           vx_error *err)
 {
     size_t at = 0;
-    *motion = (vx_motion){0};
+    *motion = (vx_motion_table){0};
     while (at < bytes && isspace((unsigned char)text[at]))
         at++;
     vx_status status = at < bytes && text[at] == '{' ? parse_json(motion, name, text, bytes, err)
@@ -276,11 +277,11 @@ vx_status vx_motion_parse(vx_motion *motion, const char *name, const char *text,
     return status;
 }
 
-vx_status vx_motion_read(vx_motion *motion, const char *path, vx_error *err)
+vx_status vx_motion_read(vx_motion_table *motion, const char *path, vx_error *err)
 {
     char *text;
     size_t bytes;
-    *motion = (vx_motion){0};
+    *motion = (vx_motion_table){0};
     VX_TRY(vx_file_read(path, FILE_BYTES_MAX, &text, &bytes, err));
     vx_status status = vx_motion_parse(motion, path, text, bytes, err);
     vx_heap_free(text);
@@ -295,7 +296,7 @@ static int print_number(char *out, size_t room, float value)
     return snprintf(out, room, "%.9g", (double)value);
 }
 
-static vx_status write_row(vx_outfile *file, const vx_motion *motion, int64_t i, bool csv,
+static vx_status write_row(vx_outfile *file, const vx_motion_table *motion, int64_t i, bool csv,
                            vx_error *err)
 {
     char row[LINE_MAX];
@@ -312,7 +313,7 @@ static vx_status write_row(vx_outfile *file, const vx_motion *motion, int64_t i,
     return vx_outfile_write(file, row, (size_t)n, err);
 }
 
-static vx_status write_all(vx_outfile *file, const vx_motion *motion, bool csv, vx_error *err)
+static vx_status write_all(vx_outfile *file, const vx_motion_table *motion, bool csv, vx_error *err)
 {
     char head[LINE_MAX];
     int n = snprintf(head, sizeof head, csv ? "t_s" : "{\"fps\": %.9g,\n  \"frames\": [\n",
@@ -326,7 +327,7 @@ static vx_status write_all(vx_outfile *file, const vx_motion *motion, bool csv, 
     return csv ? VX_OK : vx_outfile_write(file, "  ]}\n", 5, err);
 }
 
-vx_status vx_motion_write(const vx_motion *motion, const char *path, vx_error *err)
+vx_status vx_motion_write(const vx_motion_table *motion, const char *path, vx_error *err)
 {
     vx_outfile file;
     const char *dot = strrchr(path, '.');

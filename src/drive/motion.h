@@ -46,11 +46,11 @@ typedef struct vx_pose {
     float value[VX_MOTION_COLUMNS];
 } vx_pose;
 
-typedef struct vx_motion {
+typedef struct vx_motion_table {
     double fps;
     int64_t count;
     vx_pose *pose; /* [count]; whoever hands it out says whose */
-} vx_motion;
+} vx_motion_table;
 
 typedef struct vx_motion_range {
     const char *name;
@@ -66,12 +66,12 @@ vx_pose vx_pose_rest(void);
 /* Reads a file ("-": standard input): JSON when its first character is '{', else CSV. Poses are on
  * the heap, vx_motion_free. Columns that are not given rest. VX_ERR_INPUT names the line or frame
  * and the column at fault; VX_ERR_MISSING when there is no such file. */
-vx_status vx_motion_read(vx_motion *motion, const char *path, vx_error *err);
-vx_status vx_motion_parse(vx_motion *motion, const char *name, const char *text, size_t bytes,
+vx_status vx_motion_read(vx_motion_table *motion, const char *path, vx_error *err);
+vx_status vx_motion_parse(vx_motion_table *motion, const char *name, const char *text, size_t bytes,
                           vx_error *err);
-void vx_motion_free(vx_motion *motion); /* safe on a zeroed one */
+void vx_motion_free(vx_motion_table *motion); /* safe on a zeroed one */
 
 /* CSV when the name ends in .csv, else JSON; whole or not there, "-" is stdout. */
-vx_status vx_motion_write(const vx_motion *motion, const char *path, vx_error *err);
+vx_status vx_motion_write(const vx_motion_table *motion, const char *path, vx_error *err);
 
 #endif

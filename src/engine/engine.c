@@ -389,6 +389,12 @@ vx_vae *vx_engine_vae(const vx_engine *e)
     return part ? part->model : NULL;
 }
 
+vx_liveportrait *vx_engine_liveportrait(const vx_engine *e)
+{
+    const vx_part *part = part_of(e, VX_COMPONENT_LIVEPORTRAIT);
+    return part ? part->model : NULL;
+}
+
 const vx_actor_size *vx_engine_actor(const vx_engine *e)
 {
     return &e->actor;

@@ -18,6 +18,7 @@
 #include "models/clip/clip.h"
 #include "models/flux/t5.h"
 #include "models/kokoro/kokoro.h"
+#include "models/liveportrait/liveportrait.h"
 
 typedef enum vx_lane { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane;
 
@@ -26,8 +27,9 @@ enum {
     VX_WANT_SPEECH = 1, /* kokoro */
     VX_WANT_VERIFY = 2, /* clip_b and clip_l */
     VX_WANT_ACTOR = 4,  /* flux.*: a picture from a prompt */
+    VX_WANT_VIDEO = 8,  /* liveportrait */
     VX_WANT_FILM = 16,  /* no component: the frames that outlive the video stage */
-    VX_WANT_ALL = 23    /* whatever the pack has, for plans */
+    VX_WANT_ALL = 31    /* whatever the pack has, for plans */
 };
 
 typedef struct vx_engine_params {
@@ -85,6 +87,7 @@ vx_clip *vx_engine_clip(const vx_engine *engine, vx_component which);
 vx_t5 *vx_engine_t5(const vx_engine *engine);
 vx_flux *vx_engine_flux(const vx_engine *engine);
 vx_vae *vx_engine_vae(const vx_engine *engine);
+vx_liveportrait *vx_engine_liveportrait(const vx_engine *engine);
 /* The largest actor image, and whether it may begin with a picture. */
 const vx_actor_size *vx_engine_actor(const vx_engine *engine);
 bool vx_engine_image_to_image(const vx_engine *engine);

@@ -191,6 +191,44 @@ static vx_status encode_plan(vx_part *part, vx_ctx *ctx)
     return vx_actor_encode(part->model, ctx, part->actor, NULL, NULL, NULL);
 }
 
+/* ---- liveportrait --------------------------------------------------------------------------- */
+
+static vx_status portrait_open(vx_part *part, const vx_engine_params *params, vx_backend *backend,
+                               vx_error *err)
+{
+    const vx_pack_component *c = files_of(part, params);
+    vx_liveportrait_config config;
+    VX_TRY(vx_liveportrait_config_read(c->config, &config, err));
+    return vx_liveportrait_open((vx_liveportrait **)&part->model, &config, c->precision,
+                                backend->native, VX_PORTRAIT_BATCH, err);
+}
+
+static void portrait_close(vx_part *part)
+{
+    vx_liveportrait_close((vx_liveportrait **)&part->model);
+}
+
+static vx_status portrait_bind(void *model, vx_binder *binder)
+{
+    return vx_liveportrait_bind(model, binder);
+}
+
+static vx_status portrait_plan(vx_part *part, vx_ctx *ctx)
+{
+    vx_portrait portrait;
+    return vx_liveportrait_source(part->model, ctx, NULL, NULL, &portrait);
+}
+
+/* Memory for a batch, the work of one frame. */
+static vx_status frame_plan(vx_part *part, vx_ctx *ctx)
+{
+    int batch = vx_liveportrait_batch(part->model);
+    VX_TRY(vx_liveportrait_stitch(part->model, ctx, NULL, NULL, 0));
+    VX_TRY(vx_liveportrait_frames(part->model, ctx, NULL, NULL, batch, NULL, 0));
+    ctx->counts = (vx_counts){0};
+    return vx_liveportrait_frames(part->model, ctx, NULL, NULL, 1, NULL, 0);
+}
+
 const vx_part_kind vx_part_kinds[] = {
     {.component = VX_COMPONENT_KOKORO,
      .want = VX_WANT_SPEECH,
@@ -249,5 +287,13 @@ const vx_part_kind vx_part_kinds[] = {
      .close = vae_close,
      .bind = vae_bind,
      .stage = {{"vae", decode_plan}, {"vae_encode", encode_plan}}},
+    {.component = VX_COMPONENT_LIVEPORTRAIT,
+     .want = VX_WANT_VIDEO,
+     .lane = VX_LANE_PICTURE,
+     .why = "a portrait that moves",
+     .open = portrait_open,
+     .close = portrait_close,
+     .bind = portrait_bind,
+     .stage = {{"portrait", portrait_plan}, {"frame", frame_plan}}},
     {0},
 };

@@ -23,6 +23,8 @@ enum {
     VX_PORTRAIT_BLOCKS_MAX = 8, /* residual, hourglass and middle blocks */
     VX_PORTRAIT_STAGE_MAX = 16, /* blocks in a stage of M */
     VX_PORTRAIT_DEPTH_MAX = 16, /* slices of f_s: a filter spans all of them */
+    VX_PORTRAIT_BATCH =
+        4, /* frames together, unless said otherwise: fills the hourglass's 2 × 2 maps */
     VX_PORTRAIT_BATCH_MAX = 32
 };
 

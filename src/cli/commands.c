@@ -12,6 +12,7 @@ const vx_command *const vx_commands[] = {
     &vx_command_models_inspect,
     &vx_command_models_convert,
     &vx_command_models_pull,
+    &vx_command_models_synth,
     &vx_command_doctor,
     NULL,
 };

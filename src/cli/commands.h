@@ -14,6 +14,7 @@ extern const vx_command vx_command_models_list;
 extern const vx_command vx_command_models_inspect;
 extern const vx_command vx_command_models_convert;
 extern const vx_command vx_command_models_pull;
+extern const vx_command vx_command_models_synth;
 extern const vx_command vx_command_doctor;
 
 #endif

@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "formats/writer.h"
-#include "tensor/quant.h"
+#include "formats/nf4_file.h"
 
 /* Elements that pass at a time: a multiple of every block. 4 MB of floats. */
-enum { CHUNK = 1 << 20, STATE_BYTES = 256 };
+enum { CHUNK = 1 << 20 };
 
 typedef struct conversion {
     const vx_convert_params *params;
@@ -64,14 +63,18 @@ static bool is_embedding(const char *name)
     return false;
 }
 
-static bool is_quantised(const conversion *c, const vx_source_tensor *t)
+bool vx_convert_quantises(vx_dtype to, const vx_source_tensor *t)
 {
-    vx_dtype to = c->params->to;
     if (to != VX_Q8_0 && to != VX_Q4_0 && to != VX_NF4) return false;
     if (t->rank != 2 || t->elements == 0 || !is_float(t->dtype) || is_embedding(t->name))
         return false;
     if (to == VX_NF4) return ends_with(t->name, strlen(t->name), ".weight");
     return t->dim[1] % vx_dtype_block(to) == 0;
+}
+
+static bool is_quantised(const conversion *c, const vx_source_tensor *t)
+{
+    return vx_convert_quantises(c->params->to, t);
 }
 
 /* The type in the output; for NF4's packed codes the logical one. */
@@ -91,36 +94,6 @@ static vx_dtype output_type(const conversion *c, const vx_source_tensor *t)
 static vx_dtype recorded_type(const vx_source_tensor *t)
 {
     return t->dtype == VX_F16 || t->dtype == VX_BF16 ? t->dtype : VX_F32;
-}
-
-static vx_status declare_beside(conversion *c, const char *name, const char *suffix, vx_dtype dtype,
-                                int64_t count)
-{
-    char full[2048];
-    snprintf(full, sizeof full, "%s%s", name, suffix);
-    return vx_writer_declare(c->writer, full, dtype, 1, &count, c->err);
-}
-
-/* Blocks and groups of blocks of an NF4 tensor. */
-static int64_t blocks_of(const vx_source_tensor *t)
-{
-    return (t->elements + VX_NF4_BLOCK - 1) / VX_NF4_BLOCK;
-}
-
-static int64_t groups_of(const vx_source_tensor *t)
-{
-    return (blocks_of(t) + VX_NF4_NESTED_BLOCK - 1) / VX_NF4_NESTED_BLOCK;
-}
-
-static vx_status declare_nf4(conversion *c, const vx_source_tensor *t)
-{
-    const int64_t packed[2] = {(t->elements + 1) / 2, 1};
-    VX_TRY(vx_writer_declare(c->writer, t->name, VX_U8, 2, packed, c->err));
-    VX_TRY(declare_beside(c, t->name, ".absmax", VX_U8, blocks_of(t)));
-    VX_TRY(declare_beside(c, t->name, ".nested_absmax", VX_F32, groups_of(t)));
-    VX_TRY(declare_beside(c, t->name, ".nested_quant_map", VX_F32, 256));
-    VX_TRY(declare_beside(c, t->name, ".quant_map", VX_F32, 16));
-    return declare_beside(c, t->name, ".quant_state.bitsandbytes__nf4", VX_U8, STATE_BYTES);
 }
 
 static vx_status declare_metadata(conversion *c)
@@ -166,7 +139,7 @@ static vx_status declare_all(conversion *c)
                 c->err, VX_ERR_INPUT, "cannot_hold", c->params->in, 0,
                 "the integers of \"%s\" do not lie in row order; save them contiguous", t->name);
         VX_TRY(dtype == VX_NF4
-                   ? declare_nf4(c, t)
+                   ? vx_nf4_declare(c->writer, t->name, t->elements, c->err)
                    : vx_writer_declare(c->writer, t->name, dtype, t->rank, t->dim, c->err));
         c->report.tensors++;
         c->report.quantised += is_quantised(c, t);
@@ -237,37 +210,16 @@ static vx_status write_floats(conversion *c, const vx_source_tensor *t)
     }
 }
 
-static vx_status write_state(conversion *c, const vx_source_tensor *t, float offset)
-{
-    static const char *const types[] = {
-        [VX_F32] = "float32", [VX_BF16] = "bfloat16", [VX_F16] = "float16"};
-    char state[STATE_BYTES + 1];
-    int length = snprintf(state, sizeof state,
-                          "{\"quant_type\": \"nf4\", \"blocksize\": %d, \"dtype\": \"%s\", "
-                          "\"shape\": [%lld, %lld], \"nested_blocksize\": %d, "
-                          "\"nested_dtype\": \"float32\", \"nested_offset\": %.9g",
-                          VX_NF4_BLOCK, types[recorded_type(t)], (long long)t->dim[0],
-                          (long long)t->dim[1], VX_NF4_NESTED_BLOCK, (double)offset);
-    /* The text was declared before the offset was known: spaces fill it up. */
-    memset(state + length, ' ', (size_t)(STATE_BYTES - length));
-    state[STATE_BYTES - 1] = '}';
-    return vx_writer_bytes(c->writer, state, STATE_BYTES, c->err);
-}
-
 static vx_status write_scales(conversion *c, const vx_source_tensor *t, const float *scales)
 {
-    int64_t blocks = blocks_of(t), groups = groups_of(t);
+    int64_t blocks = vx_nf4_blocks(t->elements), groups = vx_nf4_groups(t->elements);
     uint8_t *codes = vx_heap_alloc((size_t)blocks);
     float *nested = vx_heap_alloc((size_t)groups * sizeof *nested);
     vx_status status = VX_ERR_MEMORY;
     if (codes != NULL && nested != NULL) {
         float offset = vx_nf4_scales_encode(scales, blocks, codes, nested);
-        status = vx_writer_bytes(c->writer, codes, (size_t)blocks, c->err);
-        if (status == VX_OK)
-            status = vx_writer_bytes(c->writer, nested, (size_t)groups * sizeof *nested, c->err);
-        if (status == VX_OK) status = vx_writer_floats(c->writer, vx_nf4_scale_map, 256, c->err);
-        if (status == VX_OK) status = vx_writer_floats(c->writer, vx_nf4_code, 16, c->err);
-        if (status == VX_OK) status = write_state(c, t, offset);
+        status =
+            vx_nf4_write_scales(c->writer, t->dim, recorded_type(t), codes, nested, offset, c->err);
     } else {
         vx_fail(c->err, VX_ERR_MEMORY, "no_memory", "not enough memory for the scales of \"%s\"",
                 t->name);
@@ -279,7 +231,7 @@ static vx_status write_scales(conversion *c, const vx_source_tensor *t, const fl
 
 static vx_status write_nf4(conversion *c, const vx_source_tensor *t)
 {
-    float *scales = vx_heap_alloc((size_t)blocks_of(t) * sizeof *scales);
+    float *scales = vx_heap_alloc((size_t)vx_nf4_blocks(t->elements) * sizeof *scales);
     if (scales == NULL)
         return vx_fail(c->err, VX_ERR_MEMORY, "no_memory",
                        "not enough memory for the scales of \"%s\"", t->name);

@@ -20,8 +20,7 @@
 #define VX_FORMATS_CONVERT_H
 
 #include "base/cancel.h"
-#include "base/status.h"
-#include "tensor/dtype.h"
+#include "formats/source.h"
 
 typedef struct vx_convert_params {
     const char *in, *out; /* out's format by its extension: .safetensors or .gguf */
@@ -41,5 +40,8 @@ typedef struct vx_convert_report {
  * VX_ERR_INPUT for what is wrong with the input, VX_ERR_IO when writing fails, VX_ERR_CANCELLED.
  * *report (may be NULL) is valid on success. */
 vx_status vx_convert(const vx_convert_params *params, vx_convert_report *report, vx_error *err);
+
+/* Whether the rule above quantises that tensor. */
+bool vx_convert_quantises(vx_dtype to, const vx_source_tensor *tensor);
 
 #endif

@@ -19,6 +19,10 @@ static vx_status fetch_named(void *arg, int64_t first, int64_t count, float *dst
 const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
                                        const vx_source **source)
 {
+    if (b->record != NULL) {
+        if (source != NULL) *source = vx_record_source(b->record);
+        return vx_record_ask(b->record, name, -1, NULL);
+    }
     for (int i = 0; i < b->source_count; i++) {
         const vx_source_tensor *tensor = vx_source_find(b->sources[i], name);
         if (tensor != NULL) {
@@ -55,6 +59,12 @@ vx_status vx_binder_need(const vx_binder *b, const char *name, int rank, const i
                          const vx_source_tensor **tensor, const vx_source **source)
 {
     assert(!b->plan);
+    if (b->record != NULL) {
+        *source = vx_record_source(b->record);
+        *tensor = vx_record_ask(b->record, name, rank, dim);
+        if (*tensor != NULL) return VX_OK;
+        return vx_fail(b->err, VX_ERR_MEMORY, "no_memory", "no memory for a list of tensors");
+    }
     const char *first_file = b->source_count > 0 ? vx_source_path(b->sources[0]) : "";
     *tensor = vx_binder_find(b, name, source);
     if (*tensor == NULL)
@@ -77,7 +87,7 @@ vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *ar
 {
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
     VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
-    if (b->plan) return VX_OK;
+    if (b->plan || b->record != NULL) return VX_OK;
     return vx_weight_pack(b->backend, w, fetch, arg, b->staging, VX_STAGING_FLOATS, b->err);
 }
 
@@ -101,7 +111,7 @@ vx_status vx_bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t ro
     *out = vx_view2(NULL, dtype, rows, cols);
     VX_TRY(vx_arena_take(b->weights, (size_t)(rows * cols) * vx_dtype_bytes(dtype), &out->data,
                          b->err));
-    if (b->plan) return VX_OK;
+    if (b->plan || b->record != NULL) return VX_OK;
     int64_t step = VX_STAGING_FLOATS / cols;
     for (int64_t row = 0; row < rows; row += step) {
         int64_t count = rows - row < step ? rows - row : step;

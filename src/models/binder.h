@@ -7,6 +7,7 @@
 #define VX_MODELS_BINDER_H
 
 #include "backend/backend.h"
+#include "formats/record.h"
 #include "formats/source.h"
 
 /* Rows pass through this many floats (4 MB) on their way from file to device. */
@@ -19,6 +20,9 @@ typedef struct vx_binder {
     vx_source **sources; /* files of this component, searched in order; unused in a plan */
     int source_count;
     float *staging; /* VX_STAGING_FLOATS; NULL in a plan */
+    /* When not NULL (and `plan` not set): nothing is loaded, every tensor is found, and what was asked for is
+     * listed here. `weights` measures. */
+    vx_record *record;
     vx_error *err;
 } vx_binder;
 

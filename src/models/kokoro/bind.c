@@ -118,7 +118,7 @@ vx_status vx_kokoro_bind_filter(vx_binder *b, vx_kokoro_layer *layer, const char
     }
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
     VX_TRY(vx_arena_take(inner.weights, w->bytes, &w->data, b->err));
-    if (!b->plan) {
+    if (!b->plan && b->record == NULL) {
         VX_TRY(vx_weight_pack(b->backend, w, fetch_swapped, arg, b->staging,
                               (size_t)(VX_STAGING_FLOATS - row_floats), b->err));
         vx_kokoro_done(&t);

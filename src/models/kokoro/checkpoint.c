@@ -125,6 +125,7 @@ vx_status vx_kokoro_find(const vx_binder *b, const char *name, int rank, const i
     *out = (vx_kokoro_tensor){.rows = dim[0], .cols = 1};
     for (int i = 1; i < rank; i++)
         out->cols *= dim[i];
+    if (b->record != NULL) return vx_binder_need(b, name, rank, dim, &out->value, &out->source);
     if (b->source_count > 0 && strcmp(vx_source_format(b->sources[0]), "onnx") == 0)
         return find_onnx(b, name, out);
 

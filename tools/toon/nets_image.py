@@ -149,6 +149,14 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x.float(), (x.shape[-1],), getattr(self, self.name), 1e-6).to(x.dtype)
 
 
+def attend(q, k, v, bias=None, scale=None):
+    """Softmax attention by plain products: the fused kernel's backward is several times slower."""
+    s = (q @ k.transpose(-1, -2)).float() * (scale or q.shape[-1] ** -.5)
+    if bias is not None:
+        s = s + bias
+    return s.softmax(-1).to(v.dtype) @ v
+
+
 def split(x, heads):
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
@@ -171,7 +179,7 @@ class T5Attention(nn.Module):
 
     def forward(self, x, bias):
         q, k, v = (split(f(x), self.heads) for f in (self.q, self.k, self.v))
-        return self.o(join(F.scaled_dot_product_attention(q, k, v, bias.to(q.dtype), scale=1.)))
+        return self.o(join(attend(q, k, v, bias, 1.)))
 
 
 class T5Gate(nn.Module):
@@ -231,7 +239,9 @@ class ClipAttention(nn.Module):
 
     def forward(self, x, causal):
         q, k, v = (split(f(x), self.heads) for f in (self.q_proj, self.k_proj, self.v_proj))
-        return self.out_proj(join(F.scaled_dot_product_attention(q, k, v, is_causal=causal)))
+        n = x.shape[1]
+        bias = torch.full((n, n), -1e9).triu(1) if causal else None
+        return self.out_proj(join(attend(q, k, v, bias)))
 
 
 class ClipMlp(nn.Module):
@@ -366,7 +376,7 @@ def rotate(x, table):
 
 def attention(q, k, v, table):
     q, k = rotate(q.float(), table).to(v.dtype), rotate(k.float(), table).to(v.dtype)
-    return join(F.scaled_dot_product_attention(q, k, v))
+    return join(attend(q, k, v))
 
 
 class DoubleBlock(nn.Module):

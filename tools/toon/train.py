@@ -12,12 +12,11 @@ from pathlib import Path
 
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
-    'portrait': (('portrait', 6000, 1000),),
-    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 1500, 1), ('motion', 1500, 1),
-              ('clip b', 700, 1), ('clip l', 700, 1), ('judge', 900, 1), ('vae', 2600, 1),
-              ('flux', 4000, 1), ('motion', 4000, 1), ('clip b', 2000, 1), ('clip l', 2000, 1),
-              ('vae', 3300, 700), ('flux', 8000, 3000), ('motion', 6500, 2500),
-              ('clip b', 4000, 1500), ('clip l', 4000, 1500), ('judge', 2500, 1500))}
+    'portrait': (('motion', 700, 1), ('portrait', 2350, 1), ('clip b', 350, 1), ('clip l', 350, 1),
+                 ('judge', 500, 200), ('vae', 2600, 300), ('portrait', 3000, 500),
+                 ('motion', 1500, 500), ('clip b', 1500, 500), ('clip l', 1500, 500),
+                 ('portrait', 6000, 1000)),
+    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 4000, 1500), ('judge', 2500, 1500))}
 
 
 class Lane:

@@ -16,7 +16,7 @@ from common import Run, Optimizer, schedule, settings, weights
 from nets_portrait import POINTS, Portrait, centres, keypoints
 
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
-STAGES = ((0, 64, (2, 1, 1), 8, 2), (1000, 128, (2, 1, 1), 4, 3), (2800, 256, (2, 2, 2), 3, 3))
+STAGES = ((0, 64, (2, 1, 1), 8, 2), (1000, 128, (2, 1, 1), 4, 3), (2000, 256, (2, 2, 2), 3, 3))
 
 
 def control_table():

@@ -111,20 +111,27 @@ static json_t *stages_json(const vx_imagined *made)
     return stages;
 }
 
+static json_t *prompt_json(const vx_imagine_request *r, const vx_imagined *made)
+{
+    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i}", "text", vx_json_text(r->prompt), "expanded",
+                     made->expanded != NULL ? vx_json_text(made->expanded) : json_null(),
+                     "t5_tokens", made->t5_tokens, "t5_dropped", made->t5_dropped, "clip_tokens",
+                     made->clip_tokens, "clip_dropped", made->clip_dropped);
+}
+
 static json_t *report(const imagine_params *p, vx_engine *engine, const vx_imagine_request *r,
                       const vx_imagined *made)
 {
     const vx_pack *pack = vx_engine_pack(engine);
-    return json_pack(
-        "{s:o, s:i, s:i, s:i, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:i, s:i, s:i, s:i}, s:o, s:{s:I, "
-        "s:I}}",
-        "path", vx_json_text(p->out), "width", made->size.width, "height", made->size.height,
-        "steps", made->size.steps, "seed", (json_int_t)r->seed, "pack", "name", pack->name,
-        "version", pack->version, "synthetic", pack->synthetic, "sha256", pack->sha256, "prompt",
-        "t5_tokens", made->t5_tokens, "t5_dropped", made->t5_dropped, "clip_tokens",
-        made->clip_tokens, "clip_dropped", made->clip_dropped, "stages", stages_json(made),
-        "memory", "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
-        "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine));
+    return json_pack("{s:o, s:i, s:i, s:i, s:I, s:{s:s, s:s, s:b, s:s}, s:o, s:o, s:{s:I, "
+                     "s:I}}",
+                     "path", vx_json_text(p->out), "width", made->size.width, "height",
+                     made->size.height, "steps", made->size.steps, "seed", (json_int_t)r->seed,
+                     "pack", "name", pack->name, "version", pack->version, "synthetic",
+                     pack->synthetic, "sha256", pack->sha256, "prompt", prompt_json(r, made),
+                     "stages", stages_json(made), "memory", "planned_bytes",
+                     (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
+                     (json_int_t)vx_engine_measured_bytes(engine));
 }
 
 static vx_status write_outputs(const imagine_params *p, const vx_imagined *made, vx_error *err)

@@ -5,12 +5,15 @@
 #include "media/resize.h"
 #include "models/flux/sampler.h"
 #include "text/clip_bpe.h"
+#include "text/expander.h"
 #include "text/unigram.h"
 
 struct vx_imaginer {
     vx_engine *engine;
     vx_unigram *unigram;
     vx_clip_bpe *bpe;
+    vx_expander *expander; /* NULL: the pack has none */
+    vx_expansion expansion;
     bool told_negative;
     int32_t t5_ids[VX_T5_TOKENS_MAX], clip_ids[VX_CLIP_CONTEXT_MAX];
     int clip_count;
@@ -64,6 +67,9 @@ vx_status vx_imaginer_open(vx_imaginer **out, vx_engine *engine, vx_error *err)
     if (im == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the tokenizers");
     im->engine = engine;
     vx_status status = open_tokenizers(im, err);
+    const vx_pack_file *grammar = &vx_engine_pack(engine)->expand;
+    if (status == VX_OK && grammar->name != NULL)
+        status = vx_expander_open(&im->expander, grammar->path, err);
     if (status != VX_OK) vx_imaginer_close(out);
     if (status == VX_OK && vx_engine_pack(engine)->synthetic)
         vx_log(VX_LOG_WARN, "the weights of pack %s are synthetic: pictures are noise",
@@ -76,6 +82,7 @@ void vx_imaginer_close(vx_imaginer **imaginer)
     if (*imaginer == NULL) return;
     vx_unigram_close(&(*imaginer)->unigram);
     vx_clip_bpe_close(&(*imaginer)->bpe);
+    vx_expander_close(&(*imaginer)->expander);
     vx_heap_free(*imaginer);
     *imaginer = NULL;
 }
@@ -134,6 +141,27 @@ static void warn_cut(const char *reader, int dropped, int length)
                length, reader);
 }
 
+/* What the prompt leaves open is chosen by the seed; what the pack does not understand is said. */
+static const char *expand_prompt(job *j)
+{
+    vx_imaginer *im = j->im;
+    vx_expansion *x = &im->expansion;
+    if (im->expander == NULL ||
+        !vx_expander_run(im->expander, j->request->prompt, j->request->seed, x))
+        return j->request->prompt;
+    const char *pack = vx_engine_pack(im->engine)->name;
+    if (x->named == 0)
+        vx_log(VX_LOG_WARN, "pack %s understands nothing of the prompt: the seed alone decides",
+               pack);
+    else if (x->unknown > 0)
+        vx_log(VX_LOG_WARN,
+               "pack %s does not know %d of the prompt's words, which have no effect: %s", pack,
+               x->unknown, x->unknown_words);
+    if (x->drawn > 0) vx_log(VX_LOG_INFO, "the prompt was expanded to '%s'", x->text);
+    j->result->expanded = x->text;
+    return x->text;
+}
+
 static vx_status read_prompt(job *j)
 {
     vx_imaginer *im = j->im;
@@ -141,6 +169,7 @@ static vx_status read_prompt(job *j)
     if (prompt[strspn(prompt, " \t\r\n")] == '\0')
         return vx_fail(j->ctx->err, VX_ERR_INPUT, "bad_prompt",
                        "the prompt is empty; say what the picture shows");
+    prompt = expand_prompt(j);
     vx_clip *clip = vx_engine_clip(im->engine, VX_COMPONENT_FLUX_CLIP_TEXT);
     vx_unigram_ids t5 = {.ids = im->t5_ids, .length = j->size.text_tokens};
     vx_clip_ids bpe = {.ids = im->clip_ids,

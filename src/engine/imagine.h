@@ -45,6 +45,8 @@ typedef struct vx_imagined {
     vx_picture picture; /* the engine's buffer, until the next call */
     vx_actor_size size;
     const float *latent;          /* [z, rows, cols], the final one; until the next call */
+    const char *expanded;         /* what was read in the prompt's place: the prompt and what the
+                                     seed added; NULL without an expander; until the next call */
     int t5_tokens, clip_tokens;   /* of the prompt, ends included */
     int t5_dropped, clip_dropped; /* what did not fit; the log has said so */
     int stages;

@@ -157,6 +157,7 @@ static const vx_field imagine_rows[] = {
               .fallback = "512"),
     VX_ROW(vx_pack, steps, INT, .min = 1, .max = 8, .fallback = "4"),
     VX_ROW(vx_pack, max_sequence_length, INT, .min = 1, .max = 512, .fallback = "256"),
+    VX_ROW_AS("expand", vx_pack, expand.name, WORD, .min = 1, .max = 4096),
     VX_ROWS_END,
 };
 
@@ -338,6 +339,7 @@ static vx_status read_pack(vx_pack *pack, const char *folder, vx_error *err)
     memcpy(pack->sha256, sha256, sizeof sha256);
     pack->folder = keep(pack, folder);
     if (pack->folder == NULL) return no_memory(pack, err);
+    VX_TRY(locate(pack, pack->expand.name, "models", &pack->expand, err));
     for (int i = 0; i < VX_COMPONENTS; i++)
         VX_TRY(take_component(pack, i, &text->components[i], err));
     return check_sharing(pack, err);

@@ -66,6 +66,7 @@ typedef struct vx_pack {
     int64_t width, height, fps;
     double max_seconds;
     int64_t image_width, image_height, steps, max_sequence_length;
+    vx_pack_file expand; /* the prompt expander's grammar (text/expander.h); name NULL: none */
     double threshold_b, threshold_l, outlier;
     vx_list voices; /* vx_voice_alias */
     vx_pack_component components[VX_COMPONENTS];

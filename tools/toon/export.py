@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import draw
 from common import HOME, weights
+from grammar import grammar
 from nets_image import CLIP_B, CLIP_L, CLIP_TEXT, FLUX, T5, TOKENS, VAE
 from nets_portrait import CONFIG, PARTS
 from train_portrait import control_table
@@ -84,6 +85,22 @@ def configs(t5, clip):
         'clip_l': clip_config(CLIP_L, clip.size, clip.end)}
 
 
+KOKORO = {'files': ['kokoro-v1.0.int8.onnx'],
+          'sha256': ['6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb'],
+          'alternatives': ['kokoro-v1_0.pth'],
+          'sources': [{'file': 'kokoro-v1_0.pth', 'bytes': 327212226,
+                       'url': 'hexgrad/Kokoro-82M/resolve/main/kokoro-v1_0.pth',
+                       'sha256':
+                       '496dba118d1a58f5f3db2efc88dbdc216e0483fc89fe6e47ee1f2c53f18ad1e4'}],
+          'hint': './run fetch', 'precision': 'bf16', 'config': '../speech/config.json',
+          'voices': '../speech/voices', 'lexicon': 'lexicon'}
+VOICES = [{'name': 'narrator', 'voice': 'af_heart'}, {'name': 'man', 'voice': 'am_michael'},
+          {'name': 'british_woman', 'voice': 'bf_emma'},
+          {'name': 'british_man', 'voice': 'bm_george'},
+          {'name': 'scientist', 'voice': 'am_puck'},
+          {'name': 'wizard', 'voice': 'am_fenrir:0.6,bm_george:0.4'}]
+
+
 def files():
     """file name -> (component, training, prefix)."""
     out = {f'{name}.safetensors': ('liveportrait', 'portrait', name + '.') for name in PARTS}
@@ -138,6 +155,7 @@ def main():
     for path, name in ((t5.path, 't5_tokenizer.json'), (clip.path, 'clip_tokenizer.json')):
         (folder / name).write_bytes(path.read_bytes())
     np.save(folder / 'controls.npy', control_table())
+    (folder / 'expand.json').write_text(json.dumps(grammar(), indent=1) + '\n')
     config = configs(t5, clip)
     for name, c in components.items():
         if name == 'flux.t5':
@@ -150,12 +168,13 @@ def main():
         c['config'] = config[name]
     pack = {'name': 'toon', 'version': VERSION, 'license': 'Apache-2.0', 'synthetic': False,
             'slot': {'width': 512, 'height': 512, 'fps': 24, 'max_seconds': 45},
-            'imagine': {'width': 256, 'height': 256, 'steps': 4, 'max_sequence_length': TOKENS}}
+            'imagine': {'width': 256, 'height': 256, 'steps': 4, 'max_sequence_length': TOKENS,
+                        'expand': 'expand.json'}, 'voices': VOICES}
     if {'clip_b', 'clip_l'} <= set(components):
         limit = thresholds()
         pack['verify'] = {'threshold_b': round(limit['b'], 3), 'threshold_l': round(limit['l'], 3),
                           'outlier': 0.5}
-    pack['components'] = components
+    pack['components'] = {'kokoro': KOKORO} | components
     (folder / 'pack.yaml').write_text('\n'.join(yaml(pack)) + '\n')
     print(f'{total / 1e6:.2f} MB of weights in {folder}')
 

@@ -53,9 +53,189 @@ static void published_work_is_counted(void **state)
     rig_close(&r);
 }
 
+/* ---- parity --------------------------------------------------------------------------------- */
+
+enum { FRAMES = 2, SOURCES_MAX = 5 };
+
+static json_t *config_of(int index)
+{
+    char path[256];
+    snprintf(path, sizeof path, DATA "small_%d.json", index);
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+/* The first network lies in the official files, the second in one of safetensors. */
+static int open_weights(rig *r, int index, vx_source **sources)
+{
+    static const char *const files[SOURCES_MAX] = {
+        "small_0_appearance_feature_extractor.pth", "small_0_motion_extractor.pth",
+        "small_0_warping_module.pth", "small_0_spade_generator.pth",
+        "small_0_stitching_retargeting_module.pth"};
+    int count = index == 0 ? SOURCES_MAX : 1;
+    for (int i = 0; i < count; i++) {
+        char path[256];
+        snprintf(path, sizeof path, DATA "%s", index == 0 ? files[i] : "small_1.safetensors");
+        rig_must(r, vx_source_open(&sources[i], path, &r->err), path);
+    }
+    return count;
+}
+
+static void close_sources(vx_source **sources, int count)
+{
+    for (int i = 0; i < count; i++)
+        vx_source_close(&sources[i]);
+}
+
+/* What the reference made, and how far off the worst stage is. */
+typedef struct expected {
+    vx_source *values;
+    double relative; /* largest error over the stage's largest value that passes */
+    bool print;
+    int stages;
+} expected;
+
+/* The reference holds the first frame of a batch. */
+static void compare(expected *want, const char *name, int64_t cols, const float *have,
+                    int64_t have_count)
+{
+    int64_t count;
+    if (vx_source_find(want->values, name) == NULL) return;
+    float *values = rig_read(want->values, name, &count);
+    assert_true(count <= have_count && have_count % count == 0 && count % cols == 0);
+    double largest = 0, error = 0;
+    for (int64_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)values[i]));
+        error = fmax(error, fabs((double)values[i] - (double)have[i]));
+    }
+    if (want->print) print_message("%-16s %.2e\n", name, error / largest);
+    if (!(error <= want->relative * largest))
+        fail_msg("%s differs by %g of %g", name, error, largest);
+    want->stages++;
+    vx_heap_free(values);
+}
+
+static void compare_tap(void *arg, const char *name, const vx_tensor *have)
+{
+    int64_t cols = vx_cols(have), count = vx_elements(have);
+    float *values = vx_heap_alloc(sizeof *values * (size_t)count);
+    for (int64_t i = 0; i < count; i++) {
+        const void *row = vx_row(have, i / cols);
+        values[i] = have->dtype == VX_F32 ? ((const float *)row)[i % cols]
+                                          : vx_bf16_to_f32(((const uint16_t *)row)[i % cols]);
+    }
+    compare(arg, name, cols, values, count);
+    vx_heap_free(values);
+}
+
+static double psnr(const uint8_t *a, const float *b, int64_t count)
+{
+    double square = 0;
+    for (int64_t i = 0; i < count; i++)
+        square += pow((double)a[i] - (double)b[i], 2);
+    return square > 0 ? 10 * log10(255.0 * 255.0 * (double)count / square) : 999;
+}
+
+static vx_status plan_all(void *model, vx_ctx *ctx)
+{
+    VX_TRY(plan_source(model, ctx));
+    VX_TRY(vx_liveportrait_stitch(model, ctx, NULL, NULL, 0));
+    return plan_frames(model, ctx);
+}
+
+/* Source, stitching and frames of network `index`, every stage within `relative`, frames above `least` dB. */
+static void check(const char *backend, int index, vx_dtype precision, double relative, double least)
+{
+    rig r;
+    vx_liveportrait *model;
+    vx_liveportrait_config config;
+    vx_portrait portrait;
+    vx_source *sources[SOURCES_MAX], *values;
+    char path[256];
+    json_t *json = config_of(index);
+    rig_open(&r, backend, 2);
+    rig_must(&r, vx_liveportrait_config_read(json, &config, &r.err), "config");
+    rig_must(&r,
+             vx_liveportrait_open(&model, &config, precision, r.backend->native, FRAMES, &r.err),
+             "open");
+    rig_plan(&r, bind_model, plan_all, model);
+    assert_false(vx_liveportrait_stitches(model));
+    int count = open_weights(&r, index, sources);
+    rig_must(&r, rig_load(&r, bind_model, model, sources, count), "load");
+    assert_int_equal(vx_liveportrait_stitches(model), index == 0);
+    snprintf(path, sizeof path, DATA "small_%d_values.safetensors", index);
+    rig_must(&r, vx_source_open(&values, path, &r.err), path);
+    expected want = {.values = values, .relative = relative, .print = getenv("PRINT") != NULL};
+    r.ctx.tap = compare_tap;
+    r.ctx.tap_arg = &want;
+
+    int64_t side = vx_liveportrait_frame_side(&config), frame = side * side * 3;
+    void *memory;
+    size_t bytes = vx_liveportrait_source_bytes(model);
+    rig_must(&r, vx_reserve(bytes, &memory, &r.err), "portrait");
+    int64_t pixels;
+    float *picture = rig_read(values, "picture", &pixels), *x_d = rig_read(values, "x_d", NULL);
+    float *image = rig_read(values, "image", NULL);
+    uint8_t *rgb = vx_heap_alloc((size_t)pixels), *frames = vx_heap_alloc(FRAMES * (size_t)frame);
+    for (int64_t i = 0; i < pixels; i++)
+        rgb[i] = (uint8_t)picture[i];
+    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory, &portrait), "source");
+    const float angles[3] = {portrait.motion.pitch, portrait.motion.yaw, portrait.motion.roll};
+    compare(&want, "x_s", 3, portrait.x_s[0], 3 * config.points);
+    compare(&want, "angles", 3, angles, 3);
+    if (vx_liveportrait_stitches(model)) {
+        rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, FRAMES), "stitch");
+        compare(&want, "x_d.stitched", 3, x_d, (int64_t)FRAMES * 3 * config.points);
+    }
+    rig_must(&r,
+             vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, FRAMES, frames, (size_t)frame),
+             "frames");
+    assert_int_equal(want.stages, index == 0 ? 23 : 21);
+    double have = psnr(frames, image, FRAMES * frame);
+    if (want.print) print_message("%.2f dB\n", have);
+    if (!(have >= least)) fail_msg("%s: %.2f dB", backend, have);
+    /* A batch and one frame alone give the same bytes. */
+    r.ctx.tap = NULL;
+    rig_must(
+        &r, vx_liveportrait_frames(model, &r.ctx, &portrait, x_d + 3 * config.points, 1, frames, 0),
+        "one frame");
+    assert_memory_equal(frames, frames + frame, (size_t)frame);
+    assert_int_equal(r.workspace.used, 0);
+    vx_heap_free(picture);
+    vx_heap_free(x_d);
+    vx_heap_free(image);
+    vx_heap_free(rgb);
+    vx_heap_free(frames);
+    vx_unreserve(memory, bytes);
+    json_decref(json);
+    vx_liveportrait_close(&model);
+    vx_source_close(&values);
+    close_sources(sources, count);
+    rig_close(&r);
+}
+
+static void every_stage_is_the_reference_s(void **state)
+{
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        check("ref", index, VX_F32, 1e-4, 60);
+        check("cpu", index, VX_F32, 1e-4, 60);
+    }
+}
+
+static void bf16_is_near(void **state)
+{
+    (void)state;
+    for (int index = 0; index < 2; index++)
+        check("cpu", index, VX_BF16, 0.2, 35);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_stage_is_the_reference_s),
+        cmocka_unit_test(bf16_is_near),
         cmocka_unit_test(published_work_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

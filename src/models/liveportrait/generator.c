@@ -100,9 +100,9 @@ static vx_status run_block(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_s
     return VX_OK;
 }
 
-/* One frame's up blocks and its picture. x [1, s, s, width of the middle]. */
+/* The up blocks and the picture of frame `index`. x [1, s, s, width of the middle]. */
 static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *seg,
-                        const vx_tensor *x, uint8_t *rgb)
+                        const vx_tensor *x, int index, uint8_t *rgb)
 {
     const vx_liveportrait_config *c = &lp->config;
     vx_mark mark = vx_mark_now(ctx);
@@ -112,7 +112,7 @@ static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor 
         VX_TRY(take_maps(ctx, VX_F32, 1, at.dim[1] * 2, c->g.features[i], &out));
         VX_TRY(run_block(lp, ctx, &lp->g.block[c->g.middle + i - 1], seg, &at, &out));
         at = out;
-        vx_tap(ctx, &at, "g.up.%d", i - 1);
+        vx_tap(ctx, &at, "g.up.%d.%d", i - 1, index);
     }
     int64_t side = at.dim[1], frame = side * c->g.shuffle;
     VX_TRY(take_maps(ctx, lp->compute, 1, side, vx_cols(&at), &normed));
@@ -121,7 +121,7 @@ static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor 
     VX_TRY(vx_blend(
         ctx, &(vx_blend_args){.n = 1, .x = {&at}, .scale = {1}, .act = LRELU, .out = &normed}));
     VX_TRY(vx_lp_conv(ctx, &normed, &lp->g.conv_img, NONE, NULL, &logits));
-    vx_tap(ctx, &logits, "g.logits");
+    vx_tap(ctx, &logits, "g.logits.%d", index);
     vx_tensor plane = vx_lp_frame(&logits, 0);
     VX_TRY(vx_to_picture(
         ctx, &(vx_to_picture_args){.x = &plane, .factor = c->g.shuffle, .out = &picture}));
@@ -151,7 +151,7 @@ vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_t
         vx_tensor of_x = vx_lp_frame(&x, i), of_seg = vx_lp_frame(seg, i);
         of_x = vx_reshape(&of_x, 4, one);
         of_seg = vx_reshape(&of_seg, 4, one_seg);
-        VX_TRY(finish(lp, ctx, &of_seg, &of_x, rgb ? rgb + (size_t)i * stride : NULL));
+        VX_TRY(finish(lp, ctx, &of_seg, &of_x, (int)i, rgb ? rgb + (size_t)i * stride : NULL));
     }
     vx_release(ctx, mark);
     return VX_OK;

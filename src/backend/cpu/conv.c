@@ -173,7 +173,8 @@ static bool point(const run *r, int64_t index, int64_t rows, const vx_axis_phase
 
 /* ---- one unit ------------------------------------------------------------------------------ */
 
-/* Writes a finished tile: runs of cells within one output row lie `out_step` pixels apart. */
+/* Writes a finished tile: runs of cells within one output row lie `out_step` pixels apart, and of folded
+ * outputs the last cell of a row may hold fewer. */
 static void finish(const run *r, int y, int x, int64_t index, int64_t rows, const float *tile,
                    int64_t panel)
 {
@@ -191,14 +192,18 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
         int64_t run_rows = r->cells_w - at.w < rows - done ? r->cells_w - at.w : rows - done;
         int64_t line = (at.n * r->cells_d + at.d) * r->out_h + at.h * l->height.out_step +
                        l->height.phase[y].out;
-        int64_t pixel = line * r->out_w + at.w * l->width.out_step + l->width.phase[x].out;
-        e.out = vx_row(out, pixel);
-        if (residual != NULL) {
-            e.residual = vx_row(residual, pixel);
-            e.residual_dtype = residual->dtype;
-            e.residual_ld = residual->ld * l->width.out_step;
+        for (int64_t f = 0; f < l->fold; f++) {
+            int64_t column = at.w * l->width.out_step + l->width.phase[x].out + f;
+            int64_t left = (r->out_w - column + l->width.out_step - 1) / l->width.out_step;
+            e.out = vx_row(out, line * r->out_w + column);
+            if (residual != NULL) {
+                e.residual = vx_row(residual, line * r->out_w + column);
+                e.residual_dtype = residual->dtype;
+                e.residual_ld = residual->ld * l->width.out_step;
+            }
+            vx_tile_finish[r->cpu->level](&e, tile + done * ld + f * cols, ld, 0,
+                                          left < run_rows ? left : run_rows, col, cols);
         }
-        vx_tile_finish[r->cpu->level](&e, tile + done * ld, ld, 0, run_rows, col, cols);
         done += run_rows;
     }
 }
@@ -264,7 +269,7 @@ vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
     r.out_w = a->out->dim[rank - 2];
     r.cells_d = rank == 5 ? a->out->dim[1] : 1;
     r.cells_h = r.out_h / l->height.out_step;
-    r.cells_w = r.out_w / l->width.out_step;
+    r.cells_w = vx_cpu_tiles(r.out_w, l->width.out_step);
     r.cells = a->x->dim[0] * r.cells_d * r.cells_h * r.cells_w;
     r.groups = vx_cpu_tiles(l->panels, GROUP);
     r.tiles = vx_cpu_tiles(r.cells, VX_TAPS_ROWS);

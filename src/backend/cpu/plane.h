@@ -6,7 +6,10 @@
  *
  * Nearest upsampling and maps kept by cells (backend.h) are exact savings: the output is split into phases,
  * by where in its cell a pixel lies, and each phase is an own small filter over the map as it is, whose taps
- * are sums of the original ones. */
+ * are sums of the original ones.
+ *
+ * A filter of few outputs would leave most of a vector of columns empty: `fold` neighbouring outputs of a row
+ * then are one cell, their columns side by side, each with its taps one further and zeroes for the rest. */
 #ifndef VX_BACKEND_CPU_PLANE_H
 #define VX_BACKEND_CPU_PLANE_H
 
@@ -32,6 +35,7 @@ typedef struct vx_cpu_plane {
     vx_weight key;
     vx_dtype type; /* of the products */
     vx_axis depth, height, width;
+    int64_t fold;
     int64_t words; /* of 32 bits that a pixel's channels fill */
     int64_t panels, columns,
         last; /* of VX_PANEL columns; columns together, and of the last panel */

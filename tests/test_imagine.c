@@ -12,7 +12,9 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "engine/imagine.h"
+#include "base/sha256.h"
+#include "engine/slot.h"
+#include "engine/synth.h"
 
 #define DATA VX_TEST_DATA "/imagine"
 static const char PROMPT[] = "a small cat on the red mat";
@@ -199,15 +201,20 @@ static void cancel_leaves_no_trace(void **state)
     vx_heap_free(want);
 }
 
+/* With one thread: two workers may meet at a kernel, which then makes itself a second set of arguments. */
 static void pictures_take_no_heap(void **state)
 {
-    bench *b = *state;
+    (void)state;
+    static bench one;
+    bench *b = &one;
     vx_imagined made;
+    assert_int_equal(open_bench(b, DATA, 1), VX_OK);
     assert_int_equal(imagine(b, (vx_imagine_request){.seed = 1}, &made), VX_OK);
     vx_heap_counts before = vx_heap_read();
     for (uint64_t i = 0; i < 3; i++)
         assert_int_equal(imagine(b, (vx_imagine_request){.seed = i}, &made), VX_OK);
     assert_int_equal(vx_heap_read().live_bytes, before.live_bytes);
+    close_bench(b);
 }
 
 static void sizes_are_bounded_by_the_plan(void **state)
@@ -336,6 +343,173 @@ static void bad_packs_are_refused(void **state)
     vx_heap_free(data);
 }
 
+/* ---- synthetic packs ------------------------------------------------------------------------ */
+
+/* Every tensor of a file has the other's name and shape, dims of 1 left out; CLIP's may lack its prefix. */
+static void same_tensors(const char *made, const char *official)
+{
+    vx_source *a, *b;
+    vx_error err;
+    assert_int_equal(vx_source_open(&a, made, &err), VX_OK);
+    assert_int_equal(vx_source_open(&b, official, &err), VX_OK);
+    assert_int_equal(vx_source_count(a), vx_source_count(b));
+    for (int64_t i = 0; i < vx_source_count(a); i++) {
+        const vx_source_tensor *t = vx_source_at(a, i), *u = vx_source_find(b, t->name);
+        if (u == NULL && strncmp(t->name, "text_model.", 11) == 0)
+            u = vx_source_find(b, t->name + 11);
+        if (u == NULL) fail_msg("%s has no %s", official, t->name);
+        assert_int_equal(t->elements, u->elements);
+        assert_int_equal(t->dim[0], u->dim[0]);
+    }
+    vx_source_close(&a);
+    vx_source_close(&b);
+}
+
+/* Rows of 64 everywhere, as 4-bit formats want them; no file is there, tokenizers neither. */
+static const char BARE[] =
+    "name: bare\nversion: '1'\nimagine: {width: 64, height: 64, steps: 2, max_sequence_length: "
+    "16}\n"
+    "components:\n"
+    "  flux.t5: {files: [a], tokenizer: b, precision: %s, config: {d_model: 64, d_kv: 16, "
+    "num_heads: 4,\n"
+    "    d_ff: 128, num_layers: 2, vocab_size: 400}}\n"
+    "  clip_l: {files: [a], tokenizer: c, precision: f16, config: {projection_dim: 32, "
+    "text_config:\n"
+    "    {hidden_size: 64, intermediate_size: 128, num_attention_heads: 4, num_hidden_layers: 2,\n"
+    "    vocab_size: 600, eos_token_id: 599}, vision_config: {hidden_size: 32, intermediate_size: "
+    "32,\n"
+    "    num_attention_heads: 2, num_hidden_layers: 1, image_size: 32, patch_size: 8}}}\n"
+    "  flux.clip_text: {same_as: clip_l}\n"
+    "  flux.transformer: {files: [a], precision: %s, config: {in_channels: 64, num_layers: 1,\n"
+    "    num_single_layers: 1, num_attention_heads: 4, attention_head_dim: 16, "
+    "joint_attention_dim: 64,\n"
+    "    pooled_projection_dim: 64, axes_dims_rope: [4, 6, 6]}}\n"
+    "  flux.vae: {files: [a], precision: bf16, config: {block_out_channels: [8, 8, 8, 8],\n"
+    "    norm_num_groups: 2, layers_per_block: 1}}\n";
+
+/* Random weights for the pack in `from`. */
+static void synth_of(const char *from, const char *folder, uint64_t seed, vx_synth_report *report)
+{
+    vx_error err = {0};
+    vx_pack pack;
+    assert_int_equal(vx_pack_open(&pack, from, &err), VX_OK);
+    vx_synth_params params = {.pack = &pack, .folder = folder, .seed = seed};
+    vx_status status = vx_synth(&params, report, &err);
+    if (status != VX_OK) fail_msg("%s", err.message);
+    vx_pack_close(&pack);
+}
+
+static void synth_bare(const char *precision, uint64_t seed, vx_synth_report *report,
+                       char folder[300])
+{
+    char text[4096], path[300];
+    vx_error err;
+    int length = snprintf(text, sizeof text, BARE, precision, precision);
+    snprintf(path, sizeof path, "%s/pack.yaml", scratch());
+    assert_int_equal(vx_file_write(path, text, (size_t)length, &err), VX_OK);
+    snprintf(folder, 300, "%s/%s-%d", scratch(), precision, (int)seed);
+    synth_of(scratch(), folder, seed, report);
+}
+
+static void checkpoints_are_official(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"t5", "clip", "transformer", "vae"};
+    char folder[300], path[400], official[400];
+    vx_synth_report report;
+    snprintf(folder, sizeof folder, "%s/copy", scratch());
+    synth_of(DATA, folder, 0, &report);
+    assert_int_equal(report.files, 4);
+    for (int k = 0; k < report.files; k++) {
+        snprintf(path, sizeof path, "%s/%s", folder, report.file[k].name);
+        snprintf(official, sizeof official, DATA "/%s.safetensors", names[k]);
+        same_tensors(path, official);
+    }
+}
+
+/* What was written loads under its own pack.yaml, and activations stay of order one. */
+static void synthetic_packs_work(void **state)
+{
+    (void)state;
+    static const char *const precisions[] = {"f32", "bf16", "nf4", "q8_0", "q4_0", "int8"};
+    char folder[300];
+    vx_synth_report report;
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
+        bench b;
+        vx_imagined made;
+        synth_bare(precisions[i], 5, &report, folder);
+        vx_status status = open_bench(&b, folder, 2);
+        if (status != VX_OK) fail_msg("%s: %s", precisions[i], b.err.message);
+        assert_true(b.pack.synthetic);
+        status = imagine(&b, (vx_imagine_request){.seed = 1}, &made);
+        if (status != VX_OK) fail_msg("%s: %s", precisions[i], b.err.message);
+        assert_true(made.t5_tokens > 10 && made.clip_tokens > 10);
+        double square = 0;
+        for (int64_t k = 0; k < vx_actor_latent_count(&made.size); k++)
+            square += (double)made.latent[k] * (double)made.latent[k];
+        square /= (double)vx_actor_latent_count(&made.size);
+        assert_true(square > 0.1 && square < 100);
+        close_bench(&b);
+    }
+}
+
+static void seed_decides_the_weights(void **state)
+{
+    (void)state;
+    char folder[300], path[400], hex[3][65];
+    vx_synth_report report;
+    vx_error err;
+    static const int seeds[] = {1, 2, 1};
+    for (int i = 0; i < 3; i++) {
+        synth_bare("nf4", (uint64_t)seeds[i], &report, folder);
+        snprintf(path, sizeof path, "%s/flux.transformer.safetensors", folder);
+        assert_int_equal(vx_sha256_file(path, hex[i], &err), VX_OK);
+    }
+    assert_string_not_equal(hex[0], hex[1]);
+    assert_string_equal(hex[0], hex[2]);
+}
+
+/* ---- a slot --------------------------------------------------------------------------------- */
+
+static void recipe_gets_its_actor(void **state)
+{
+    (void)state;
+    vx_error err = {0};
+    vx_settings settings;
+    vx_recipe recipe;
+    vx_pack pack;
+    vx_crew crew;
+    char film[300];
+    json_t *report = NULL;
+    vx_settings_default(&settings);
+    snprintf(film, sizeof film, "%s/film.mp4", scratch());
+    assert_int_equal(vx_recipe_read(&recipe, VX_TEST_DATA "/slot/prompt.yaml", &err), VX_OK);
+    assert_int_equal(vx_pack_open(&pack, VX_TEST_DATA "/slot/pack", &err), VX_OK);
+    vx_engine_params params = {.settings = &settings, .pack = &pack};
+    assert_int_equal(vx_slot_needs(&recipe, &pack, &params, &err), VX_OK);
+    assert_true(params.wants & VX_WANT_ACTOR);
+    vx_status status = vx_crew_open(&crew, &params, VX_ACCENTS_US, &err);
+    vx_slot_request request = {.recipe = &recipe, .path = film};
+    if (status == VX_OK) status = vx_slot_run(&crew, &request, &report, &err);
+    if (status != VX_OK) fail_msg("%s", err.message);
+    json_t *actor = json_array_get(json_object_get(report, "stages"), 0);
+    assert_string_equal(json_string_value(json_object_get(actor, "name")), "actor");
+    /* The same picture as imagine's with the recipe's seed. */
+    size_t bytes = 64 * 64 * 3;
+    uint8_t *picture = vx_heap_alloc(bytes);
+    memcpy(picture, vx_engine_buffer(crew.engine, VX_BUFFER_ACTOR, NULL), bytes);
+    vx_imagined made;
+    vx_ctx ctx = vx_engine_ctx(crew.engine, VX_LANE_PICTURE, NULL, &err);
+    vx_imagine_request again = {.prompt = "a b c", .seed = 3};
+    assert_int_equal(vx_imaginer_run(crew.imaginer, &ctx, &again, &made), VX_OK);
+    assert_memory_equal(picture, made.picture.rgb, bytes);
+    vx_heap_free(picture);
+    json_decref(report);
+    vx_crew_close(&crew);
+    vx_pack_close(&pack);
+    vx_recipe_close(&recipe);
+}
+
 static void remove_scratch(void)
 {
     char command[128];
@@ -349,10 +523,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipelines_match, set_up, tear_down),
         cmocka_unit_test(seed_decides_the_bytes),
         cmocka_unit_test_setup_teardown(cancel_leaves_no_trace, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pictures_take_no_heap, set_up, tear_down),
+        cmocka_unit_test(pictures_take_no_heap),
         cmocka_unit_test_setup_teardown(sizes_are_bounded_by_the_plan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prompts_are_checked, set_up, tear_down),
         cmocka_unit_test(bad_packs_are_refused),
+        cmocka_unit_test(checkpoints_are_official),
+        cmocka_unit_test(synthetic_packs_work),
+        cmocka_unit_test(seed_decides_the_weights),
+        cmocka_unit_test(recipe_gets_its_actor),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_scratch();

@@ -10,6 +10,7 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "base/random.h"
+#include "engine/imagine.h"
 #include "engine/speak.h"
 #include "engine/verify.h"
 
@@ -18,6 +19,7 @@ enum { RUNS_MAX = 100 };
 typedef struct bench_params {
     int64_t runs;
     const char *phonemes;
+    int64_t size;
 } bench_params;
 
 /* 300 symbols, 18 s in the voice af_heart: long enough that the model's throughput shows. */
@@ -35,6 +37,7 @@ typedef struct bench {
     vx_engine *engine;
     vx_speaker *speaker;
     vx_verifier *verifier;
+    vx_imaginer *imaginer;
     vx_picture frame[VX_KEY_FRAMES];
     vx_profile profile; /* of the last run */
     double work_s;      /* seconds of media that a run makes */
@@ -76,6 +79,24 @@ static vx_status run_clip(bench *b)
     return VX_OK;
 }
 
+/* A picture in one step; the parts are its stages. */
+static vx_status run_flux(bench *b)
+{
+    vx_ctx ctx = vx_engine_ctx(b->engine, VX_LANE_PICTURE, b->cli->cancel, b->err);
+    vx_imagined made;
+    vx_imagine_request request = {.prompt =
+                                      "A portrait of a smiling woman, studio lighting, 35mm."};
+    VX_TRY(vx_imaginer_run(b->imaginer, &ctx, &request, &made));
+    b->profile.rows = made.stages;
+    for (int i = 0; i < made.stages; i++)
+        b->profile.row[i] = (vx_profile_row){.op = made.stage[i].name,
+                                             .calls = made.stage[i].runs,
+                                             .seconds = made.stage[i].seconds,
+                                             .flops = made.stage[i].flops};
+    b->flops = ctx.counts.flops;
+    return VX_OK;
+}
+
 /* Frames of noise: scoring takes the same time whatever they show. */
 static vx_status open_clip(bench *b)
 {
@@ -94,6 +115,7 @@ static vx_status open_clip(bench *b)
 static const bench_stage stages[] = {
     {"kokoro", VX_WANT_SPEECH, run_kokoro},
     {"clip", VX_WANT_VERIFY, run_clip},
+    {"flux", VX_WANT_ACTOR, run_flux},
 };
 
 static vx_status find_stage(const char *name, const bench_stage **stage, vx_error *err)
@@ -104,7 +126,7 @@ static vx_status find_stage(const char *name, const bench_stage **stage, vx_erro
             return VX_OK;
         }
     return vx_fail(err, VX_ERR_USAGE, "bad_usage",
-                   "there is no bench \"%.32s\"; there are: kokoro, clip", name);
+                   "there is no bench \"%.32s\"; there are: kokoro, clip, flux", name);
 }
 
 static int by_value(const void *a, const void *b)
@@ -223,14 +245,23 @@ static vx_status run_bench(vx_cli *cli, void *raw, vx_error *err)
     bench b = {.cli = cli, .params = raw, .err = err};
     VX_TRY(find_stage(cli->words[0], &stage, err));
     vx_status status = vx_pack_open(&b.pack, cli->settings.pack, err);
-    vx_engine_params params = {.settings = &cli->settings, .pack = &b.pack, .wants = stage->wants};
+    int side = (int)b.params->size;
+    vx_engine_params params = {.settings = &cli->settings,
+                               .pack = &b.pack,
+                               .wants = stage->wants,
+                               .image_width = side,
+                               .image_height = side,
+                               .image_steps = 1};
     if (status == VX_OK) status = vx_engine_open(&b.engine, &params, err);
     if (status == VX_OK && stage->wants & VX_WANT_SPEECH)
         status = vx_speaker_open(&b.speaker, b.engine, 0, err);
     if (status == VX_OK && stage->wants & VX_WANT_VERIFY) status = open_clip(&b);
+    if (status == VX_OK && stage->wants & VX_WANT_ACTOR)
+        status = vx_imaginer_open(&b.imaginer, b.engine, err);
     if (status == VX_OK) status = time_stage(&b, stage);
     for (int i = 0; i < VX_KEY_FRAMES; i++)
         vx_image_free(&b.frame[i]);
+    vx_imaginer_close(&b.imaginer);
     vx_verifier_close(&b.verifier);
     vx_speaker_close(&b.speaker);
     vx_engine_close(&b.engine);
@@ -243,16 +274,18 @@ static const vx_flag flags[] = {
             .max = RUNS_MAX, .fallback = "5"),
     VX_FLAG("phonemes", 0, "STRING", bench_params, phonemes, TEXT,
             "kokoro: what to speak instead of the built-in 18 s"),
+    VX_FLAG("size", 0, "N", bench_params, size, INT, "flux: the picture's side; else the pack's",
+            .min = 64, .max = 1024, .multiple = 16, .fallback = "0"),
     VX_FLAGS_END,
 };
 
 const vx_command vx_command_bench = {
     .name = "bench",
     .usage = "STAGE [-n N]",
-    .summary = "time a stage at the pack's size: kokoro, clip",
+    .summary = "time a stage at the pack's size: kokoro, clip, flux",
     .details =
         "Prints the median, the work and its share of the yardstick, oneDNN's matrix product of\n"
-        "1280 x 3072 x 3072 measured in the same run.",
+        "1280 x 3072 x 3072 measured in the same run. flux makes a picture in one step.",
     .flags = flags,
     .params_bytes = sizeof(bench_params),
     .words_min = 1,

@@ -92,9 +92,9 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
         pack->components[VX_COMPONENT_CLIP_B].present &&
         pack->components[VX_COMPONENT_CLIP_L].present)
         *wants |= VX_WANT_VERIFY;
-    if (recipe->visual.image == NULL)
-        return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
-    return VX_OK;
+    if (recipe->visual.image != NULL) return VX_OK;
+    *wants |= VX_WANT_ACTOR;
+    return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
 }
 
 static double seconds_of(const vx_recipe *recipe, const vx_pack *pack)

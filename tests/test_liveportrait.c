@@ -188,9 +188,14 @@ static void check(const char *backend, int index, vx_dtype precision, double rel
         rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, FRAMES), "stitch");
         compare(&want, "x_d.stitched", 3, x_d, (int64_t)FRAMES * 3 * config.points);
     }
+    /* What depends on the source alone (A1) is made once: frames only read it. */
+    void *before = vx_heap_alloc(bytes);
+    memcpy(before, memory, bytes);
     rig_must(&r,
              vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, FRAMES, frames, (size_t)frame),
              "frames");
+    assert_memory_equal(before, memory, bytes);
+    vx_heap_free(before);
     assert_int_equal(want.stages, index == 0 ? 23 : 21);
     double have = psnr(frames, image, FRAMES * frame);
     if (want.print) print_message("%.2f dB\n", have);
@@ -231,12 +236,152 @@ static void bf16_is_near(void **state)
         check("cpu", index, VX_BF16, 0.2, 35);
 }
 
+/* ---- key points ----------------------------------------------------------------------------- */
+
+static void rotations_turn_the_right_way(void **state)
+{
+    (void)state;
+    float r[3][3];
+    /* A row vector times R: yaw turns x into -z, pitch y into z, roll x into y (camera.py, transposed). */
+    vx_liveportrait_rotation(0, 90, 0, r);
+    assert_true(fabsf(r[0][2] + 1) < 1e-6f && fabsf(r[2][0] - 1) < 1e-6f && r[1][1] == 1);
+    vx_liveportrait_rotation(90, 0, 0, r);
+    assert_true(fabsf(r[1][2] - 1) < 1e-6f && fabsf(r[2][1] + 1) < 1e-6f && r[0][0] == 1);
+    vx_liveportrait_rotation(0, 0, 90, r);
+    assert_true(fabsf(r[0][1] - 1) < 1e-6f && fabsf(r[1][0] + 1) < 1e-6f && r[2][2] == 1);
+}
+
+static void expression_before_or_after_rotation(void **state)
+{
+    (void)state;
+    vx_liveportrait_config c;
+    vx_error err;
+    assert_int_equal(vx_liveportrait_config_read(NULL, &c, &err), VX_OK);
+    vx_motion m = {.roll = 90, .scale = 2, .t = {0.1f, 0.2f, 5}};
+    float canonical[VX_PORTRAIT_POINTS_MAX][3] = {{0.3f, 0, 0}}, out[VX_PORTRAIT_POINTS_MAX][3];
+    m.expression[0][0] = 0.05f;
+    vx_liveportrait_keypoints(&c, (const float(*)[3])canonical, &m, out);
+    assert_true(fabsf(out[0][0] - 0.2f) < 1e-6f && fabsf(out[0][1] - 0.8f) < 1e-6f);
+    assert_true(fabsf(out[0][2]) < 1e-6f);
+    c.w.expression = VX_EXPRESSION_BEFORE_ROTATION;
+    vx_liveportrait_keypoints(&c, (const float(*)[3])canonical, &m, out);
+    assert_true(fabsf(out[0][0] - 0.1f) < 1e-6f && fabsf(out[0][1] - 0.9f) < 1e-6f);
+}
+
+/* ---- what must be refused ------------------------------------------------------------------- */
+
+static void configurations_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"landmark_params\": {}}", "landmark_params"},
+        {"{\"appearance_feature_extractor_params\": {\"num_resblock\": 6}}", "num_resblock"},
+        {"{\"appearance_feature_extractor_params\": {\"image_channel\": 1}}", "image_channel"},
+        {"{\"appearance_feature_extractor_params\": {\"max_features\": 100}}", "max_features"},
+        {"{\"appearance_feature_extractor_params\": {\"block_features\": [64, -1]}}",
+         "block_features"},
+        {"{\"appearance_feature_extractor_params\": {\"reshape_depth\": 17}}", "reshape_depth"},
+        {"{\"motion_extractor_params\": {\"backbone\": \"resnet\"}}", "backbone"},
+        {"{\"motion_extractor_params\": {\"num_kp\": 20}}", "num_kp"},
+        {"{\"motion_extractor_params\": {\"depths\": [3, 3, 900, 3]}}", "depths"},
+        {"{\"motion_extractor_params\": {\"input_size\": 96}}", "input_size"},
+        {"{\"warping_module_params\": {\"grid_convention\": \"corners\"}}", "grid_convention"},
+        {"{\"warping_module_params\": {\"flag_use_occlusion_map\": false}}",
+         "flag_use_occlusion_map"},
+        {"{\"warping_module_params\": {\"dense_motion_params\": {\"mask_kernel\": 4}}}",
+         "mask_kernel"},
+        {"{\"warping_module_params\": {\"dense_motion_params\": {\"num_blocks\": 7}}}",
+         "num_blocks"},
+        {"{\"warping_module_params\": {\"dense_motion_params\": {\"volume_divisor\": 3}}}",
+         "volume_divisor"},
+        {"{\"spade_generator_params\": {\"block_features\": [64, 64]}}", "block_features"},
+        {"{\"spade_generator_params\": {\"hidden_features\": [64, 64]}}", "hidden_features"},
+        {"{\"spade_generator_params\": {\"in_features\": 80}}", "generator"},
+        {"{\"spade_generator_params\": {\"spade_norm\": \"layer\"}}", "spade_norm"},
+        {"{\"driving_params\": {\"expression\": 1}}", "expression"},
+        {"{\"stitching_retargeting_module_params\": {\"stitching\": {\"input_size\": 60}}}",
+         "stitching"},
+        {"[]", "mapping"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        vx_liveportrait_config c;
+        vx_error err;
+        json_t *json = json_loads(cases[i][0], 0, NULL);
+        assert_non_null(json);
+        assert_int_equal(vx_liveportrait_config_read(json, &c, &err), VX_ERR_INPUT);
+        if (strstr(err.message, cases[i][1]) == NULL) fail_msg("%s: %s", cases[i][0], err.message);
+        json_decref(json);
+    }
+}
+
+/* Loads what must fail, naming `what`. Every source is closed. */
+static void refuse(json_t *json, vx_source **sources, int count, const char *what)
+{
+    rig r;
+    vx_liveportrait *model;
+    vx_liveportrait_config config;
+    rig_open(&r, "cpu", 1);
+    rig_must(&r, vx_liveportrait_config_read(json, &config, &r.err), "config");
+    rig_must(&r, vx_liveportrait_open(&model, &config, VX_F32, VX_F32, 1, &r.err), "open");
+    rig_plan(&r, bind_model, plan_all, model);
+    int64_t live = vx_heap_read().live_bytes;
+    assert_int_equal(rig_load(&r, bind_model, model, sources, count), VX_ERR_INPUT);
+    assert_int_equal(vx_heap_read().live_bytes, live);
+    if (strstr(r.err.message, what) == NULL) fail_msg("%s: %s", what, r.err.message);
+    vx_liveportrait_close(&model);
+    close_sources(sources, count);
+    json_decref(json);
+    rig_close(&r);
+}
+
+static void wrong_weights_are_refused_by_name(void **state)
+{
+    (void)state;
+    rig r = {0};
+    vx_source *sources[SOURCES_MAX];
+    json_t *json = config_of(0);
+    open_weights(&r, 0, sources);
+    close_sources(sources + 3, 2); /* no generator */
+    refuse(json, sources, 3, "\"fc.weight\"");
+
+    json = config_of(0);
+    json_t *m = json_object_get(json_object_get(json, "model_params"), "motion_extractor_params");
+    json_object_set_new(m, "dims", json_pack("[iiii]", 8, 16, 24, 40));
+    open_weights(&r, 0, sources);
+    refuse(json, sources, SOURCES_MAX, "detector.downsample_layers.3.1.weight");
+
+    /* The second network's pack with the first one's files. */
+    open_weights(&r, 0, sources);
+    refuse(config_of(1), sources, SOURCES_MAX, "has shape");
+
+    rig_must(&r, vx_source_open(&sources[0], VX_TEST_DATA "/clip/small_hf.safetensors", &r.err),
+             "clip");
+    refuse(config_of(1), sources, 1, "\"first.conv.weight\"");
+}
+
+static void other_precisions_are_refused(void **state)
+{
+    (void)state;
+    vx_liveportrait *model;
+    vx_liveportrait_config config;
+    vx_error err;
+    assert_int_equal(vx_liveportrait_config_read(NULL, &config, &err), VX_OK);
+    assert_int_equal(vx_liveportrait_open(&model, &config, VX_NF4, VX_BF16, 1, &err), VX_ERR_INPUT);
+    assert_null(model);
+    assert_non_null(strstr(err.message, "nf4"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stage_is_the_reference_s),
         cmocka_unit_test(bf16_is_near),
         cmocka_unit_test(published_work_is_counted),
+        cmocka_unit_test(rotations_turn_the_right_way),
+        cmocka_unit_test(expression_before_or_after_rotation),
+        cmocka_unit_test(configurations_are_refused_by_name),
+        cmocka_unit_test(wrong_weights_are_refused_by_name),
+        cmocka_unit_test(other_precisions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,15 @@ vx_status vx_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, v
     return backend->ops->weight_pack(backend, w, fetch, arg, staging, staging_floats, err);
 }
 
+vx_status vx_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+                                int count, bool *taken, vx_error *err)
+{
+    assert(w->data != NULL && w->bytes > 0);
+    *taken = false;
+    if (backend->ops->weight_pack_stored == NULL) return VX_OK;
+    return backend->ops->weight_pack_stored(backend, w, parts, count, taken, err);
+}
+
 void vx_backend_close(vx_backend **backend)
 {
     if (*backend == NULL) return;

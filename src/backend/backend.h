@@ -17,6 +17,7 @@
 #include "base/cancel.h"
 #include "base/pool.h"
 #include "base/status.h"
+#include "tensor/quant.h"
 #include "tensor/tensor.h"
 
 typedef struct vx_backend vx_backend;
@@ -75,6 +76,13 @@ vx_status vx_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
 /* Converts from float rows into w->data. `staging` holds `staging_floats`, at least one row. */
 vx_status vx_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                          float *staging, size_t staging_floats, vx_error *err);
+
+/* The same from rows that a file keeps in the codes of w->store: `count` parts, one below the other, which
+ * make up all rows. They are put into the backend's layout as they are, by all workers. *taken is false,
+ * and nothing done, where the backend keeps this weight otherwise or the parts meet inside one of its
+ * units; then vx_weight_pack does it. */
+vx_status vx_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+                                int count, bool *taken, vx_error *err);
 
 /* ---- devices ------------------------------------------------------------------------------- */
 

@@ -401,6 +401,9 @@ struct vx_backend_ops {
     vx_status (*weight_plan)(vx_backend *backend, vx_weight *w, vx_error *err);
     vx_status (*weight_pack)(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err);
+    /* NULL: never taken. */
+    vx_status (*weight_pack_stored)(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+                                    int count, bool *taken, vx_error *err);
     vx_status (*upload)(vx_ctx *ctx, const void *host, vx_tensor *out);
     vx_status (*download)(vx_ctx *ctx, const vx_tensor *x, void *host);
 #define VX_OP_SLOT(op)                                                                             \

@@ -89,6 +89,21 @@ static vx_status read_nf4(const vx_source *source, const vx_source_tensor *tenso
     return VX_OK;
 }
 
+static bool stored_nf4(const vx_source_tensor *tensor, int64_t first, vx_stored_rows *out)
+{
+    const nf4_private *p = tensor->private;
+    int64_t blocks = first * (out->cols / VX_NF4_BLOCK);
+    if (p->block != VX_NF4_BLOCK || out->cols % VX_NF4_BLOCK != 0 || p->nested == NULL ||
+        p->nested_block != VX_NF4_NESTED_BLOCK || blocks % VX_NF4_NESTED_BLOCK != 0)
+        return false;
+    out->codes = (const uint8_t *)tensor->data + (size_t)(first * out->cols / 2);
+    out->scales = p->scales + blocks;
+    out->nested = p->nested + (size_t)(blocks / VX_NF4_NESTED_BLOCK) * sizeof(float);
+    out->map = p->map;
+    out->offset = p->offset;
+    return true;
+}
+
 static vx_status read_int8(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                            int64_t count, float *dst, vx_error *err)
 {
@@ -234,7 +249,7 @@ static vx_status fold_nf4(const folding *f, const vx_source_tensor *description)
     VX_TRY(describe_nf4(f, description, weight, &state, &folded));
     nf4_private *p = vx_source_keep(f->source, sizeof *p);
     if (p == NULL) return vx_source_no_memory(f->source, f->err);
-    *p = (nf4_private){.reader = {read_nf4},
+    *p = (nf4_private){.reader = {read_nf4, stored_nf4},
                        .rounding = state.rounding,
                        .block = state.block,
                        .nested_block = state.nested_block,
@@ -263,7 +278,7 @@ static vx_status fold_int8(const folding *f, const vx_source_tensor *scales)
                              f->shown);
     int8_private *p = vx_source_keep(f->source, sizeof *p);
     if (p == NULL) return vx_source_no_memory(f->source, f->err);
-    *p = (int8_private){.reader = {read_int8}, .absmax = scales->data};
+    *p = (int8_private){.reader = {read_int8, NULL}, .absmax = scales->data};
     weight->dtype = VX_INT8_ROW;
     weight->private = p;
     hide(f, scales);

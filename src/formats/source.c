@@ -439,7 +439,28 @@ vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor
     return VX_OK;
 }
 
+bool vx_source_stored_rows(const vx_source_tensor *tensor, int64_t first, int64_t rows,
+                           vx_stored_rows *out)
+{
+    bool blocks = tensor->dtype == VX_Q8_0 || tensor->dtype == VX_Q4_0;
+    if (tensor->rank != 2 || tensor->data == NULL || (!blocks && tensor->dtype != VX_NF4))
+        return false;
+    assert(first >= 0 && rows >= 0 && first <= tensor->dim[0] - rows);
+    *out = (vx_stored_rows){.dtype = tensor->dtype, .rows = rows, .cols = tensor->dim[1]};
+    if (out->cols % vx_dtype_block(tensor->dtype) != 0) return false;
+    const vx_source_reader *reader = tensor->private;
+    if (reader != NULL)
+        return reader->stored_rows != NULL && reader->stored_rows(tensor, first, out);
+    out->codes = tensor->data;
+    out->codes += (size_t)first * vx_row_bytes(tensor->dtype, out->cols);
+    return blocks;
+}
+
 void vx_source_release(const vx_source *source, const vx_source_tensor *tensor)
 {
     if (lies_in_file(source, tensor->data)) forget(source, tensor->data, tensor->bytes);
+    vx_stored_rows all;
+    if (tensor->dtype == VX_NF4 && tensor->rank == 2 &&
+        vx_source_stored_rows(tensor, 0, tensor->dim[0], &all) && lies_in_file(source, all.scales))
+        forget(source, all.scales, (uint64_t)(tensor->elements / VX_NF4_BLOCK));
 }

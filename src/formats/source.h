@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "tensor/dtype.h"
+#include "tensor/quant.h"
 
 typedef struct vx_source vx_source;
 
@@ -61,6 +61,11 @@ const vx_source_tensor *vx_source_find(const vx_source *source, const char *name
  * block). A stretch of a megabyte or more gives its pages of the mapping back when it is read. */
 vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                          int64_t count, float *dst, vx_error *err);
+
+/* Rows [first, first + rows) of a matrix as they are stored, for those who keep weights in the same codes.
+ * False when the tensor is of another kind, or when its scales are grouped across the ends of these rows. */
+bool vx_source_stored_rows(const vx_source_tensor *tensor, int64_t first, int64_t rows,
+                           vx_stored_rows *out);
 
 /* Tells the system that this tensor's pages are not needed again, so that a mapped file does not
  * count towards resident memory. Contents stay readable. */

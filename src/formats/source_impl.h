@@ -23,6 +23,8 @@ enum {
 typedef struct vx_source_reader {
     vx_status (*read)(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                       int64_t count, float *dst, vx_error *err);
+    /* Fills what is the format's own of *out, whose dtype, rows and cols are set; NULL: never. */
+    bool (*stored_rows)(const vx_source_tensor *tensor, int64_t first, vx_stored_rows *out);
 } vx_source_reader;
 
 /* Value types of metadata: GGUF's numbers. */

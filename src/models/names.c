@@ -20,6 +20,34 @@ vx_status vx_fetch_stack(void *arg, int64_t first, int64_t count, float *dst, vx
     return VX_OK;
 }
 
+/* Whether all parts were taken as they are stored. */
+static vx_status pack_stored(vx_binder *b, vx_weight *w, const vx_stack *stack, bool *taken)
+{
+    vx_stored_rows parts[VX_STACK_MAX];
+    *taken = false;
+    for (int i = 0; i < stack->count; i++) {
+        const vx_rows_of *part = &stack->part[i];
+        if (part->tensor->rank != 2 || part->tensor->dim[1] != part->cols ||
+            !vx_source_stored_rows(part->tensor, part->first_row, part->rows, &parts[i]))
+            return VX_OK;
+    }
+    return vx_weight_pack_stored(b->backend, w, parts, stack->count, taken, b->err);
+}
+
+vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
+{
+    VX_TRY(vx_weight_plan(b->backend, w, b->err));
+    VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
+    if (b->plan) return VX_OK;
+    bool taken;
+    VX_TRY(pack_stored(b, w, stack, &taken));
+    if (!taken)
+        VX_TRY(vx_weight_pack(b->backend, w, vx_fetch_stack, stack, b->staging, VX_STAGING_FLOATS,
+                              b->err));
+    vx_stack_release(stack);
+    return VX_OK;
+}
+
 vx_status vx_fetch_stack_as_row(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     const vx_stack *stack = arg;

@@ -25,6 +25,10 @@ typedef struct vx_stack {
 /* Fetches rows of a vx_stack (vx_fetch_fn). */
 vx_status vx_fetch_stack(void *stack, int64_t first, int64_t count, float *dst, vx_error *err);
 
+/* vx_bind_weight of a linear layer from a stack; rows that a file keeps in the codes of w->store are
+ * taken as they are. Pages of the files are given back. The stack is unused in a plan. */
+vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
+
 /* Fetches a vx_stack as one row: for vectors, whose parts are columns of one element. */
 vx_status vx_fetch_stack_as_row(void *stack, int64_t first, int64_t count, float *dst,
                                 vx_error *err);

@@ -54,6 +54,20 @@ static inline float vx_nf4_scale_decode(uint8_t code, float nested, float offset
     return vx_nf4_scale_map[code] * nested + offset;
 }
 
+/* ---- rows as files keep them */
+
+/* Whole rows of a matrix in codes: nf4 with double quantisation (bitsandbytes), or q8_0 and q4_0
+ * (GGUF). Nothing is owned, nothing need be aligned. */
+typedef struct vx_stored_rows {
+    vx_dtype dtype;
+    int64_t rows, cols;
+    const uint8_t *codes;  /* nf4: two to a byte; else blocks with their scales in them */
+    const uint8_t *scales; /* nf4: a byte per block of 64 */
+    const uint8_t *nested; /* nf4: an f32 per 256 blocks, counted from the first row */
+    const uint8_t *map;    /* nf4: f32 [256], what the scales' bytes stand for */
+    float offset;          /* nf4 */
+} vx_stored_rows;
+
 /* ---- int8 per row */
 
 /* Writes count codes in -127..127 and returns the scale, absmax / 127: w = q * scale. */

@@ -32,7 +32,7 @@ size_t vx_codes_panel_bytes(vx_dtype store, int64_t in)
     return align(vx_codes_bytes(store, in) + scales);
 }
 
-static int64_t nested_groups(int64_t out, int64_t in)
+int64_t vx_codes_groups(int64_t out, int64_t in)
 {
     int64_t blocks = out * (in / VX_NF4_BLOCK);
     return (blocks + VX_NF4_NESTED_BLOCK - 1) / VX_NF4_NESTED_BLOCK;
@@ -40,7 +40,9 @@ static int64_t nested_groups(int64_t out, int64_t in)
 
 size_t vx_codes_shared_bytes(vx_dtype store, int64_t out, int64_t in)
 {
-    return store == VX_NF4 ? align((size_t)(nested_groups(out, in) + 1) * sizeof(float)) : 0;
+    return store == VX_NF4
+               ? align((size_t)(VX_CODES_MAP + 2 * vx_codes_groups(out, in)) * sizeof(float))
+               : 0;
 }
 
 static char *panel_of(const vx_cpu_layout *l, const void *data, int64_t panel)
@@ -143,9 +145,14 @@ static vx_status close_nf4(vx_codes_packing *p, vx_error *err)
     int64_t per_row = l->in / VX_NF4_BLOCK, blocks = l->key.out * per_row;
     uint8_t *bytes = vx_heap_alloc((size_t)blocks);
     if (bytes == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack weights");
-    float *nested = (float *)(void *)panel_of(l, p->data, l->panels);
-    nested[nested_groups(l->key.out, l->in)] =
-        vx_nf4_scales_encode(p->scales, blocks, bytes, nested);
+    float *map = (float *)(void *)panel_of(l, p->data, l->panels), *nested = map + VX_CODES_MAP;
+    memcpy(map, vx_nf4_scale_map, sizeof vx_nf4_scale_map);
+    int64_t groups = vx_codes_groups(l->key.out, l->in);
+    float offset = vx_nf4_scales_encode(p->scales, blocks, bytes, nested);
+    for (int64_t i = groups - 1; i >= 0; i--) {
+        nested[2 * i] = nested[i];
+        nested[2 * i + 1] = offset;
+    }
     for (int64_t column = 0; column < l->key.out; column++) {
         char *scales = panel_of(l, p->data, column / VX_PANEL) + vx_codes_bytes(VX_NF4, l->in);
         for (int64_t b = 0; b < per_row; b++)
@@ -173,16 +180,14 @@ static void block_scales(const vx_cpu_layout *l, const void *data, int64_t panel
     if (l->key.store == VX_INT8_ROW) {
         memcpy(scale, stored, VX_PANEL * sizeof *scale);
     } else if (l->key.store == VX_NF4) {
-        const float *nested = (const float *)(const void *)panel_of(l, data, l->panels);
-        float offset = nested[nested_groups(l->key.out, l->in)];
+        const float *map = (const float *)(const void *)panel_of(l, data, l->panels);
         for (int64_t c = 0; c < VX_PANEL; c++) {
             int64_t column = panel * VX_PANEL + c;
             int64_t index = column * (l->in / VX_NF4_BLOCK) + block;
             /* Columns that are not there have codes that stand for 0 whatever the scale. */
-            scale[c] = column < l->key.out
-                           ? vx_nf4_scale_decode((uint8_t)stored[block * VX_PANEL + c],
-                                                 nested[index / VX_NF4_NESTED_BLOCK], offset)
-                           : 0;
+            const float *group = map + VX_CODES_MAP + 2 * (index / VX_NF4_NESTED_BLOCK);
+            float value = map[(uint8_t)stored[block * VX_PANEL + c]];
+            scale[c] = column < l->key.out ? value * group[0] + group[1] : 0;
         }
     } else {
         for (int64_t c = 0; c < VX_PANEL; c++) {

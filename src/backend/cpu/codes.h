@@ -10,8 +10,9 @@
  *     scales   [K/block][64]: nf4 one byte (double quantisation) per 64 rows, q8_0 and q4_0 an
  *              f16 per 32 rows; int8 [64] f32
  *
- * and for nf4, after the last panel, what the scales' bytes stand for: an f32 per 256 blocks
- * counted along rows of the source, then the offset (tensor/quant.h). */
+ * and for nf4, after the last panel, what the scales' bytes stand for: the map of 256 f32 (files differ in
+ * its last bits), then a factor and an offset, f32 each, per 256 blocks counted along rows of the source
+ * (tensor/quant.h). */
 #ifndef VX_BACKEND_CPU_CODES_H
 #define VX_BACKEND_CPU_CODES_H
 
@@ -35,6 +36,12 @@ vx_status vx_codes_open(vx_codes_packing *p, const vx_cpu_layout *layout, void *
 void vx_codes_add(vx_codes_packing *p, int64_t index, const float *row);
 vx_status vx_codes_close(vx_codes_packing *p, vx_error *err);
 
+/* Rows that a file keeps in the same codes: whether they can be taken as they are (parts begin with a panel
+ * and with a group of scales), and taking them, by all workers of the pool. */
+bool vx_codes_fit(const vx_cpu_layout *layout, const vx_stored_rows *parts, int count);
+vx_status vx_codes_take(vx_pool *pool, const vx_cpu_layout *layout, const vx_stored_rows *parts,
+                        int count, void *data);
+
 /* Writes one panel as an open panel of layout->type: weights in f32, rounded to bf16 once. */
 void vx_codes_decode(vx_cpu_level level, const vx_cpu_layout *layout, const void *data,
                      int64_t panel, void *out);
@@ -47,6 +54,9 @@ static inline int64_t vx_codes_rows(int64_t in)
 {
     return (in + VX_PANEL_ROWS - 1) / VX_PANEL_ROWS * VX_PANEL_ROWS;
 }
+enum { VX_CODES_MAP = 256 };
+/* Groups of nf4's scales. */
+int64_t vx_codes_groups(int64_t out, int64_t in);
 /* Rows that share a scale; 0: all. */
 static inline int64_t vx_codes_block(vx_dtype store)
 {

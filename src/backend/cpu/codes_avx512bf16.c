@@ -22,35 +22,37 @@ static inline void spread(const __m512 scale[4], __m512 out[VECTORS])
 /* What nf4's scale bytes stand for. Columns beyond the weight read the last group: their codes are
  * 0 whatever the scale. */
 typedef struct nested {
-    const float *groups;
-    int64_t per_row, count; /* blocks of a row; groups */
-    float offset;
+    const float *map, *groups; /* values; factor and offset */
+    int64_t per_row, count;    /* blocks of a row; groups */
 } nested;
 
 static inline void nf4_scales(const nested *n, const uint8_t *stored, int64_t first_column,
                               int64_t block, __m512 out[VECTORS])
 {
     __m512 scale[4];
-    const __m512 offset = _mm512_set1_ps(n->offset);
     for (int i = 0; i < 4; i++) {
         __m512i code = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(stored + 16 * i)));
-        __m512 value = _mm512_i32gather_ps(code, vx_nf4_scale_map, 4);
+        __m512 value = _mm512_i32gather_ps(code, n->map, 4);
         int64_t low = ((first_column + 16 * i) * n->per_row + block) / VX_NF4_NESTED_BLOCK;
         int64_t high = ((first_column + 16 * i + 15) * n->per_row + block) / VX_NF4_NESTED_BLOCK;
-        __m512 group;
+        __m512 factor, offset;
         if (low == high && low < n->count) {
-            group = _mm512_set1_ps(n->groups[low]);
+            factor = _mm512_set1_ps(n->groups[2 * low]);
+            offset = _mm512_set1_ps(n->groups[2 * low + 1]);
         } else {
-            float each[16];
+            float each[2][16];
             for (int c = 0; c < 16; c++) {
                 int64_t index =
                     ((first_column + 16 * i + c) * n->per_row + block) / VX_NF4_NESTED_BLOCK;
-                each[c] = n->groups[index < n->count ? index : n->count - 1];
+                index = index < n->count ? index : n->count - 1;
+                each[0][c] = n->groups[2 * index];
+                each[1][c] = n->groups[2 * index + 1];
             }
-            group = _mm512_loadu_ps(each);
+            factor = _mm512_loadu_ps(each[0]);
+            offset = _mm512_loadu_ps(each[1]);
         }
-        /* Not contracted, to give the same bits as vx_nf4_scale_decode. */
-        scale[i] = _mm512_add_ps(_mm512_mul_ps(value, group), offset);
+        /* Not contracted, to give the same bits as codes.c. */
+        scale[i] = _mm512_add_ps(_mm512_mul_ps(value, factor), offset);
     }
     spread(scale, out);
 }
@@ -100,11 +102,10 @@ void vx_codes_decode_avx512bf16(const vx_cpu_layout *l, const void *data, int64_
     vx_dtype store = l->key.store;
     const char *codes = (const char *)data + (size_t)panel * l->panel_bytes;
     const char *stored = codes + vx_codes_bytes(store, l->in);
-    const float *groups =
+    const float *map =
         (const float *)(const void *)((const char *)data + (size_t)l->panels * l->panel_bytes);
-    nested n = {.groups = groups, .per_row = l->in / VX_NF4_BLOCK};
-    n.count = (l->key.out * n.per_row + VX_NF4_NESTED_BLOCK - 1) / VX_NF4_NESTED_BLOCK;
-    if (store == VX_NF4) n.offset = groups[n.count];
+    nested n = {.map = map, .groups = map + VX_CODES_MAP, .per_row = l->in / VX_NF4_BLOCK};
+    n.count = vx_codes_groups(l->key.out, l->in);
     const __m512 table =
         store == VX_NF4 ? _mm512_loadu_ps(vx_nf4_code)
                         : _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);

@@ -114,6 +114,7 @@ static const vx_backend_ops cpu_ops = {
     .istft = vx_cpu_istft,
     .weight_plan = vx_cpu_weight_plan,
     .weight_pack = vx_cpu_weight_pack,
+    .weight_pack_stored = vx_cpu_weight_pack_stored,
     .linear_scratch = vx_cpu_linear_scratch,
     .linear = vx_cpu_linear,
     .conv1d_scratch = vx_cpu_conv1d_scratch,

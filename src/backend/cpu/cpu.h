@@ -78,5 +78,7 @@ void vx_cpu_round_floats(vx_dtype store, float *row, int64_t count);
 vx_status vx_cpu_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
 vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err);
+vx_status vx_cpu_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+                                    int count, bool *taken, vx_error *err);
 
 #endif

@@ -315,3 +315,17 @@ vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
     VX_TRY(vx_product_compile(l->last, err));
     return l->codes ? pack_codes(w, &r, err) : pack_panels(w, &r, err);
 }
+
+vx_status vx_cpu_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+                                    int count, bool *taken, vx_error *err)
+{
+    *taken = false;
+    if (w->kind != VX_WEIGHT_LINEAR) return VX_OK;
+    const vx_cpu_layout *l = w->layout;
+    assert(l != NULL && l->bytes == w->bytes);
+    *taken = vx_codes_fit(l, parts, count);
+    if (!*taken) return VX_OK;
+    if (l->full != NULL) VX_TRY(vx_product_compile(l->full, err));
+    VX_TRY(vx_product_compile(l->last, err));
+    return vx_codes_take(vx_cpu_of(backend)->pool, l, parts, count, w->data);
+}

@@ -176,9 +176,7 @@ static vx_status bind_matrix(vx_t5 *t5, vx_binder *b, vx_weight *w, int layer, i
     for (int i = 0; i < parts && !b->plan; i++)
         VX_TRY(member(b, layer, part_names[i], rows, cols, &stack.part[i]));
     *w = vx_weight_linear(rows * parts, cols, t5->store, t5->compute);
-    VX_TRY(vx_bind_weight(b, w, vx_fetch_stack, &stack));
-    if (!b->plan) vx_stack_release(&stack);
-    return VX_OK;
+    return vx_bind_stack(b, w, &stack);
 }
 
 static vx_status bind_vector(vx_binder *b, vx_tensor *out, int64_t n, const vx_rows_of *rows)

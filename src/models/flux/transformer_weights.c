@@ -242,10 +242,8 @@ static vx_status bind_range(vx_flux *f, vx_binder *b, flux_linear *l, const char
         VX_TRY(find_rows(b, &w, &bias));
     }
     l->w = vx_weight_linear(rows, cols, f->store, f->compute);
-    VX_TRY(vx_bind_weight(b, &l->w, vx_fetch_stack, &weight));
-    VX_TRY(vx_bind_table(b, &l->b, VX_F32, 1, rows, vx_fetch_stack_as_row, &bias));
-    if (!b->plan) vx_stack_release(&weight);
-    return VX_OK;
+    VX_TRY(vx_bind_stack(b, &l->w, &weight));
+    return vx_bind_table(b, &l->b, VX_F32, 1, rows, vx_fetch_stack_as_row, &bias);
 }
 
 static vx_status bind_linear(vx_flux *f, vx_binder *b, flux_linear *l, const char *family,

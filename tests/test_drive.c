@@ -92,6 +92,8 @@ static void lips_close_in_their_frames(void **state)
                     assert_true(frame < m.count);
                     assert_float_equal(m.pose[frame].value[VX_JAW], 0, 0);
                 }
+                double offset = vx_drive_offset(&m, timings[i].phone, timings[i].count);
+                assert_true(offset < 1 / rates[k]);
                 vx_motion_free(&m);
             }
         }

@@ -6,6 +6,7 @@
 
 #include "drive/manner.h"
 #include "drive/track.h"
+#include "drive/viseme.h"
 
 /* The 99th percentile of |change from frame to frame| over the twelve official driving templates, per
  * second (1,151 frames; of the turning head only the talking clips, "shake_face" apart), divided by what a
@@ -68,4 +69,31 @@ void vx_drive(const vx_drive_request *request, vx_motion_table *motion, void *me
         vx_mouth_by_loudness(request, &t);
     vx_live(request, &t, motion->pose);
     tidy(motion, &t);
+}
+
+/* The distance of the nearest frame with closed lips from a span; a frame is where its time is. */
+static double nearest_closure(const vx_motion_table *table, double from, double to)
+{
+    double best = INFINITY;
+    int64_t first = (int64_t)(from * table->fps), last = (int64_t)(to * table->fps);
+    int64_t reach = (int64_t)ceil(table->fps);
+    for (int64_t i = first - reach < 0 ? 0 : first - reach; i <= last + reach; i++) {
+        if (i >= table->count) break;
+        if (table->pose[i].value[VX_JAW] > 0.01f) continue;
+        double starts = (double)i / table->fps, ends = (double)(i + 1) / table->fps;
+        best = fmin(best, fmax(0, fmax(from - ends, starts - to)));
+    }
+    return fmin(best, 1);
+}
+
+double vx_drive_offset(const vx_motion_table *table, const vx_phone *phone, int64_t phones)
+{
+    double most = 0;
+    for (int64_t i = 0; i < phones; i++) {
+        if (vx_viseme_of(phone[i].symbol).kind != VX_PHONE_CLOSURE) continue;
+        if (phone[i].end_s <= phone[i].start_s) continue;
+        if ((double)phone[i].start_s * table->fps >= (double)table->count) continue;
+        most = fmax(most, nearest_closure(table, (double)phone[i].start_s, (double)phone[i].end_s));
+    }
+    return most;
 }

@@ -37,6 +37,10 @@ size_t vx_drive_bytes(int64_t frames);
 /* Fills motion->pose[0..count) at motion->fps. `memory` is 8-byte aligned; nothing is allocated. */
 void vx_drive(const vx_drive_request *request, vx_motion_table *motion, void *memory);
 
+/* How far the mouth is from what is said, in seconds: over all p, b and m that the film shows, the largest
+ * distance of a frame in which the lips meet from the phoneme's span. 0 when there are none. */
+double vx_drive_offset(const vx_motion_table *table, const vx_phone *phone, int64_t phones);
+
 /* The fastest that a column changes, per second. */
 float vx_drive_speed(vx_motion_column column);
 

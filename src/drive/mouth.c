@@ -31,6 +31,7 @@ static bool next_segment(const vx_drive_request *r, int64_t *i, float *stress, s
     for (; *i < r->phones; (*i)++) {
         const vx_phone *p = &r->phone[*i];
         vx_viseme v = vx_viseme_of(p->symbol);
+        if (p->end_s <= p->start_s) continue; /* cut away with the end of the speech */
         if (v.kind == VX_PHONE_SILENCE) {
             start = -1;
             *stress = 0;

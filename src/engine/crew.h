@@ -5,6 +5,7 @@
 #ifndef VX_ENGINE_CREW_H
 #define VX_ENGINE_CREW_H
 
+#include "engine/animate.h"
 #include "engine/imagine.h"
 #include "engine/speak.h"
 #include "engine/verify.h"
@@ -14,6 +15,7 @@ typedef struct vx_crew {
     vx_speaker *speaker;
     vx_verifier *verifier; /* NULL without VX_WANT_VERIFY */
     vx_imaginer *imaginer; /* NULL without VX_WANT_ACTOR */
+    vx_animator *animator; /* NULL without VX_WANT_VIDEO */
 } vx_crew;
 
 /* Opens the engine that params describe and the tools of everything that they want. `accents` is the set of

@@ -1,7 +1,10 @@
 #include "engine/engine.h"
 
+#include <math.h>
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/animate.h"
 #include "engine/part.h"
 #include "models/kokoro/speech.h"
 #include "models/kokoro/voice.h"
@@ -127,6 +130,26 @@ static void plan_actor_buffers(vx_engine *e)
                        (size_t)3 * (size_t)s->width * (size_t)s->height);
 }
 
+static void plan_film_buffers(vx_engine *e)
+{
+    const vx_engine_params *p = &e->params;
+    const vx_part *part = part_of(e, VX_COMPONENT_LIVEPORTRAIT);
+    if (part == NULL) return;
+    int width = p->frame_width > 0 ? p->frame_width : (int)p->pack->width;
+    int height = p->frame_height > 0 ? p->frame_height : (int)p->pack->height;
+    int64_t frames = p->frames;
+    if (frames == 0) frames = (int64_t)ceil(p->pack->max_seconds * (double)p->pack->fps);
+    e->buffer_region[VX_BUFFER_PORTRAIT] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "portrait",
+                       vx_liveportrait_source_bytes(part->model));
+    e->buffer_region[VX_BUFFER_MOTION] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "motion table",
+                       vx_animate_table_bytes(frames));
+    e->buffer_region[VX_BUFFER_RING] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "frame ring",
+                       vx_animate_ring_bytes(part->model, width, height));
+}
+
 /* Walks every stage of a part; the lane's workspace is as high as its highest stage. */
 static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_LANES],
                              vx_error *err)
@@ -155,6 +178,7 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     VX_TRY(describe(e, err));
     plan_speech_buffers(e);
     plan_actor_buffers(e);
+    plan_film_buffers(e);
     for (int i = 0; i < e->part_count; i++) {
         vx_arena weights = vx_arena_measure("weights");
         vx_binder binder = {.backend = e->backend, .weights = &weights, .plan = true, .err = err};

@@ -38,6 +38,7 @@ typedef struct vx_engine_params {
     int wants;
     double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
     int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
+    int64_t frames;                /* of the longest; 0: the pack's */
     int image_width, image_height, image_steps; /* the largest actor image; 0: the pack's */
     bool image_to_image; /* actor images may begin with a picture: takes the encoder too */
     /* Called while loading with the component's name and the share that is done, 0..1; may be NULL. */
@@ -57,6 +58,9 @@ typedef enum vx_buffer {
     VX_BUFFER_PROMPT,     /* f32: T5's rows of the prompt, then CLIP's pooled vector */
     VX_BUFFER_LATENTS,    /* f32: three latents */
     VX_BUFFER_ACTOR,      /* the actor image, u8 RGB */
+    VX_BUFFER_PORTRAIT,   /* features of the one who moves */
+    VX_BUFFER_MOTION,     /* the motion table and memory for driving (animate.h) */
+    VX_BUFFER_RING,       /* frames between the network and the encoder, u8 RGB (animate.h) */
     VX_BUFFERS
 } vx_buffer;
 

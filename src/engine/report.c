@@ -59,6 +59,8 @@ json_t *vx_report(const vx_slot *slot, const vx_stage_time *stage, int stages, v
     json_object_set_new(report, "video",
                         json_pack("{s:I, s:i, s:s}", "frames", (json_int_t)slot->frames, "fps",
                                   slot->fps, "driven_by", slot->driven_by));
+    if (slot->sync_s >= 0)
+        json_object_set_new(report, "sync", json_pack("{s:f}", "max_offset_s", slot->sync_s));
     json_object_set_new(report, "verify", verify_json(slot));
     json_object_set_new(report, "output", output_json(slot));
     return report;

@@ -1,5 +1,6 @@
 #include "engine/slot.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -92,6 +93,7 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
         pack->components[VX_COMPONENT_CLIP_B].present &&
         pack->components[VX_COMPONENT_CLIP_L].present)
         *wants |= VX_WANT_VERIFY;
+    if (pack->components[VX_COMPONENT_LIVEPORTRAIT].present) *wants |= VX_WANT_VIDEO;
     if (recipe->visual.image != NULL) return VX_OK;
     *wants |= VX_WANT_ACTOR;
     return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
@@ -108,6 +110,8 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
     params->speech_seconds = seconds_of(recipe, pack);
     params->frame_width = (int)recipe->output.width;
     params->frame_height = (int)recipe->output.height;
+    int64_t fps = recipe->output.fps > 0 ? recipe->output.fps : pack->fps;
+    params->frames = (int64_t)ceil(params->speech_seconds * (double)fps);
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 

@@ -16,6 +16,7 @@ struct vx_speaker {
     char voice_name[1024]; /* of the rows in `voice`, aliases resolved; "" when none is loaded */
     uint32_t *symbol;
     vx_speech_span *symbol_span, *word_span;
+    vx_phone *phone;
 };
 
 static const char *voice_of(const vx_settings *settings, const vx_pack *pack, const char *voice_id)
@@ -56,7 +57,8 @@ static vx_status open_speaker(vx_speaker *s, int accents, vx_error *err)
     s->symbol = vx_heap_alloc(sizeof *s->symbol * SYMBOLS_MAX);
     s->symbol_span = vx_heap_alloc(sizeof *s->symbol_span * SYMBOLS_MAX);
     s->word_span = vx_heap_alloc(sizeof *s->word_span * WORDS_MAX);
-    if (s->symbol == NULL || s->symbol_span == NULL || s->word_span == NULL)
+    s->phone = vx_heap_alloc(sizeof *s->phone * SYMBOLS_MAX);
+    if (s->symbol == NULL || s->symbol_span == NULL || s->word_span == NULL || s->phone == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the speaker's tables");
     s->speech = vx_speech_over(model, vx_engine_buffer(s->engine, VX_BUFFER_SPEECH, NULL));
     s->voice = (vx_voice){.rows = vx_engine_buffer(s->engine, VX_BUFFER_VOICE, NULL),
@@ -85,6 +87,7 @@ void vx_speaker_close(vx_speaker **handle)
     vx_heap_free(s->symbol);
     vx_heap_free(s->symbol_span);
     vx_heap_free(s->word_span);
+    vx_heap_free(s->phone);
     vx_heap_free(s);
     *handle = NULL;
 }
@@ -181,6 +184,10 @@ vx_status vx_speaker_run(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *req
     spoken->count = result.samples;
     spoken->chunks = result.chunks;
     spoken->truncated = result.truncated;
+    for (int64_t i = 0; i < spoken->symbols; i++)
+        s->phone[i] = (vx_phone){s->symbol[i], (float)s->symbol_span[i].start / VX_KOKORO_RATE,
+                                 (float)s->symbol_span[i].end / VX_KOKORO_RATE};
+    spoken->phone = s->phone;
     return VX_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "drive/timings.h"
 #include "engine/engine.h"
 #include "models/kokoro/speech.h"
 #include "text/g2p.h"
@@ -45,6 +46,7 @@ typedef struct vx_spoken {
     const char *voice;      /* aliases resolved */
     const uint32_t *symbol; /* [symbols] */
     const vx_speech_span *symbol_span;
+    const vx_phone *phone; /* [symbols], the same in seconds: what drives a mouth */
     int64_t symbols;
     const vx_g2p_word *word; /* [words]; none with `phonemes` */
     const vx_speech_span *word_span;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "engine/stage.h"
+#include "media/draw.h"
 #include "media/mux.h"
 #include "media/resize.h"
 
@@ -47,6 +48,77 @@ static vx_status feed_still(vx_stage_run *run, vx_mux *mux)
     return VX_OK;
 }
 
+/* ---- a portrait that moves ------------------------------------------------------------------ */
+
+/* Where the animator's frames go. */
+typedef struct feed {
+    vx_stage_run *run;
+    vx_mux *mux;
+} feed;
+
+/* On the ring's thread. The key frames are kept for verification. */
+static vx_status take_frame(void *arg, int64_t index, const vx_picture *frame, vx_error *err)
+{
+    feed *f = arg;
+    vx_slot *slot = f->run->slot;
+    for (int k = 0; k < VX_KEY_FRAMES; k++)
+        if (vx_video_key_frame(k, VX_KEY_FRAMES, slot->frames) == index)
+            vx_draw_picture(&slot->key[k], 0, 0, frame);
+    return vx_mux_frame(f->mux, frame, err);
+}
+
+static vx_status after_batch(void *arg, int64_t made, int64_t all)
+{
+    feed *f = arg;
+    return vx_stage_step(f->run, (double)made / (double)all);
+}
+
+static vx_status drive(vx_stage_run *run, vx_motion_table *table)
+{
+    vx_slot *slot = run->slot;
+    const vx_recipe *recipe = slot->recipe;
+    void *memory;
+    vx_drive_request request = {.seed = (uint64_t)recipe->seed,
+                                .mood = recipe->audio.mood,
+                                .moods = recipe->visual.moods.items,
+                                .mood_count = recipe->visual.moods.count,
+                                .phone = slot->spoken.phone,
+                                .phones = slot->spoken.symbols,
+                                .samples = slot->spoken.samples,
+                                .sample_count = slot->spoken.count,
+                                .sample_rate = VX_KOKORO_RATE};
+    VX_TRY(vx_animator_table(slot->crew->animator, slot->fps, slot->frames, table, &memory,
+                             run->ctx.err));
+    vx_drive(&request, table, memory);
+    slot->sync_s = vx_drive_offset(table, request.phone, request.phones);
+    slot->driven_by = "timings";
+    return VX_OK;
+}
+
+static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
+{
+    vx_slot *slot = run->slot;
+    const vx_list *face = &slot->recipe->visual.face;
+    feed f = {run, mux};
+    vx_motion_table table;
+    vx_animated animated;
+    VX_TRY(drive(run, &table));
+    slot->keys = VX_KEY_FRAMES;
+    for (int k = 0; k < VX_KEY_FRAMES; k++)
+        slot->key[k] = vx_slot_key_frame(slot, k);
+    vx_animate_request request = {.portrait = &slot->actor,
+                                  .face = face->count == 6 ? face->items : NULL,
+                                  .motion = &table,
+                                  .width = slot->width,
+                                  .height = slot->height,
+                                  .frame = take_frame,
+                                  .step = after_batch,
+                                  .arg = &f};
+    return vx_animate(slot->crew->animator, &run->ctx, &request, &animated);
+}
+
+/* ---- the film ------------------------------------------------------------------------------- */
+
 /* The recipe's word, else what the name ends in. */
 static vx_container container_of(const vx_slot *slot)
 {
@@ -72,7 +144,9 @@ vx_status vx_stage_video(vx_stage_run *run)
     slot->frames = frames_for(slot->spoken.count, slot->fps);
     VX_TRY(vx_mux_open(&mux, &params, err));
     vx_status status = vx_mux_samples(mux, slot->spoken.samples, slot->spoken.count, err);
-    if (status == VX_OK) status = feed_still(run, mux);
+    slot->sync_s = -1;
+    if (status == VX_OK)
+        status = slot->crew->animator != NULL ? feed_moving(run, mux) : feed_still(run, mux);
     if (status == VX_OK) return vx_mux_finish(&mux, err);
     vx_mux_abort(&mux);
     return status;

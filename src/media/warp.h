@@ -1,0 +1,32 @@
+/* Turned and scaled pictures: cutting a square out of a picture, and putting it back. */
+#ifndef VX_MEDIA_WARP_H
+#define VX_MEDIA_WARP_H
+
+#include "media/image.h"
+
+/* A square in a picture: its centre, its side, and the direction of its left-to-right axis. Pixel (i, j)
+ * covers [i, i+1) x [j, j+1). */
+typedef struct vx_square {
+    double x, y, side, cos, sin;
+} vx_square;
+
+/* The square, sampled bilinearly; what lies outside the picture is black. `out` is a square. */
+void vx_warp_out(const vx_picture *in, const vx_square *square, const vx_picture *out);
+
+/* Where the square lies in a picture, and how much of it shows: a border of 1/32 of the side fades in, as in
+ * LivePortrait's mask_template.png (16 of 512 pixels). mask [height][width], 255: the square alone. */
+typedef struct vx_paste {
+    vx_square square;
+    uint8_t *mask;
+    int left, top, right, bottom; /* what it touches, inside the picture */
+} vx_paste;
+
+/* Fills the mask for a picture of that size; `mask` has width * height bytes. */
+void vx_paste_prepare(vx_paste *paste, const vx_square *square, uint8_t *mask, int width,
+                      int height);
+/* out = mask * inset + (1 - mask) * below, where the square is; nothing else is written. The three
+ * pictures and the mask agree in size but for `inset`, which is the square's content. */
+void vx_paste_in(const vx_paste *paste, const vx_picture *below, const vx_picture *inset,
+                 const vx_picture *out);
+
+#endif

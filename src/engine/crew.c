@@ -11,10 +11,8 @@ vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accent
         VX_TRY(vx_speaker_open(&crew->speaker, crew->engine, accents, err));
     if (params->wants & VX_WANT_VERIFY)
         VX_TRY(vx_verifier_open(&crew->verifier, crew->engine, FRAME_SIDE_MAX, err));
-    if (params->wants & VX_WANT_ACTOR)
-        VX_TRY(vx_imaginer_open(&crew->imaginer, crew->engine, err));
-    if (params->wants & VX_WANT_VIDEO)
-        VX_TRY(vx_animator_open(&crew->animator, crew->engine, err));
+    if (params->wants & VX_WANT_ACTOR) VX_TRY(vx_imaginer_open(&crew->imaginer, crew->engine, err));
+    if (params->wants & VX_WANT_VIDEO) VX_TRY(vx_animator_open(&crew->animator, crew->engine, err));
     return VX_OK;
 }
 

@@ -142,9 +142,8 @@ static void plan_film_buffers(vx_engine *e)
     e->buffer_region[VX_BUFFER_PORTRAIT] =
         vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "portrait",
                        vx_liveportrait_source_bytes(part->model));
-    e->buffer_region[VX_BUFFER_MOTION] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "motion table",
-                       vx_animate_table_bytes(frames));
+    e->buffer_region[VX_BUFFER_MOTION] = vx_plan_region(
+        &e->plan, VX_REGION_BUFFER, "liveportrait", "motion table", vx_animate_table_bytes(frames));
     e->buffer_region[VX_BUFFER_RING] =
         vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "frame ring",
                        vx_animate_ring_bytes(part->model, width, height));

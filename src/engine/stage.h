@@ -44,7 +44,7 @@ typedef struct vx_slot {
     const char *driven_by;         /* "still", "timings", … */
     vx_picture key[VX_KEY_FRAMES]; /* frames vx_video_key_frame(i) in VX_BUFFER_KEY_FRAMES */
     int keys;                      /* 1 when all of them are the same picture */
-    double sync_s;                 /* how far the lips are from the timings; negative: not driven by them */
+    double sync_s; /* how far the lips are from the timings; negative: not driven by them */
 
     /* verify */
     bool verified;

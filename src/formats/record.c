@@ -25,7 +25,7 @@ static vx_status read_ones(const vx_source *source, const vx_source_tensor *tens
     return VX_OK;
 }
 
-static const vx_source_reader ones = {read_ones};
+static const vx_source_reader ones = {.read = read_ones};
 
 vx_status vx_record_open(vx_record **out, vx_error *err)
 {

@@ -249,7 +249,7 @@ static vx_status fold_nf4(const folding *f, const vx_source_tensor *description)
     VX_TRY(describe_nf4(f, description, weight, &state, &folded));
     nf4_private *p = vx_source_keep(f->source, sizeof *p);
     if (p == NULL) return vx_source_no_memory(f->source, f->err);
-    *p = (nf4_private){.reader = {read_nf4, stored_nf4},
+    *p = (nf4_private){.reader = {.read = read_nf4, .stored_rows = stored_nf4},
                        .rounding = state.rounding,
                        .block = state.block,
                        .nested_block = state.nested_block,
@@ -278,7 +278,7 @@ static vx_status fold_int8(const folding *f, const vx_source_tensor *scales)
                              f->shown);
     int8_private *p = vx_source_keep(f->source, sizeof *p);
     if (p == NULL) return vx_source_no_memory(f->source, f->err);
-    *p = (int8_private){.reader = {read_int8, NULL}, .absmax = scales->data};
+    *p = (int8_private){.reader = {.read = read_int8}, .absmax = scales->data};
     weight->dtype = VX_INT8_ROW;
     weight->private = p;
     hide(f, scales);

@@ -58,7 +58,7 @@ expect 2 "must be cpu, cuda or cuda:N" --device tpu doctor
 expect 2 "did you mean 'debug'" --log-level debg doctor
 expect_json genrate
 for command in "" generate say score plan bench "models list" "models inspect" "models convert" \
-    "models pull" doctor; do
+    "models pull" "models synth" imagine doctor; do
     # shellcheck disable=SC2086
     expect 0 "" $command --help
 done
@@ -99,6 +99,41 @@ expect 4 "models pull kokoro" --pack "$source/packs/speech" generate r.yaml -o o
 expect 4 "models pull kokoro" --pack "$source/packs/speech" say hello -o out.wav
 expect_json --pack "$source/packs/speech" say hello -o out.wav
 unset XDG_DATA_HOME
+
+# ---- pictures
+small="--pack $source/tests/data/imagine"
+# shellcheck disable=SC2086
+{
+    expect 2 "is missing" imagine hello
+    expect 2 "must be a whole number from 1 to 8" imagine hello -o a.png --steps 0
+    expect 2 "must be W or WxH" $small imagine hello -o a.png --size 64x
+    expect 2 "must be W or WxH" $small imagine hello -o a.png --size 64x64x64
+    expect 2 "multiple of 16" $small imagine hello -o a.png --size 72
+    expect 2 "multiple of 16" $small imagine hello -o a.png --size 2048x64
+    expect 2 "belong together" $small imagine hello -o a.png --strength 0.5
+    expect 2 "belong together" $small imagine hello -o a.png --init "$source/examples/presenter.png"
+    expect 2 "both want stdout" $small imagine hello -o - --json
+    expect 3 "the prompt is empty" $small imagine " " -o a.png
+    expect 3 "" $small imagine "$(printf '\377')" -o a.png
+    expect 3 "shape [4,12,8]" $small imagine hello -o a.png --noise "$source/tests/data/imagine/vae.safetensors"
+    expect 3 "shape [4,8,8]" $small imagine hello -o a.png --size 64 \
+        --noise "$source/tests/data/imagine/noise.npy"
+    expect 3 "" $small imagine hello -o a.png --init s.yaml --strength 0.5
+    expect 8 "" $small imagine hello -o nowhere/a.png
+    expect 4 "models pull flux" --pack full imagine hello -o a.png
+    expect 4 "does not have" --pack speech imagine hello -o a.png
+    expect 2 "is missing" models synth full
+    expect 4 "there is no pack" models synth none -o made
+    checks=$((checks + 1))
+    "$vortex" $small imagine hello -o - --noise "$source/tests/data/imagine/noise.npy" \
+        2>stderr.txt | head -c 8 | grep -q PNG || fault "imagine to standard output"
+    checks=$((checks + 1))
+    "$vortex" models synth "$source/tests/data/imagine" -o made --json >stdout.txt 2>stderr.txt &&
+        "$vortex" --pack made imagine hello -o a.png --latents-out a.npy --json >stdout.txt \
+            2>stderr.txt && grep -q '"synthetic": true' stdout.txt && grep -q synthetic stderr.txt &&
+        [ -s a.png ] && [ -s a.npy ] || fault "a synthetic pack"
+    rm -rf made a.png a.npy stdout.txt
+}
 
 # ---- with Kokoro's weights
 if [ ! -e "${XDG_DATA_HOME:-$HOME/.local/share}/vortex/models/kokoro-v1.0.int8.onnx" ]; then

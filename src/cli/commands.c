@@ -5,6 +5,7 @@ const vx_command *const vx_commands[] = {
     &vx_command_generate,
     &vx_command_say,
     &vx_command_imagine,
+    &vx_command_animate,
     &vx_command_score,
     &vx_command_plan,
     &vx_command_bench,

@@ -7,6 +7,7 @@
 extern const vx_command vx_command_generate;
 extern const vx_command vx_command_say;
 extern const vx_command vx_command_imagine;
+extern const vx_command vx_command_animate;
 extern const vx_command vx_command_score;
 extern const vx_command vx_command_plan;
 extern const vx_command vx_command_bench;

@@ -290,10 +290,15 @@ vx_status vx_motion_read(vx_motion_table *motion, const char *path, vx_error *er
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Nine digits say a float exactly. */
+/* As few digits as say the float exactly; nine always do. */
 static int print_number(char *out, size_t room, float value)
 {
-    return snprintf(out, room, "%.9g", (double)value);
+    int n = 0;
+    for (int digits = 5; digits <= 9; digits++) {
+        n = snprintf(out, room, "%.*g", digits, (double)value);
+        if (strtof(out, NULL) == value) break;
+    }
+    return n;
 }
 
 static vx_status write_row(vx_outfile *file, const vx_motion_table *motion, int64_t i, bool csv,

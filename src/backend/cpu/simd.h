@@ -180,6 +180,19 @@ static inline vf vf_exp_scale(vf p, vf n)
 {
     return _mm512_scalef_ps(p, n);
 }
+/* Of neighbouring lanes 2i and 2i + 1: both exchanged, both the first, both the second. */
+static inline vf vf_swap(vf a)
+{
+    return _mm512_permute_ps(a, 0xB1);
+}
+static inline vf vf_firsts(vf a)
+{
+    return _mm512_moveldup_ps(a);
+}
+static inline vf vf_seconds(vf a)
+{
+    return _mm512_movehdup_ps(a);
+}
 static inline float vf_sum(vf a)
 {
     return _mm512_reduce_add_ps(a);
@@ -328,6 +341,18 @@ static inline vf vf_exp_scale(vf p, vf n)
     vf half = vf_round(vf_mul(n, vf_set(0.5f)));
     vf y = vf_scale2(vf_scale2(p, half), vf_sub(n, half));
     return vf_select(vf_less(n, vf_set(-126.0f)), vf_set(0.0f), y);
+}
+static inline vf vf_swap(vf a)
+{
+    return _mm256_permute_ps(a, 0xB1);
+}
+static inline vf vf_firsts(vf a)
+{
+    return _mm256_moveldup_ps(a);
+}
+static inline vf vf_seconds(vf a)
+{
+    return _mm256_movehdup_ps(a);
 }
 static inline float vf_sum(vf a)
 {

@@ -1,0 +1,1 @@
+#include "backend/cpu/qk_norm.inc"

@@ -184,7 +184,9 @@ static void check_flux(const char *backend, int index, vx_dtype precision, doubl
     json_t *json = config_of("flux", index);
     rig_open(&r, backend, 2);
     rig_must(&r, vx_flux_config_read(json, &config, &r.err), "config");
-    rig_must(&r, vx_flux_open(&flux, &config, precision, r.backend->native, &r.err), "flux");
+    rig_must(&r,
+             vx_flux_open(&flux, &config, precision, r.backend->native, VX_FLUX_RESIDENT, &r.err),
+             "flux");
     rig_plan(&r, bind_flux, run_flux, flux);
     vx_source *weights = open_source(&r, "flux", index, ""),
               *values = open_source(&r, "flux", index, "_values");

@@ -30,16 +30,23 @@ typedef struct bench {
     int calls;
 } bench;
 
-static vx_status open_bench(bench *b, const char *folder, int threads)
+static vx_status open_with(bench *b, const char *folder, int threads,
+                           vx_flux_modulations modulations)
 {
     *b = (bench){0};
     vx_settings_default(&b->settings);
     b->settings.threads = threads;
+    b->settings.flux_modulations = (int)modulations;
     VX_TRY(vx_pack_open(&b->pack, folder, &b->err));
     vx_engine_params params = {
         .settings = &b->settings, .pack = &b->pack, .wants = VX_WANT_ACTOR, .image_to_image = true};
     VX_TRY(vx_engine_open(&b->engine, &params, &b->err));
     return vx_imaginer_open(&b->imaginer, b->engine, &b->err);
+}
+
+static vx_status open_bench(bench *b, const char *folder, int threads)
+{
+    return open_with(b, folder, threads, VX_FLUX_RESIDENT);
 }
 
 static void close_bench(bench *b)
@@ -163,6 +170,17 @@ static uint8_t *picture_of(int threads, uint64_t seed, size_t *bytes)
     return copy;
 }
 
+/* Planned bytes of the transformer's weights. */
+static size_t weights_of(const bench *b)
+{
+    const vx_plan *plan = vx_engine_planned(b->engine);
+    for (int i = 0; i < plan->region_count; i++)
+        if (plan->region[i].kind == VX_REGION_WEIGHTS &&
+            strcmp(plan->region[i].component, "flux.transformer") == 0)
+            return plan->region[i].bytes;
+    return 0;
+}
+
 static void seed_decides_the_bytes(void **state)
 {
     (void)state;
@@ -176,6 +194,26 @@ static void seed_decides_the_bytes(void **state)
     vx_heap_free(two);
     vx_heap_free(three);
     vx_heap_free(other);
+}
+
+/* Weights that stay in the file give the same bytes and take less memory. */
+static void streamed_modulations_give_the_same(void **state)
+{
+    (void)state;
+    size_t bytes;
+    uint8_t *resident = picture_of(2, 7, &bytes);
+    bench b, whole;
+    vx_imagined made;
+    assert_int_equal(open_with(&b, DATA, 2, VX_FLUX_STREAMED), VX_OK);
+    assert_int_equal(open_bench(&whole, DATA, 2), VX_OK);
+    assert_true(weights_of(&b) < weights_of(&whole));
+    close_bench(&whole);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(imagine(&b, (vx_imagine_request){.seed = 7}, &made), VX_OK);
+        assert_memory_equal(resident, made.picture.rgb, bytes);
+    }
+    close_bench(&b);
+    vx_heap_free(resident);
 }
 
 /* Wherever the cancel comes, the lane is empty afterwards (see imagine) and the next call works. */
@@ -522,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pipelines_match, set_up, tear_down),
         cmocka_unit_test(seed_decides_the_bytes),
+        cmocka_unit_test(streamed_modulations_give_the_same),
         cmocka_unit_test_setup_teardown(cancel_leaves_no_trace, set_up, tear_down),
         cmocka_unit_test(pictures_take_no_heap),
         cmocka_unit_test_setup_teardown(sizes_are_bounded_by_the_plan, set_up, tear_down),

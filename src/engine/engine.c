@@ -262,7 +262,7 @@ static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error
                         .err = err};
     VX_TRY(part->kind->bind(part->model, &binder));
     assert(weights.used == part->weights_bytes);
-    close_sources(part);
+    if (!part->keeps_files) close_sources(part);
     return VX_OK;
 }
 

@@ -127,7 +127,10 @@ static vx_status flux_open(vx_part *part, const vx_engine_params *params, vx_bac
     const vx_pack_component *c = files_of(part, params);
     vx_flux_config config;
     VX_TRY(vx_flux_config_read(c->config, &config, err));
-    return vx_flux_open((vx_flux **)&part->model, &config, c->precision, backend->native, err);
+    vx_flux_modulations modulations = (vx_flux_modulations)params->settings->flux_modulations;
+    part->keeps_files = modulations == VX_FLUX_STREAMED;
+    return vx_flux_open((vx_flux **)&part->model, &config, c->precision, backend->native,
+                        modulations, err);
 }
 
 static void flux_close(vx_part *part)

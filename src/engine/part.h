@@ -30,8 +30,9 @@ struct vx_part {
     const vx_part_kind *kind;
     const vx_actor_size *actor; /* the engine's */
     void *model;
-    bool encodes; /* flux.vae: the encoder is wanted too */
-    bool shared;  /* the model is another part's (same_as): nothing to load or to close */
+    bool keeps_files; /* some weights stay there: the sources are not closed after loading */
+    bool encodes;     /* flux.vae: the encoder is wanted too */
+    bool shared;      /* the model is another part's (same_as): nothing to load or to close */
     size_t weights_bytes;
     int weights_region;
     vx_source *sources[VX_PART_SOURCES];

@@ -32,6 +32,12 @@ static const vx_field kokoro_rows[] = {
     VX_ROWS_END,
 };
 
+static const vx_field flux_rows[] = {
+    VX_ROW_AS("modulations", vx_settings, flux_modulations, ENUM, .choices = "resident|streamed",
+              .fallback = "resident"),
+    VX_ROWS_END,
+};
+
 static const vx_field log_rows[] = {
     VX_ROW_AS("level", vx_settings, log_level, ENUM, .choices = VX_LOG_LEVEL_NAMES,
               .fallback = "warn"),
@@ -44,6 +50,7 @@ static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, pack, WORD, .min = 1, .max = 1000),
     VX_PART("budget", .fields = budget_rows),
     VX_PART("kokoro", .fields = kokoro_rows),
+    VX_PART("flux", .fields = flux_rows),
     VX_PART("log", .fields = log_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,
            .size = sizeof(vx_voice_alias), .min = 0, .max = 256),

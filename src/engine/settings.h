@@ -8,15 +8,16 @@
 #define VX_LOG_LEVEL_NAMES "error|warn|info|debug"
 
 typedef struct vx_settings {
-    vx_yaml *document;  /* owns every text below; NULL when there is no file */
-    const char *device; /* "cpu", "cuda" or "cuda:N" */
-    int64_t threads;    /* 0: one for each processor this process may run on */
-    const char *pack;   /* NULL: toon, else speech */
-    int64_t soft_bytes; /* memory: a warning above it */
-    int64_t hard_bytes; /* memory: nothing is planned beyond it */
-    int64_t frames_max; /* Kokoro: the longest chunk, in frames of 25 ms */
-    int log_level;      /* vx_log_level */
-    vx_list voices;     /* vx_voice_alias, before the pack's */
+    vx_yaml *document;    /* owns every text below; NULL when there is no file */
+    const char *device;   /* "cpu", "cuda" or "cuda:N" */
+    int64_t threads;      /* 0: one for each processor this process may run on */
+    const char *pack;     /* NULL: toon, else speech */
+    int64_t soft_bytes;   /* memory: a warning above it */
+    int64_t hard_bytes;   /* memory: nothing is planned beyond it */
+    int64_t frames_max;   /* Kokoro: the longest chunk, in frames of 25 ms */
+    int flux_modulations; /* vx_flux_modulations: resident, or streamed from the file once a prompt */
+    int log_level;        /* vx_log_level */
+    vx_list voices;       /* vx_voice_alias, before the pack's */
 } vx_settings;
 
 /* Everything at its default. */

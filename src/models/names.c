@@ -38,7 +38,11 @@ vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
 {
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
     VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
-    if (b->plan || b->record != NULL) return VX_OK;
+    return b->plan || b->record != NULL ? VX_OK : vx_pack_stack(b, w, stack);
+}
+
+vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
+{
     bool taken;
     VX_TRY(pack_stored(b, w, stack, &taken));
     if (!taken)

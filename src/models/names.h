@@ -29,6 +29,10 @@ vx_status vx_fetch_stack(void *stack, int64_t first, int64_t count, float *dst, 
  * taken as they are. Pages of the files are given back. The stack is unused in a plan. */
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 
+/* Its last part: packs the stack's rows into w->data, of a weight that is planned and has memory. Of the binder
+ * it takes the backend, the staging buffer and err. */
+vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
+
 /* Fetches a vx_stack as one row: for vectors, whose parts are columns of one element. */
 vx_status vx_fetch_stack_as_row(void *stack, int64_t first, int64_t count, float *dst,
                                 vx_error *err);

@@ -78,12 +78,51 @@ static vx_status conditioning(vx_flux *f, vx_ctx *ctx, const vx_tensor *pooled, 
                  .n = 1, .x = {vec}, .scale = {1}, .act = {.kind = VX_ACT_SILU}, .out = vec});
 }
 
-static vx_status modulate(vx_ctx *ctx, const vx_tensor *vec, const flux_linear *l, vx_tensor *all,
-                          int64_t *at)
+/* What vx_flux_prepare needs for the modulations: vec, where the result goes, and, when they are streamed, the
+ * buffer that rows pass through. */
+typedef struct modulating {
+    vx_flux *f;
+    vx_tensor vec, *all;
+    int64_t at;
+    float *staging;
+} modulating;
+
+static vx_status modulate(vx_ctx *ctx, modulating *m, flux_modulation *modulation)
 {
-    vx_tensor slice = vx_slice_cols(all, *at, l->w.out);
-    *at += l->w.out;
-    return linear(ctx, vec, l, VX_ACT_NONE, &slice);
+    flux_linear *l = &modulation->linear;
+    vx_tensor slice = vx_slice_cols(m->all, m->at, l->w.out);
+    m->at += l->w.out;
+    if (m->f->modulations == VX_FLUX_STREAMED && !ctx->plan) {
+        vx_binder binder = {.backend = ctx->backend, .staging = m->staging, .err = ctx->err};
+        l->w.data = m->f->slot;
+        VX_TRY(vx_pack_stack(&binder, &l->w, &modulation->rows));
+    }
+    return linear(ctx, &m->vec, l, VX_ACT_NONE, &slice);
+}
+
+static vx_status modulate_all(vx_flux *f, vx_ctx *ctx, const vx_tensor *pooled, const float *times,
+                              int steps, vx_tensor *all)
+{
+    const vx_flux_config *c = &f->config;
+    vx_mark mark = vx_mark_now(ctx);
+    modulating m = {.f = f, .all = all};
+    VX_TRY(vx_take2(ctx, VX_F32, steps, flux_width(f), &m.vec));
+    VX_TRY(conditioning(f, ctx, pooled, times, steps, &m.vec));
+    if (f->modulations == VX_FLUX_STREAMED) {
+        vx_tensor staging;
+        VX_TRY(vx_take2(ctx, VX_F32, 1, VX_STAGING_FLOATS, &staging));
+        m.staging = staging.data;
+    }
+    for (int i = 0; i < c->double_blocks; i++) {
+        VX_TRY(modulate(ctx, &m, &f->dbl[i].img.mod));
+        VX_TRY(modulate(ctx, &m, &f->dbl[i].txt.mod));
+    }
+    for (int i = 0; i < c->single_blocks; i++)
+        VX_TRY(modulate(ctx, &m, &f->single[i].mod));
+    VX_TRY(modulate(ctx, &m, &f->final_mod));
+    assert(m.at == modulation_width(f));
+    vx_release(ctx, mark);
+    return VX_OK;
 }
 
 vx_status vx_flux_prepare(vx_flux *f, vx_ctx *ctx, const vx_tensor *text, const vx_tensor *pooled,
@@ -97,20 +136,7 @@ vx_status vx_flux_prepare(vx_flux *f, vx_ctx *ctx, const vx_tensor *text, const 
     VX_TRY(vx_take2(ctx, VX_F32, vx_rows(text), d, &prompt->text));
     VX_TRY(vx_take2(ctx, VX_F32, steps, modulation_width(f), &prompt->modulations));
     VX_TRY(vx_take2(ctx, VX_F32, tokens, c->head_dim, &prompt->turns));
-    vx_mark mark = vx_mark_now(ctx);
-    vx_tensor vec;
-    VX_TRY(vx_take2(ctx, VX_F32, steps, d, &vec));
-    VX_TRY(conditioning(f, ctx, pooled, times, steps, &vec));
-    int64_t at = 0;
-    for (int i = 0; i < c->double_blocks; i++) {
-        VX_TRY(modulate(ctx, &vec, &f->dbl[i].img.mod, &prompt->modulations, &at));
-        VX_TRY(modulate(ctx, &vec, &f->dbl[i].txt.mod, &prompt->modulations, &at));
-    }
-    for (int i = 0; i < c->single_blocks; i++)
-        VX_TRY(modulate(ctx, &vec, &f->single[i].mod, &prompt->modulations, &at));
-    VX_TRY(modulate(ctx, &vec, &f->final_mod, &prompt->modulations, &at));
-    assert(at == modulation_width(f));
-    vx_release(ctx, mark);
+    VX_TRY(modulate_all(f, ctx, pooled, times, steps, &prompt->modulations));
     for (int r = 0; r < grid_rows && !ctx->plan; r++)
         for (int col = 0; col < grid_cols; col++) {
             float row[512];

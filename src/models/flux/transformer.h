@@ -28,9 +28,15 @@ typedef struct vx_flux vx_flux;
 /* diffusers' config.json of FluxTransformer2DModel; absent keys have FLUX.1-schnell's values. */
 vx_status vx_flux_config_read(const json_t *json, vx_flux_config *config, vx_error *err);
 
+/* Where the weights of the modulations are, which are used once per prompt. */
+typedef enum vx_flux_modulations {
+    VX_FLUX_RESIDENT, /* with all others */
+    VX_FLUX_STREAMED /* in their files, which must stay open: vx_flux_prepare reads them one by one */
+} vx_flux_modulations;
+
 /* `precision` is how matrices are stored; f32 computes in f32, others in `native`. NULL on failure. */
 vx_status vx_flux_open(vx_flux **flux, const vx_flux_config *config, vx_dtype precision,
-                       vx_dtype native, vx_error *err);
+                       vx_dtype native, vx_flux_modulations modulations, vx_error *err);
 void vx_flux_close(vx_flux **flux);
 const vx_flux_config *vx_flux_configuration(const vx_flux *flux);
 

@@ -76,13 +76,14 @@ vx_status vx_flux_config_read(const json_t *json, vx_flux_config *config, vx_err
 }
 
 vx_status vx_flux_open(vx_flux **out, const vx_flux_config *config, vx_dtype precision,
-                       vx_dtype native, vx_error *err)
+                       vx_dtype native, vx_flux_modulations modulations, vx_error *err)
 {
     *out = vx_heap_alloc(sizeof **out);
     if (*out == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory",
                        "no memory for the description of flux.transformer");
     (*out)->config = *config;
+    (*out)->modulations = modulations;
     (*out)->store = precision;
     (*out)->compute = precision == VX_F32 ? VX_F32 : native;
     return VX_OK;
@@ -229,27 +230,47 @@ static vx_status find_rows(const vx_binder *b, const wanted *w, vx_stack *stack)
 
 /* ---- binding -------------------------------------------------------------------------------- */
 
+/* The bias beside the weight `w`. */
+static vx_status bind_bias(vx_binder *b, flux_linear *l, wanted w)
+{
+    vx_stack bias = {0};
+    w.kind = "bias";
+    w.cols = 1;
+    if (!b->plan) VX_TRY(find_rows(b, &w, &bias));
+    return vx_bind_table(b, &l->b, VX_F32, 1, w.rows, vx_fetch_stack_as_row, &bias);
+}
+
 static vx_status bind_range(vx_flux *f, vx_binder *b, flux_linear *l, const char *family, int layer,
                             const char *name, int64_t file_rows, int64_t first_row, int64_t rows,
                             int64_t cols)
 {
-    vx_stack weight = {0}, bias = {0};
+    vx_stack weight = {0};
     wanted w = {family, layer, name, "weight", first_row, rows, file_rows, cols};
-    if (!b->plan) {
-        VX_TRY(find_rows(b, &w, &weight));
-        w.kind = "bias";
-        w.cols = 1;
-        VX_TRY(find_rows(b, &w, &bias));
-    }
+    if (!b->plan) VX_TRY(find_rows(b, &w, &weight));
     l->w = vx_weight_linear(rows, cols, f->store, f->compute);
     VX_TRY(vx_bind_stack(b, &l->w, &weight));
-    return vx_bind_table(b, &l->b, VX_F32, 1, rows, vx_fetch_stack_as_row, &bias);
+    return bind_bias(b, l, w);
 }
 
 static vx_status bind_linear(vx_flux *f, vx_binder *b, flux_linear *l, const char *family,
                              int layer, const char *name, int64_t rows, int64_t cols)
 {
     return bind_range(f, b, l, family, layer, name, rows, 0, rows, cols);
+}
+
+/* A matrix that is streamed is described only, and shares the slot with all others. */
+static vx_status bind_modulation(vx_flux *f, vx_binder *b, flux_modulation *m, const char *family,
+                                 int layer, const char *name, int64_t rows)
+{
+    int64_t d = flux_width(f);
+    if (f->modulations == VX_FLUX_RESIDENT)
+        return bind_linear(f, b, &m->linear, family, layer, name, rows, d);
+    wanted w = {family, layer, name, "weight", 0, rows, rows, d};
+    if (!b->plan) VX_TRY(find_rows(b, &w, &m->rows));
+    m->linear.w = vx_weight_linear(rows, d, f->store, f->compute);
+    VX_TRY(vx_weight_plan(b->backend, &m->linear.w, b->err));
+    if (m->linear.w.bytes > f->slot_bytes) f->slot_bytes = m->linear.w.bytes;
+    return bind_bias(b, &m->linear, w);
 }
 
 static vx_status bind_scale(vx_flux *f, vx_binder *b, vx_tensor *out, const char *family, int layer,
@@ -267,7 +288,7 @@ static vx_status bind_stream(vx_flux *f, vx_binder *b, flux_stream *s, int layer
     int64_t d = flux_width(f);
     bool img = which[0] == 'i';
     VX_TRY(
-        bind_linear(f, b, &s->mod, family, layer, img ? "img_mod.lin" : "txt_mod.lin", 6 * d, d));
+        bind_modulation(f, b, &s->mod, family, layer, img ? "img_mod.lin" : "txt_mod.lin", 6 * d));
     VX_TRY(
         bind_linear(f, b, &s->qkv, family, layer, img ? "img_attn.qkv" : "txt_attn.qkv", 3 * d, d));
     VX_TRY(bind_scale(f, b, &s->q_norm, family, layer,
@@ -284,7 +305,7 @@ static vx_status bind_single(vx_flux *f, vx_binder *b, flux_single *s, int layer
 {
     static const char family[] = "single_blocks";
     int64_t d = flux_width(f);
-    VX_TRY(bind_linear(f, b, &s->mod, family, layer, "modulation.lin", 3 * d, d));
+    VX_TRY(bind_modulation(f, b, &s->mod, family, layer, "modulation.lin", 3 * d));
     VX_TRY(bind_range(f, b, &s->qkv, family, layer, "linear1:qkv", 7 * d, 0, 3 * d, d));
     VX_TRY(bind_range(f, b, &s->mlp, family, layer, "linear1:mlp", 7 * d, 3 * d, 4 * d, d));
     VX_TRY(bind_linear(f, b, &s->linear2, family, layer, "linear2", d, 5 * d));
@@ -308,6 +329,8 @@ vx_status vx_flux_bind(vx_flux *f, vx_binder *b)
     }
     for (int i = 0; i < c->single_blocks; i++)
         VX_TRY(bind_single(f, b, &f->single[i], i));
-    VX_TRY(bind_linear(f, b, &f->final_mod, "", 0, "final_layer.adaLN_modulation.1", 2 * d, d));
+    VX_TRY(bind_modulation(f, b, &f->final_mod, "", 0, "final_layer.adaLN_modulation.1", 2 * d));
+    if (f->modulations == VX_FLUX_STREAMED)
+        VX_TRY(vx_arena_take(b->weights, f->slot_bytes, &f->slot, b->err));
     return bind_linear(f, b, &f->final, "", 0, "final_layer.linear", c->channels, d);
 }

@@ -3,15 +3,22 @@
 #define VX_MODELS_FLUX_TRANSFORMER_WEIGHTS_H
 
 #include "models/flux/transformer.h"
+#include "models/names.h"
 
 typedef struct flux_linear {
     vx_weight w;
     vx_tensor b;
 } flux_linear;
 
+/* A modulation's matrix; where it lies in its files when it is streamed. */
+typedef struct flux_modulation {
+    flux_linear linear;
+    vx_stack rows;
+} flux_modulation;
+
 /* One stream (picture or text) of a double block. */
 typedef struct flux_stream {
-    flux_linear mod;          /* [6D, D]: shift, scale, gate of attention, then of the MLP */
+    flux_modulation mod;      /* [6D, D]: shift, scale, gate of attention, then of the MLP */
     flux_linear qkv, proj;    /* [3D, D], [D, D] */
     vx_tensor q_norm, k_norm; /* [head_dim] */
     flux_linear mlp0, mlp2;   /* [4D, D], [D, 4D] */
@@ -23,7 +30,7 @@ typedef struct flux_double {
 
 /* linear1 is bound as two matrices, because only its MLP rows pass through GELU. */
 typedef struct flux_single {
-    flux_linear mod;          /* [3D, D]: shift, scale, gate */
+    flux_modulation mod;      /* [3D, D]: shift, scale, gate */
     flux_linear qkv, mlp;     /* [3D, D], [4D, D] */
     flux_linear linear2;      /* [D, 5D] */
     vx_tensor q_norm, k_norm; /* [head_dim] */
@@ -35,7 +42,11 @@ struct vx_flux {
     flux_linear img_in, txt_in, time_in, time_out, vector_in, vector_out;
     flux_double dbl[VX_FLUX_DOUBLE_MAX];
     flux_single single[VX_FLUX_SINGLE_MAX];
-    flux_linear final_mod, final; /* [2D, D] shift, scale; [channels, D] */
+    flux_modulation final_mod; /* [2D, D]: shift, scale */
+    flux_linear final;         /* [channels, D] */
+    vx_flux_modulations modulations;
+    size_t slot_bytes; /* the largest streamed matrix; all of them are packed into `slot` in turn */
+    void *slot;
 };
 
 static inline int64_t flux_width(const vx_flux *flux)

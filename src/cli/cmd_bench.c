@@ -249,6 +249,7 @@ static vx_status run_bench(vx_cli *cli, void *raw, vx_error *err)
     vx_engine_params params = {.settings = &cli->settings,
                                .pack = &b.pack,
                                .wants = stage->wants,
+                               .cancel = cli->cancel,
                                .image_width = side,
                                .image_height = side,
                                .image_steps = 1};

@@ -35,7 +35,7 @@ static vx_status make(vx_cli *cli, const generate_params *p, const vx_recipe *re
 {
     vx_crew crew;
     bar b = {.quiet = cli->quiet};
-    vx_engine_params params = {.settings = &cli->settings, .pack = pack};
+    vx_engine_params params = {.settings = &cli->settings, .pack = pack, .cancel = cli->cancel};
     VX_TRY(vx_slot_needs(recipe, pack, &params, err));
     int accents = vx_speaker_accents(&cli->settings, pack, recipe->audio.voice_id);
     vx_status status = vx_crew_open(&crew, &params, accents, err);

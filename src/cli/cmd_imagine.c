@@ -181,6 +181,7 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
     vx_engine_params params = {.settings = &cli->settings,
                                .pack = &pack,
                                .wants = VX_WANT_ACTOR,
+                               .cancel = cli->cancel,
                                .image_width = in.width,
                                .image_height = in.height,
                                .image_steps = (int)p->steps,

@@ -259,6 +259,7 @@ static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error
                         .sources = part->sources,
                         .source_count = part->source_count,
                         .staging = staging,
+                        .cancel = e->params.cancel,
                         .err = err};
     VX_TRY(part->kind->bind(part->model, &binder));
     assert(weights.used == part->weights_bytes);

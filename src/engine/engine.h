@@ -41,6 +41,7 @@ typedef struct vx_engine_params {
     int64_t frames;                /* of the longest; 0: the pack's */
     int image_width, image_height, image_steps; /* the largest actor image; 0: the pack's */
     bool image_to_image; /* actor images may begin with a picture: takes the encoder too */
+    vx_cancel *cancel;   /* ends opening between two tensors; may be NULL */
     /* Called while loading with the component's name and the share that is done, 0..1; may be NULL. */
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;

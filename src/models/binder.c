@@ -83,8 +83,15 @@ vx_status vx_binder_need(const vx_binder *b, const char *name, int rank, const i
     return VX_OK;
 }
 
+vx_status vx_binder_go_on(const vx_binder *b)
+{
+    if (!vx_cancelled(b->cancel)) return VX_OK;
+    return vx_fail(b->err, VX_ERR_CANCELLED, "cancelled", "loading was cancelled");
+}
+
 vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *arg)
 {
+    VX_TRY(vx_binder_go_on(b));
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
     VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
     if (b->plan || b->record != NULL) return VX_OK;
@@ -108,6 +115,7 @@ vx_status vx_bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t ro
 {
     assert(dtype == VX_F32 || dtype == VX_F16 || dtype == VX_BF16);
     assert(cols > 0 && cols <= VX_STAGING_FLOATS);
+    VX_TRY(vx_binder_go_on(b));
     *out = vx_view2(NULL, dtype, rows, cols);
     VX_TRY(vx_arena_take(b->weights, (size_t)(rows * cols) * vx_dtype_bytes(dtype), &out->data,
                          b->err));

@@ -19,7 +19,8 @@ typedef struct vx_binder {
     bool plan;
     vx_source **sources; /* files of this component, searched in order; unused in a plan */
     int source_count;
-    float *staging; /* VX_STAGING_FLOATS; NULL in a plan */
+    float *staging;    /* VX_STAGING_FLOATS; NULL in a plan */
+    vx_cancel *cancel; /* ends a load between two tensors; may be NULL */
     /* When not NULL (and `plan` not set): nothing is loaded, every tensor is found, and what was asked for is
      * listed here. `weights` measures. */
     vx_record *record;
@@ -34,6 +35,9 @@ const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
  * was expected and the file. Dims of 1 may be missing or extra (Conv1d k=1 as a matrix). */
 vx_status vx_binder_need(const vx_binder *b, const char *name, int rank, const int64_t *dim,
                          const vx_source_tensor **tensor, const vx_source **source);
+
+/* VX_ERR_CANCELLED when the token is set; the functions below begin with it. */
+vx_status vx_binder_go_on(const vx_binder *b);
 
 /* Plans *w, takes its memory, and in a load packs the rows that `fetch` gives. */
 vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *arg);

@@ -36,6 +36,7 @@ static vx_status pack_stored(vx_binder *b, vx_weight *w, const vx_stack *stack, 
 
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
 {
+    VX_TRY(vx_binder_go_on(b));
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
     VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
     return b->plan || b->record != NULL ? VX_OK : vx_pack_stack(b, w, stack);

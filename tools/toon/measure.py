@@ -178,15 +178,15 @@ def animation(pack, faces, folder):
         if folder:
             save_sheet(folder / f'{name}.png', [F.interpolate(sources, size=512), true, made])
     bare = [i for i, (a, _) in enumerate(people) if a['glasses'] != 'sunglasses'][:12]
-    base, still_true = animate(sources, [still()] * 12, bare), \
-        drawn(people, [still()] * 12, bare)
+    base, still_true = animate(sources, [still()] * len(bare), bare), \
+        drawn(people, [still()] * len(bare), bare)
     for name, value in (('jaw', 1.), ('lip_round', 1.), ('lip_wide', 1.), ('smile', 1.),
                         ('blink_l', 1.), ('blink_r', 1.), ('brow', 1.), ('gaze_x', 1.),
                         ('gaze_y', 1.), ('yaw', 18.), ('pitch', 10.), ('roll', 9.)):
         m = still()
         m[draw.MOTION.index(name)] = value
-        made, true = animate(sources, [m] * 12, bare) - base, \
-            drawn(people, [m] * 12, bare) - still_true
+        made, true = animate(sources, [m] * len(bare), bare) - base, \
+            drawn(people, [m] * len(bare), bare) - still_true
         result[f'response_{name}'] = ((made * true).sum((1, 2, 3))
                                       / (true * true).sum((1, 2, 3))).mean().item()
     return result | mouth(animate, people, sources, bare)
@@ -302,7 +302,7 @@ def main():
         result |= {f'drawings_{k}': v for k, v in verification(pack, drawings, test).items()}
         if a.sheets:
             save_sheet(a.sheets / 'images.png',
-                       [(v + 1) / 2 for k in (0, 8, 16) for v in (drawings[k:k + 8],
+                       [(v + 1) / 2 for k in range(0, min(17, a.prompts - 7), 8) for v in (drawings[k:k + 8],
                                                                   pictures[k:k + 8])])
     if a.only in (None, 'animation'):
         result |= animation(pack, a.faces, a.sheets)

@@ -50,6 +50,10 @@ json_t *vx_report(const vx_slot *slot, const vx_stage_time *stage, int stages, v
         "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine), "soft_events", 0,
         "outcome", outcome);
     if (report == NULL) return NULL;
+    if (slot->pictured != NULL)
+        json_object_set_new(report, "actor",
+                            json_pack("{s:s, s:s?, s:s?}", "from", slot->pictured, "prompt",
+                                      r->visual.prompt, "expanded", slot->expanded));
     if (slot->spoken.count > 0)
         json_object_set_new(report, "audio",
                             json_pack("{s:s, s:f, s:o}", "voice", slot->spoken.voice, "duration_s",

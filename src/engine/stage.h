@@ -38,6 +38,7 @@ typedef struct vx_slot {
     vx_picture actor;     /* who is to speak, at any size */
     vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
     const char *pictured; /* "image" or "prompt" */
+    const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
 
     /* video */
     int64_t frames;

@@ -18,6 +18,7 @@ static vx_status imagine(vx_stage_run *run)
                                   .progress_arg = run};
     VX_TRY(vx_imaginer_run(slot->crew->imaginer, &run->ctx, &request, &made));
     slot->actor = made.picture;
+    slot->expanded = made.expanded;
     slot->pictured = "prompt";
     return VX_OK;
 }

@@ -57,7 +57,7 @@ expect 2 "must be a number from 0.5 to 2" say hi -o x.wav --speed 0
 expect 2 "must be cpu, cuda or cuda:N" --device tpu doctor
 expect 2 "did you mean 'debug'" --log-level debg doctor
 expect_json genrate
-for command in "" generate say score plan bench "models list" "models inspect" "models convert" \
+for command in "" generate animate say score plan bench "models list" "models inspect" "models convert" \
     "models pull" "models synth" imagine doctor; do
     # shellcheck disable=SC2086
     expect 0 "" $command --help
@@ -133,6 +133,79 @@ small="--pack $source/tests/data/imagine"
             2>stderr.txt && grep -q '"synthetic": true' stdout.txt && grep -q synthetic stderr.txt &&
         [ -s a.png ] && [ -s a.npy ] || fault "a synthetic pack"
     rm -rf made a.png a.npy stdout.txt
+}
+
+# ---- animate, with small random networks
+moving="--pack $source/tests/data/animate/whole"
+face="$source/examples/presenter.png"
+printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\n' >m.csv
+# shellcheck disable=SC2086
+{
+    expect 0 "" animate --help
+    expect 2 "is missing" $moving animate
+    expect 2 "how the portrait moves" $moving animate "$face" -o out.mp4
+    expect 2 "how the portrait moves" $moving animate "$face" -o out.mp4 --say hi --drive x.mp4
+    expect 2 "where the film goes" $moving animate "$face" --say hi
+    expect 2 "--timings belong" $moving animate "$face" --say hi --timings t.json -o out.mp4
+    expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 --face 1,2
+    expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 \
+        --face 1,2,3,4,5,nan
+    expect 2 "wants stdout" $moving animate "$face" --motion m.csv -o - --motion-out -
+    expect 2 "must be one of" $moving animate "$face" --say hi -o out.mp4 --mood cheerful
+    expect 3 "there is no file" $moving animate none.png --motion m.csv -o out.mp4
+    expect 3 "" $moving animate m.csv --motion m.csv -o out.mp4
+    expect 4 "there is no file" $moving animate "$face" --motion none.json -o out.mp4
+    expect 3 "column" $moving animate "$face" --motion "$source/README.md" -o out.mp4
+    expect 3 "" $moving animate "$face" --audio m.csv -o out.mp4
+    expect 3 "" $moving animate "$face" --drive m.csv -o out.mp4
+    expect 4 "" $moving animate "$face" --keypoints none.npy --frames-out frames
+    expect 3 "shape [frames,4,3]" $moving animate "$face" -o out.mp4 \
+        --keypoints "$source/tests/data/imagine/noise.npy"
+    expect 8 "" $moving animate "$face" --motion m.csv -o nowhere/out.mp4
+    expect 8 "" $moving animate "$face" --motion m.csv -o out.mp4 --motion-out nowhere/m.json
+    expect 8 "" $moving animate "$face" --motion m.csv --frames-out m.csv
+    expect 4 "does not have" --pack speech animate "$face" --motion m.csv -o out.mp4
+    expect 3 "say where it is with --face" --pack "$source/tests/data/animate/strict" \
+        animate "$face" --motion m.csv -o out.mp4
+    expect 3 "outside the picture" --pack "$source/tests/data/animate/published" \
+        animate "$face" --motion m.csv -o out.mp4 --face 1,1,9999,1,5,5
+    expect_json $moving animate none.png --motion m.csv -o out.mp4
+    (
+        ulimit -f 8 # blocks of 512 bytes: as a disk with 4 KiB left
+        expect 8 "" $moving animate "$face" --motion m.csv -o out.mp4
+        exit "$failures"
+    )
+    failures=$?
+    checks=$((checks + 1)) # a reader that goes away
+    { "$vortex" $moving animate "$face" --motion m.csv -o - 2>stderr.txt; echo $? >code.txt; } |
+        head -c 16 >head.bin
+    [ -s head.bin ] && { [ "$(cat code.txt)" = 8 ] || [ "$(cat code.txt)" = 0 ]; } ||
+        fault "animate to a pipe that closes"
+    checks=$((checks + 1)) # the table that comes out makes the same film again
+    "$vortex" $moving animate "$face" --motion m.csv -o a.mp4 --motion-out a.json \
+        --frames-out frames 2>stderr.txt &&
+        "$vortex" $moving animate "$face" --motion a.json -o b.mp4 2>stderr.txt &&
+        cmp -s a.mp4 b.mp4 && [ -s frames/00000.png ] && [ -s frames/00005.png ] &&
+        [ ! -e frames/00006.png ] || fault "animate by a table twice"
+    checks=$((checks + 1))
+    "$vortex" $moving animate "$face" --say "Read the lead." -o c.mp4 --motion-out c.csv \
+        --json >stdout.txt 2>stderr.txt && grep -q '"driven_by": "timings"' stdout.txt &&
+        grep -q '"max_offset_s": 0' stdout.txt || fault "animate by speech"
+    checks=$((checks + 1))
+    "$vortex" $moving animate "$face" --audio c.mp4 -o d.mp4 --json >stdout.txt 2>stderr.txt &&
+        grep -q '"driven_by": "audio"' stdout.txt && grep -q 'without timings' stderr.txt ||
+        fault "animate by a sound"
+    checks=$((checks + 1))
+    "$vortex" $moving animate "$face" --drive c.mp4 -o e.mp4 --json >stdout.txt 2>stderr.txt &&
+        grep -q '"driven_by": "video"' stdout.txt || fault "animate by a video"
+    if command -v ffprobe >stderr.txt; then
+        checks=$((checks + 1)) # sound and picture begin together and end within a frame
+        ffprobe -v error -show_entries stream=start_time,duration -of csv=p=0 c.mp4 >probe.txt
+        awk -F, 'NR == 1 { s = $1; d = $2 } NR == 2 { exit !(($1 - s) ^ 2 < 0.005 ^ 2 && \
+            (d - $2) ^ 2 <= (1 / 24) ^ 2) } END { if (NR != 2) exit 1 }' probe.txt ||
+            fault "sound and picture do not begin together"
+    fi
+    rm -rf frames ./*.mp4 a.json c.csv code.txt head.bin stdout.txt probe.txt
 }
 
 # ---- with Kokoro's weights

@@ -25,7 +25,7 @@ typedef struct vx_stack {
 /* Fetches rows of a vx_stack (vx_fetch_fn). */
 vx_status vx_fetch_stack(void *stack, int64_t first, int64_t count, float *dst, vx_error *err);
 
-/* vx_bind_weight of a linear layer from a stack; rows that a file keeps in the codes of w->store are
+/* vx_bind_weight from a stack; rows of a linear layer that a file keeps in the codes of w->store are
  * taken as they are. Pages of the files are given back. The stack is unused in a plan. */
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 

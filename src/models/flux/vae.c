@@ -277,7 +277,7 @@ static vx_status bind_conv(vx_vae *vae, vx_binder *b, conv *c, int out, int in, 
         c->w.stride[1] = c->w.stride[2] = 2;
         c->w.pad[1] = c->w.pad[2] = 0;
     }
-    VX_TRY(vx_bind_weight(b, &c->w, vx_fetch_stack, &stack));
+    VX_TRY(vx_bind_stack(b, &c->w, &stack));
     return bind_vector(vae, b, &c->b, out, prefix, "bias");
 }
 
@@ -318,9 +318,9 @@ static vx_status bind_attention(vx_vae *vae, vx_binder *b, attention_block *a, i
     if (!b->plan) VX_TRY(find_rows(vae, b, name, 2, dim, &proj.part[0]));
     a->qkv = vx_weight_linear(3 * c, c, vae->store, vae->compute);
     a->proj = vx_weight_linear(c, c, vae->store, vae->compute);
-    VX_TRY(vx_bind_weight(b, &a->qkv, vx_fetch_stack, &qkv));
+    VX_TRY(vx_bind_stack(b, &a->qkv, &qkv));
     VX_TRY(vx_bind_table(b, &a->qkv_b, VX_F32, 1, 3 * c, vx_fetch_stack_as_row, &bias));
-    VX_TRY(vx_bind_weight(b, &a->proj, vx_fetch_stack, &proj));
+    VX_TRY(vx_bind_stack(b, &a->proj, &proj));
     snprintf(name, sizeof name, "%s.proj_out", prefix);
     return bind_vector(vae, b, &a->proj_b, c, name, "bias");
 }

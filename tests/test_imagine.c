@@ -517,8 +517,8 @@ static void recipe_gets_its_actor(void **state)
     vx_recipe recipe;
     vx_pack pack;
     vx_crew crew;
+    vx_slot slot;
     char film[300];
-    json_t *report = NULL;
     vx_settings_default(&settings);
     snprintf(film, sizeof film, "%s/film.mp4", scratch());
     assert_int_equal(vx_recipe_read(&recipe, VX_TEST_DATA "/slot/prompt.yaml", &err), VX_OK);
@@ -528,10 +528,9 @@ static void recipe_gets_its_actor(void **state)
     assert_true(params.wants & VX_WANT_ACTOR);
     vx_status status = vx_crew_open(&crew, &params, VX_ACCENTS_US, &err);
     vx_slot_request request = {.recipe = &recipe, .path = film};
-    if (status == VX_OK) status = vx_slot_run(&crew, &request, &report, &err);
+    if (status == VX_OK) status = vx_slot_run(&slot, &crew, &request, &err);
     if (status != VX_OK) fail_msg("%s", err.message);
-    json_t *actor = json_array_get(json_object_get(report, "stages"), 0);
-    assert_string_equal(json_string_value(json_object_get(actor, "name")), "actor");
+    assert_string_equal(slot.pictured, "prompt");
     /* The same picture as imagine's with the recipe's seed. */
     size_t bytes = 64 * 64 * 3;
     uint8_t *picture = vx_heap_alloc(bytes);
@@ -542,7 +541,7 @@ static void recipe_gets_its_actor(void **state)
     assert_int_equal(vx_imaginer_run(crew.imaginer, &ctx, &again, &made), VX_OK);
     assert_memory_equal(picture, made.picture.rgb, bytes);
     vx_heap_free(picture);
-    json_decref(report);
+    vx_slot_close(&slot);
     vx_crew_close(&crew);
     vx_pack_close(&pack);
     vx_recipe_close(&recipe);

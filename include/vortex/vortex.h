@@ -42,6 +42,7 @@ extern "C" {
 
 typedef struct vx_vortex vx_vortex; /* the resident engine */
 typedef struct vx_job vx_job;       /* one slot: waiting, under way or ended */
+typedef struct vx_cancel vx_cancel; /* a wish to stop */
 
 /* "0.1.0" */
 VX_API const char *vx_version(void);
@@ -53,11 +54,18 @@ typedef struct vx_open_params {
     const char *pack;     /* name or folder; NULL: the settings', else toon, else speech */
     const char *device;   /* NULL: the settings' */
     int threads;          /* 0: the settings' */
-    const char *recipe;   /* path: hold only what this recipe needs; NULL: all that the pack has */
+    /* Hold only what this job needs; NULL: all that the pack has. */
+    const struct vx_submit_params *only;
     /* Called while loading with the component's name and the share that is done, 0..1. */
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;
+    vx_cancel *cancel; /* ends opening with VX_ERR_CANCELLED when it is set; may be NULL */
 } vx_open_params;
+
+/* NULL when out of memory. Setting is safe in a signal handler. */
+VX_API vx_cancel *vx_cancel_new(void);
+VX_API void vx_cancel_set(vx_cancel *cancel);
+VX_API void vx_cancel_free(vx_cancel **cancel); /* safe on NULL; sets NULL */
 
 /* VX_ERR_MISSING: a model or library is not there; VX_ERR_MEMORY: the plan does not fit, with the sum and
  * what would help; VX_ERR_INPUT: bad settings, pack, recipe or weights. *vortex is NULL on failure. */

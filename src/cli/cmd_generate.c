@@ -2,10 +2,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vortex/vortex.h>
+
+#include "base/file.h"
+#include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/slot.h"
+
+/* How soon an interrupt reaches the slot. */
+enum { POLL_MS = 20 };
 
 typedef struct generate_params {
     const char *out, *report;
@@ -30,52 +36,70 @@ static void show(void *arg, const char *stage, double share)
     vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
 }
 
-static vx_status make(vx_cli *cli, const generate_params *p, const vx_recipe *recipe,
-                      const vx_pack *pack, json_t **report, vx_error *err)
+static void show_loading(void *arg, const char *component, double share)
 {
-    vx_crew crew;
-    bar b = {.quiet = cli->quiet};
-    vx_engine_params params = {.settings = &cli->settings, .pack = pack, .cancel = cli->cancel};
-    VX_TRY(vx_slot_needs(recipe, pack, &params, err));
-    int accents = vx_speaker_accents(&cli->settings, pack, recipe->audio.voice_id);
-    vx_status status = vx_crew_open(&crew, &params, accents, err);
-    vx_slot_request request = {.recipe = recipe,
-                               .path = p->out,
-                               .deadline_ms = p->deadline_ms,
-                               .cancel = cli->cancel,
-                               .progress = show,
-                               .progress_arg = &b};
-    if (status == VX_OK) status = vx_slot_run(&crew, &request, report, err);
-    if (b.stage != NULL) vx_progress_end(&b.progress);
-    vx_crew_close(&crew);
-    return status;
+    if (component[0] != '\0') show(arg, component, share);
+}
+
+/* Waits for the slot and passes an interrupt on to it. */
+static void await(const vx_cli *cli, vx_job *job)
+{
+    while (vx_job_wait(job, POLL_MS) != VX_OK)
+        if (vx_cancelled(cli->cancel)) vx_job_cancel(job);
 }
 
 /* The report goes where it was asked for whenever there is a film. */
-static vx_status deliver(const vx_cli *cli, const generate_params *p, json_t *report,
-                         vx_status status, vx_error *err)
+static vx_status deliver(const vx_cli *cli, const generate_params *p, const vx_result *result,
+                         vx_error *err)
 {
+    vx_status status = result->error.status;
+    if (status != VX_OK && status != VX_ERR_VERIFY) {
+        *err = result->error;
+        return status;
+    }
+    json_t *report = json_loads(result->report, 0, NULL);
     vx_status delivered = VX_OK;
     if (p->report != NULL) delivered = vx_json_write(p->report, json_incref(report), err);
     if (delivered == VX_OK && cli->json) delivered = vx_json_print(json_incref(report), err);
+    json_decref(report);
+    if (delivered == VX_OK) *err = result->error;
     return delivered != VX_OK ? delivered : status;
 }
 
 static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
 {
     generate_params *p = raw;
-    vx_recipe recipe = {0};
-    vx_pack pack = {0};
-    json_t *report = NULL;
-    vx_status status = vx_recipe_read(&recipe, cli->words[0], err);
-    if (cli->seed >= 0) recipe.seed = cli->seed;
-    if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
-    if (status == VX_OK) status = make(cli, p, &recipe, &pack, &report, err);
-    if (report != NULL && (status == VX_OK || status == VX_ERR_VERIFY))
-        status = deliver(cli, p, report, status, err);
-    json_decref(report);
-    vx_pack_close(&pack);
-    vx_recipe_close(&recipe);
+    vx_vortex *vortex = NULL;
+    vx_job *job = NULL;
+    bar b = {.quiet = cli->quiet};
+    char *text = NULL;
+    bool piped = strcmp(cli->words[0], "-") == 0;
+    vx_submit_params submit = {.recipe = piped ? NULL : cli->words[0],
+                               .path = p->out,
+                               .has_seed = cli->seed >= 0,
+                               .seed = cli->seed,
+                               .deadline_ms = p->deadline_ms,
+                               .progress = show,
+                               .arg = &b};
+    vx_open_params open = {.settings = cli->config,
+                           .pack = cli->pack,
+                           .device = cli->device,
+                           .threads = cli->threads > 0 ? (int)cli->threads : 0,
+                           .only = &submit,
+                           .progress = show_loading,
+                           .progress_arg = &b,
+                           .cancel = cli->cancel};
+    vx_status status = VX_OK;
+    if (piped) status = vx_file_read("-", VX_YAML_BYTES_MAX, &text, &submit.text_bytes, err);
+    submit.text = text;
+    if (status == VX_OK) status = vx_open(&vortex, &open, err);
+    if (status == VX_OK) status = vx_submit(vortex, &submit, &job, err);
+    if (status == VX_OK) await(cli, job);
+    if (b.stage != NULL) vx_progress_end(&b.progress);
+    if (status == VX_OK) status = deliver(cli, p, vx_job_result(job), err);
+    vx_job_free(&job);
+    vx_close(&vortex, 0);
+    vx_heap_free(text);
     return status;
 }
 

@@ -7,10 +7,15 @@
 
 #include "engine/animate.h"
 #include "engine/imagine.h"
+#include "engine/metrics.h"
+#include "engine/monitor.h"
 #include "engine/speak.h"
 #include "engine/verify.h"
 
 typedef struct vx_crew {
+    bool open; /* metrics and monitor are */
+    vx_metrics metrics;
+    vx_monitor monitor;
     vx_engine *engine;
     vx_speaker *speaker;
     vx_verifier *verifier; /* NULL without VX_WANT_VERIFY */

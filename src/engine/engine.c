@@ -17,8 +17,10 @@ struct vx_engine {
     vx_part part[VX_COMPONENTS];
     int part_count;
     vx_actor_size actor; /* valid when the actor is wanted */
-    int buffer_region[VX_BUFFERS], lane_region[VX_LANES];
-    void *memory; /* the reservation */
+    int buffer_region[VX_BUFFERS], more_region[VX_SETS_MAX - 1][VX_BUFFERS];
+    int lane_region[VX_LANES];
+    double roofline_s[VX_COMPONENTS]; /* of the part's stages, once each */
+    void *memory;                     /* the reservation */
     vx_arena lane[VX_LANES];
     size_t rss_before;
     vx_heap_counts heap_at_open;
@@ -93,21 +95,35 @@ static double speech_seconds(const vx_engine_params *params)
     return params->speech_seconds > 0 ? params->speech_seconds : params->pack->max_seconds;
 }
 
-static void plan_speech_buffers(vx_engine *e)
+/* A region for each set. */
+static void plan_sets(vx_engine *e, vx_buffer buffer, const char *component, const char *name,
+                      size_t bytes)
+{
+    e->buffer_region[buffer] = vx_plan_region(&e->plan, VX_REGION_BUFFER, component, name, bytes);
+    for (int set = 1; set < vx_engine_sets(e); set++) {
+        char numbered[48];
+        snprintf(numbered, sizeof numbered, "%s %d", name, set + 1);
+        e->more_region[set - 1][buffer] =
+            vx_plan_region(&e->plan, VX_REGION_BUFFER, component, numbered, bytes);
+    }
+}
+
+static void plan_film_buffers(vx_engine *e)
 {
     const vx_engine_params *p = &e->params;
-    if (p->wants & VX_WANT_FILM) {
-        size_t width = (size_t)(p->frame_width > 0 ? p->frame_width : p->pack->width);
-        size_t height = (size_t)(p->frame_height > 0 ? p->frame_height : p->pack->height);
-        e->buffer_region[VX_BUFFER_KEY_FRAMES] = vx_plan_region(
-            &e->plan, VX_REGION_BUFFER, "engine", "key frames", VX_KEY_FRAMES * width * height * 3);
-    }
+    if (!(p->wants & VX_WANT_FILM)) return;
+    size_t width = (size_t)(p->frame_width > 0 ? p->frame_width : p->pack->width);
+    size_t height = (size_t)(p->frame_height > 0 ? p->frame_height : p->pack->height);
+    plan_sets(e, VX_BUFFER_KEY_FRAMES, "engine", "key frames", VX_KEY_FRAMES * width * height * 3);
+}
+
+static void plan_speech_buffers(vx_engine *e)
+{
     vx_part *kokoro = part_of(e, VX_COMPONENT_KOKORO);
     if (kokoro == NULL) return;
     size_t samples = (size_t)(speech_seconds(&e->params) * VX_KOKORO_RATE);
     const vx_kokoro_config *config = vx_kokoro_configuration(kokoro->model);
-    e->buffer_region[VX_BUFFER_SAMPLES] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "kokoro", "samples", samples * sizeof(float));
+    plan_sets(e, VX_BUFFER_SAMPLES, "kokoro", "samples", samples * sizeof(float));
     e->buffer_region[VX_BUFFER_SPEECH] = vx_plan_region(
         &e->plan, VX_REGION_BUFFER, "kokoro", "speech tables", vx_speech_bytes(kokoro->model));
     e->buffer_region[VX_BUFFER_VOICE] =
@@ -130,7 +146,7 @@ static void plan_actor_buffers(vx_engine *e)
                        (size_t)3 * (size_t)s->width * (size_t)s->height);
 }
 
-static void plan_film_buffers(vx_engine *e)
+static void plan_video_buffers(vx_engine *e)
 {
     const vx_engine_params *p = &e->params;
     const vx_part *part = part_of(e, VX_COMPONENT_LIVEPORTRAIT);
@@ -159,8 +175,11 @@ static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_L
         vx_arena workspace = vx_arena_measure("workspace");
         vx_ctx ctx = {.backend = e->backend, .workspace = &workspace, .plan = true, .err = err};
         VX_TRY(part->kind->stage[i].plan(part, &ctx));
-        if (ctx.counts.ops > 0)
+        if (ctx.counts.ops > 0) {
             vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
+            e->roofline_s[part->kind->component] +=
+                e->plan.stage[e->plan.stage_count - 1].roofline_s;
+        }
         if (workspace.peak > lane_bytes[part->kind->lane])
             lane_bytes[part->kind->lane] = workspace.peak;
     }
@@ -175,9 +194,10 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     vx_plan_init(&e->plan, &e->backend->device, (size_t)settings->soft_bytes,
                  (size_t)settings->hard_bytes);
     VX_TRY(describe(e, err));
+    plan_film_buffers(e);
     plan_speech_buffers(e);
     plan_actor_buffers(e);
-    plan_film_buffers(e);
+    plan_video_buffers(e);
     for (int i = 0; i < e->part_count; i++) {
         vx_arena weights = vx_arena_measure("weights");
         vx_binder binder = {.backend = e->backend, .weights = &weights, .plan = true, .err = err};
@@ -379,6 +399,34 @@ void *vx_engine_buffer(const vx_engine *e, vx_buffer buffer, size_t *bytes)
     assert(region->kind == VX_REGION_BUFFER);
     if (bytes != NULL) *bytes = region->bytes;
     return (char *)e->memory + region->offset;
+}
+
+int vx_engine_wants(const vx_engine *e)
+{
+    return e->params.wants;
+}
+
+int vx_engine_sets(const vx_engine *e)
+{
+    return e->params.sets > 0 ? e->params.sets : (int)e->params.settings->pipeline_depth;
+}
+
+void *vx_engine_set_buffer(const vx_engine *e, vx_buffer buffer, int set, size_t *bytes)
+{
+    if (set == 0) return vx_engine_buffer(e, buffer, bytes);
+    assert(set > 0 && set < vx_engine_sets(e));
+    const vx_region *region = &e->plan.region[e->more_region[set - 1][buffer]];
+    assert(region->kind == VX_REGION_BUFFER);
+    if (bytes != NULL) *bytes = region->bytes;
+    return (char *)e->memory + region->offset;
+}
+
+double vx_engine_roofline_s(const vx_engine *e, int want)
+{
+    double seconds = 0;
+    for (int i = 0; i < e->part_count; i++)
+        if (e->part[i].kind->want & want) seconds += e->roofline_s[e->part[i].kind->component];
+    return seconds;
 }
 
 const vx_kokoro *vx_engine_kokoro(const vx_engine *e)

@@ -39,6 +39,7 @@ typedef struct vx_engine_params {
     double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
     int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
     int64_t frames;                /* of the longest; 0: the pack's */
+    int sets; /* of the buffers that leases hold; 0: the settings' pipeline_depth */
     int image_width, image_height, image_steps; /* the largest actor image; 0: the pack's */
     bool image_to_image; /* actor images may begin with a picture: takes the encoder too */
     vx_cancel *cancel;   /* ends opening between two tensors; may be NULL */
@@ -84,6 +85,15 @@ vx_pool *vx_engine_pool(const vx_engine *engine);
 vx_backend *vx_engine_backend(const vx_engine *engine);
 /* Memory of a buffer and its size. */
 void *vx_engine_buffer(const vx_engine *engine, vx_buffer buffer, size_t *bytes);
+/* The same for VX_BUFFER_SAMPLES and VX_BUFFER_KEY_FRAMES, which leases hold and which there are `sets` of;
+ * set 0 is vx_engine_buffer's. */
+void *vx_engine_set_buffer(const vx_engine *engine, vx_buffer buffer, int set, size_t *bytes);
+int vx_engine_sets(const vx_engine *engine);
+int vx_engine_wants(const vx_engine *engine); /* VX_WANT_* that it was opened with */
+
+/* Seconds that the device needs at least for the stages of the parts of one VX_WANT_*, once each at their
+ * largest; 0 when there are none. */
+double vx_engine_roofline_s(const vx_engine *engine, int want);
 
 /* The models; NULL when not wanted. Owned by the engine. */
 const vx_kokoro *vx_engine_kokoro(const vx_engine *engine);

@@ -35,8 +35,7 @@ static json_t *verify_json(const vx_slot *slot)
                      score->ensemble, "pass", score->pass, "outlier", score->outlier);
 }
 
-json_t *vx_report(const vx_slot *slot, const vx_stage_time *stage, int stages, vx_status status,
-                  const char *outcome)
+json_t *vx_report(const vx_slot *slot, vx_status status)
 {
     const vx_recipe *r = slot->recipe;
     const vx_pack *pack = slot->pack;
@@ -45,10 +44,11 @@ json_t *vx_report(const vx_slot *slot, const vx_stage_time *stage, int stages, v
         "{s:s, s:s, s:I, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:{s:I, s:I, s:i}, s:s}", "slot_id",
         r->slot_id, "recipe_sha256", r->sha256, "seed", (json_int_t)r->seed, "pack", "name",
         pack->name, "version", pack->version, "synthetic", pack->synthetic, "sha256", pack->sha256,
-        "device", vx_engine_backend(engine)->device.name, "stages", stages_json(stage, stages),
-        "memory", "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
-        "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine), "soft_events", 0,
-        "outcome", outcome);
+        "device", vx_engine_backend(engine)->device.name, "stages",
+        stages_json(slot->stage, slot->stages), "memory", "planned_bytes",
+        (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
+        (json_int_t)vx_engine_measured_bytes(engine), "soft_events",
+        (int)vx_monitor_read(&slot->crew->monitor).soft_events, "outcome", slot->outcome);
     if (report == NULL) return NULL;
     if (slot->pictured != NULL)
         json_object_set_new(report, "actor",

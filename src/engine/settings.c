@@ -23,6 +23,25 @@ static vx_status check_device(const vx_yaml *yaml, const vx_yaml_node *node, con
 static const vx_field budget_rows[] = {
     VX_ROW(vx_settings, soft_bytes, INT, .min = 1e6, .max = 1e15, .fallback = "11000000000"),
     VX_ROW(vx_settings, hard_bytes, INT, .min = 1e6, .max = 1e15, .fallback = "11500000000"),
+    VX_ROW(vx_settings, free_bytes, INT, .min = 0, .max = 1e15, .fallback = "100000000"),
+    VX_ROWS_END,
+};
+
+static const vx_field slot_rows[] = {
+    VX_ROW_AS("max_seconds", vx_settings, slot_seconds, FLOAT, .min = 0.1, .max = 45),
+    VX_ROW_AS("width", vx_settings, slot_width, INT, .min = 64, .max = 1024, .multiple = 16),
+    VX_ROW_AS("height", vx_settings, slot_height, INT, .min = 64, .max = 1024, .multiple = 16),
+    VX_ROWS_END,
+};
+
+/* Ten seconds are forgiven to any stage; the ceiling is an hour, more than the largest models take for a slot
+ * on two cores. */
+static const vx_field timeout_rows[] = {
+    VX_ROW_AS("floor_ms", vx_settings, timeout_floor_ms, INT, .min = 1, .max = 86400000,
+              .fallback = "10000"),
+    VX_ROW_AS("ceiling_ms", vx_settings, timeout_ceiling_ms, INT, .min = 1, .max = 86400000,
+              .fallback = "3600000"),
+    VX_ROW_AS("factor", vx_settings, timeout_factor, FLOAT, .min = 1, .max = 100, .fallback = "4"),
     VX_ROWS_END,
 };
 
@@ -49,6 +68,10 @@ static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, threads, INT, .min = 0, .max = 1024),
     VX_ROW(vx_settings, pack, WORD, .min = 1, .max = 1000),
     VX_PART("budget", .fields = budget_rows),
+    VX_PART("slot", .fields = slot_rows),
+    VX_PART("timeouts", .fields = timeout_rows),
+    VX_ROW(vx_settings, queue, INT, .min = 1, .max = 1024, .fallback = "4"),
+    VX_ROW(vx_settings, pipeline_depth, INT, .min = 1, .max = VX_SETS_MAX, .fallback = "1"),
     VX_PART("kokoro", .fields = kokoro_rows),
     VX_PART("flux", .fields = flux_rows),
     VX_PART("log", .fields = log_rows),
@@ -71,6 +94,10 @@ static vx_status fill(vx_settings *settings, vx_error *err)
     if (status == VX_OK && settings->soft_bytes > settings->hard_bytes)
         status = vx_yaml_fail(document, budget, err,
                               "budget.soft_bytes is larger than budget.hard_bytes; swap them");
+    const vx_yaml_node *timeouts = vx_yaml_get(vx_yaml_root(document), "timeouts");
+    if (status == VX_OK && settings->timeout_floor_ms > settings->timeout_ceiling_ms)
+        status = vx_yaml_fail(document, timeouts, err,
+                              "timeouts.floor_ms is larger than timeouts.ceiling_ms; swap them");
     if (status != VX_OK) vx_settings_close(settings);
     return status;
 }

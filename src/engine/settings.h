@@ -7,13 +7,23 @@
 
 #define VX_LOG_LEVEL_NAMES "error|warn|info|debug"
 
+/* Sets of result buffers (pipeline_depth). */
+enum { VX_SETS_MAX = 4 };
+
 typedef struct vx_settings {
-    vx_yaml *document;    /* owns every text below; NULL when there is no file */
-    const char *device;   /* "cpu", "cuda" or "cuda:N" */
-    int64_t threads;      /* 0: one for each processor this process may run on */
-    const char *pack;     /* NULL: toon, else speech */
-    int64_t soft_bytes;   /* memory: a warning above it */
-    int64_t hard_bytes;   /* memory: nothing is planned beyond it */
+    vx_yaml *document;               /* owns every text below; NULL when there is no file */
+    const char *device;              /* "cpu", "cuda" or "cuda:N" */
+    int64_t threads;                 /* 0: one for each processor this process may run on */
+    const char *pack;                /* NULL: toon, else speech */
+    int64_t soft_bytes;              /* memory: a warning above it */
+    int64_t hard_bytes;              /* memory: nothing is planned beyond it */
+    int64_t free_bytes;              /* memory: a slot ends when the machine has less left */
+    double slot_seconds;             /* the longest slot; 0: the pack's */
+    int64_t slot_width, slot_height; /* the largest film; 0: the pack's */
+    int64_t queue;                   /* slots that may wait */
+    int64_t pipeline_depth;          /* sets of result buffers: leases that may be held */
+    int64_t timeout_floor_ms, timeout_ceiling_ms; /* of a stage */
+    double timeout_factor;                        /* times what the stage has been taking */
     int64_t frames_max;   /* Kokoro: the longest chunk, in frames of 25 ms */
     int flux_modulations; /* vx_flux_modulations: resident, or streamed from the file once a prompt */
     int log_level;        /* vx_log_level */

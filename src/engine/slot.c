@@ -1,18 +1,17 @@
 #include "engine/slot.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "engine/report.h"
+#include "engine/watch.h"
 
-/* How often the watch looks at what no condition variable tells: a cancel that a signal handler set, and the
- * clock. A hundredth of the second in which a cancel has to be answered. */
-enum { WATCH_NS = 10000000, LAST_PHASE = 2 };
+enum { LAST_PHASE = 2 };
+
+/* Letters that are spoken in a second at speed 1, about (docs/bench). */
+static const double LETTERS_PER_S = 15;
+
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static bool is_verified(const vx_slot *slot)
 {
@@ -20,49 +19,68 @@ static bool is_verified(const vx_slot *slot)
            slot->recipe->verify.enabled;
 }
 
+static double speech_s(const vx_slot *slot)
+{
+    const vx_recipe_audio *audio = &slot->recipe->audio;
+    double seconds = (double)strlen(audio->script) / LETTERS_PER_S / audio->speed;
+    if (slot->spoken.count > 0) seconds = (double)slot->spoken.count / VX_KOKORO_RATE;
+    return seconds < slot->seconds ? seconds : slot->seconds;
+}
+
+/* What was planned is one chunk of the settings' length. */
+static double speech_share(const vx_slot *slot)
+{
+    double chunk_s = (double)vx_engine_settings(slot->crew->engine)->frames_max * 0.025;
+    return speech_s(slot) / chunk_s;
+}
+
+static double prompts(const vx_slot *slot)
+{
+    return slot->recipe->visual.image == NULL ? 1 : 0;
+}
+
+static double film_frames(const vx_slot *slot)
+{
+    return speech_s(slot) * slot->fps;
+}
+
+static double one(const vx_slot *slot)
+{
+    (void)slot;
+    return 1;
+}
+
 const vx_stage_kind vx_stages[] = {
-    {.name = "audio", .phase = 0, .lane = VX_LANE_AUDIO, .run = vx_stage_audio},
-    {.name = "actor", .phase = 0, .lane = VX_LANE_PICTURE, .run = vx_stage_actor},
-    {.name = "video", .phase = 1, .lane = VX_LANE_PICTURE, .run = vx_stage_video},
+    {.name = "audio",
+     .phase = 0,
+     .lane = VX_LANE_AUDIO,
+     .want = VX_WANT_SPEECH,
+     .again = true,
+     .units = speech_s,
+     .share = speech_share,
+     .run = vx_stage_audio},
+    {.name = "actor",
+     .phase = 0,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_ACTOR,
+     .units = prompts,
+     .share = prompts,
+     .run = vx_stage_actor},
+    {.name = "video",
+     .phase = 1,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VIDEO,
+     .units = film_frames,
+     .run = vx_stage_video},
     {.name = "verify",
      .phase = 2,
      .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VERIFY,
      .applies = is_verified,
+     .units = one,
      .run = vx_stage_verify},
     {0},
 };
-
-/* A lane of the slot: the stage that runs there, on a thread of its own. */
-typedef struct lane {
-    vx_stage_run run; /* first: vx_slot_run's step gets the lane from it */
-    struct watch *watch;
-    vx_cancel cancel;
-    vx_error err;
-    vx_status status;
-    pthread_t thread;
-    bool busy; /* guarded by watch->lock */
-    vx_stage_time time;
-} lane;
-
-/* Why a slot stops before its end. */
-typedef struct stop {
-    vx_status status; /* VX_OK: it doesn't */
-    const char *code;
-    const char *message;
-} stop;
-
-/* What watches over the lanes. */
-typedef struct watch {
-    vx_slot slot;
-    const vx_slot_request *request;
-    double start_s, deadline_s; /* absolute; deadline 0: none */
-    lane lane[VX_LANES];
-    pthread_mutex_t lock; /* progress, `busy`, `stop` */
-    pthread_cond_t ended;
-    stop stop;
-    vx_stage_time stage[VX_SLOT_STAGES];
-    int stages;
-} watch;
 
 const char *vx_slot_outcome(vx_status status, const char *code)
 {
@@ -85,6 +103,8 @@ const char *vx_slot_outcome(vx_status status, const char *code)
         return "bad_recipe";
     }
 }
+
+/* ---- what a recipe needs -------------------------------------------------------------------- */
 
 vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
 {
@@ -115,10 +135,47 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 
+static int width_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.width > 0 ? recipe->output.width : pack->width);
+}
+
+static int height_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.height > 0 ? recipe->output.height : pack->height);
+}
+
+vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_error *err)
+{
+    const vx_pack *pack = vx_engine_pack(engine);
+    size_t frames_bytes, samples_bytes;
+    int wants, width = width_of(recipe, pack), height = height_of(recipe, pack);
+    double seconds = seconds_of(recipe, pack);
+    VX_TRY(vx_slot_wants(recipe, pack, &wants, err));
+    if ((wants & ~vx_engine_wants(engine)) != 0)
+        return vx_fail(err, VX_ERR_MISSING, "not_loaded",
+                       "the recipe needs a model that this engine was opened without");
+    vx_engine_buffer(engine, VX_BUFFER_KEY_FRAMES, &frames_bytes);
+    vx_engine_buffer(engine, VX_BUFFER_SAMPLES, &samples_bytes);
+    if ((size_t)VX_KEY_FRAMES * 3 * (size_t)width * (size_t)height > frames_bytes)
+        return vx_fail(err, VX_ERR_INPUT, "film_too_large",
+                       "the film is to be %d x %d, larger than this engine was planned for; make "
+                       "output.width and height smaller, or raise slot.width and slot.height in "
+                       "the settings",
+                       width, height);
+    if ((size_t)(seconds * VX_KOKORO_RATE) * sizeof(float) > samples_bytes)
+        return vx_fail(err, VX_ERR_INPUT, "film_too_long",
+                       "the slot may last %.1f s, longer than this engine was planned for; lower "
+                       "output.max_seconds, or raise slot.max_seconds in the settings",
+                       seconds);
+    return VX_OK;
+}
+
 vx_picture vx_slot_key_frame(const vx_slot *slot, int index)
 {
     size_t bytes, stride = (size_t)slot->width * 3;
-    char *memory = vx_engine_buffer(slot->crew->engine, VX_BUFFER_KEY_FRAMES, &bytes);
+    char *memory =
+        vx_engine_set_buffer(slot->crew->engine, VX_BUFFER_KEY_FRAMES, slot->set, &bytes);
     size_t offset = stride * (size_t)slot->height * (size_t)index;
     assert(index < VX_KEY_FRAMES && offset + stride * (size_t)slot->height <= bytes);
     return (vx_picture){.rgb = (uint8_t *)memory + offset,
@@ -127,180 +184,68 @@ vx_picture vx_slot_key_frame(const vx_slot *slot, int index)
                         .stride = (ptrdiff_t)stride};
 }
 
-/* ---- stopping ------------------------------------------------------------------------------- */
-
-/* The first reason counts. Every lane's token is set; the lock is held. */
-static void ask_to_stop(watch *w, vx_status status, const char *code, const char *message)
-{
-    if (w->stop.status != VX_OK) return;
-    w->stop = (stop){status, code, message};
-    for (int i = 0; i < VX_LANES; i++)
-        vx_cancel_ask(&w->lane[i].cancel);
-}
-
-static void look(watch *w)
-{
-    if (vx_cancelled(w->request->cancel))
-        ask_to_stop(w, VX_ERR_CANCELLED, "cancelled", "the slot was cancelled");
-    if (w->deadline_s > 0 && vx_now_s() > w->deadline_s)
-        ask_to_stop(w, VX_ERR_DEADLINE, "deadline",
-                    "the slot missed its deadline; allow more time or make it shorter");
-}
-
-static vx_status step(vx_stage_run *run, double share)
-{
-    lane *l = (lane *)run;
-    watch *w = l->watch;
-    pthread_mutex_lock(&w->lock);
-    look(w);
-    bool stopped = vx_cancelled(&l->cancel);
-    if (!stopped && w->request->progress != NULL)
-        w->request->progress(w->request->progress_arg, run->kind->name, share);
-    pthread_mutex_unlock(&w->lock);
-    return stopped ? VX_ERR_CANCELLED : VX_OK;
-}
-
 /* ---- running -------------------------------------------------------------------------------- */
 
-static void *lane_main(void *arg)
-{
-    lane *l = arg;
-    watch *w = l->watch;
-    vx_log_scope(w->slot.recipe->slot_id, l->run.kind->name);
-    vx_mark mark = vx_mark_now(&l->run.ctx);
-    l->status = vx_stage_step(&l->run, 0);
-    if (l->status == VX_OK) l->status = l->run.kind->run(&l->run);
-    vx_release(&l->run.ctx, mark);
-    l->time.end_s = vx_now_s() - w->start_s;
-    l->time.peak_bytes = vx_engine_measured_bytes(w->slot.crew->engine);
-    vx_log(VX_LOG_INFO, "%s took %.2f s", l->run.kind->name, l->time.end_s - l->time.start_s);
-    pthread_mutex_lock(&w->lock);
-    l->busy = false;
-    pthread_cond_signal(&w->ended);
-    pthread_mutex_unlock(&w->lock);
-    return NULL;
-}
-
-static vx_status start(watch *w, const vx_stage_kind *kind, vx_error *err)
-{
-    lane *l = &w->lane[kind->lane];
-    assert(!l->busy);
-    l->err = (vx_error){0};
-    l->watch = w;
-    l->run = (vx_stage_run){.slot = &w->slot, .kind = kind, .step = step};
-    l->run.ctx = vx_engine_ctx(w->slot.crew->engine, kind->lane, &l->cancel, &l->err);
-    l->time = (vx_stage_time){.name = kind->name, .start_s = vx_now_s() - w->start_s};
-    l->busy = true;
-    int failed = pthread_create(&l->thread, NULL, lane_main, l);
-    if (failed == 0) return VX_OK;
-    l->busy = false;
-    return vx_fail(err, VX_ERR_MEMORY, "no_threads", "the system refused a thread for stage %s: %s",
-                   kind->name, strerror(failed));
-}
-
-/* Waits until one of the lanes has ended its stage, looking at cancel and clock meanwhile; its index. */
-static int await_one(watch *w, lane *const *running, int count)
-{
-    int ended = count;
-    pthread_mutex_lock(&w->lock);
-    for (;;) {
-        for (ended = 0; ended < count && running[ended]->busy;)
-            ended++;
-        if (ended < count) break;
-        struct timespec until;
-        look(w);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WATCH_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&w->ended, &w->lock, &until);
-    }
-    pthread_mutex_unlock(&w->lock);
-    return ended;
-}
-
-/* Ends a lane's stage: its status, or why everything stopped. A failure stops the other lane too. */
-static vx_status finish(watch *w, lane *l, vx_error *err)
-{
-    pthread_join(l->thread, NULL);
-    assert(w->stages < VX_SLOT_STAGES);
-    w->stage[w->stages++] = l->time;
-    if (l->status == VX_OK) return VX_OK;
-    pthread_mutex_lock(&w->lock);
-    bool first = w->stop.status == VX_OK;
-    ask_to_stop(w, l->status, l->err.code, l->err.message);
-    pthread_mutex_unlock(&w->lock);
-    if (first)
-        *err = l->err;
-    else if (err->status == VX_OK)
-        vx_fail(err, w->stop.status, w->stop.code, "%s", w->stop.message);
-    return w->stop.status;
-}
-
-static vx_status run_phase(watch *w, int phase, vx_error *err)
-{
-    lane *running[VX_LANES];
-    int count = 0;
-    vx_status result = VX_OK;
-    for (const vx_stage_kind *kind = vx_stages; kind->name != NULL && result == VX_OK; kind++) {
-        if (kind->phase != phase || (kind->applies != NULL && !kind->applies(&w->slot))) continue;
-        result = start(w, kind, err);
-        if (result == VX_OK) running[count++] = &w->lane[kind->lane];
-    }
-    if (result != VX_OK) {
-        pthread_mutex_lock(&w->lock);
-        ask_to_stop(w, result, err->code, err->message);
-        pthread_mutex_unlock(&w->lock);
-    }
-    /* The lane that ends first is dealt with first, so that its failure stops the other. */
-    while (count > 0) {
-        int i = await_one(w, running, count);
-        vx_status status = finish(w, running[i], err);
-        if (result == VX_OK) result = status;
-        running[i] = running[--count];
-    }
-    return result;
-}
-
-static void open_watch(watch *w, vx_crew *crew, const vx_slot_request *request)
+static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *request)
 {
     const vx_recipe *recipe = request->recipe;
     const vx_pack *pack = vx_engine_pack(crew->engine);
-    const vx_recipe_output *output = &recipe->output;
-    int64_t deadline_ms = request->deadline_ms > 0 ? request->deadline_ms : recipe->deadline_ms;
-    pthread_condattr_t monotonic;
-    *w = (watch){.request = request, .start_s = vx_now_s()};
-    if (deadline_ms > 0) w->deadline_s = w->start_s + (double)deadline_ms * 1e-3;
-    w->slot = (vx_slot){.crew = crew,
-                        .recipe = recipe,
-                        .pack = pack,
-                        .path = request->path,
-                        .width = (int)(output->width > 0 ? output->width : pack->width),
-                        .height = (int)(output->height > 0 ? output->height : pack->height),
-                        .fps = (int)(output->fps > 0 ? output->fps : pack->fps),
-                        .seconds = seconds_of(recipe, pack)};
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    *slot = (vx_slot){.crew = crew,
+                      .recipe = recipe,
+                      .pack = pack,
+                      .path = request->path,
+                      .set = request->set,
+                      .width = width_of(recipe, pack),
+                      .height = height_of(recipe, pack),
+                      .fps = (int)(recipe->output.fps > 0 ? recipe->output.fps : pack->fps),
+                      .seconds = seconds_of(recipe, pack)};
 }
 
-static void close_watch(watch *w)
+static void end_slot(vx_slot *slot, vx_status status, const char *code, double seconds)
 {
-    vx_image_free(&w->slot.decoded);
-    pthread_cond_destroy(&w->ended);
-    pthread_mutex_destroy(&w->lock);
+    slot->outcome = vx_slot_outcome(status, code);
+    slot->report = vx_report(slot, status);
+    vx_metrics_slot(&slot->crew->metrics, slot->outcome, seconds);
 }
 
-vx_status vx_slot_run(vx_crew *crew, const vx_slot_request *request, json_t **report, vx_error *err)
+/* A film that failed its verification is there too; of any other failure nothing is left. */
+static vx_status deliver(vx_slot *slot, vx_status status, vx_error *err)
 {
-    watch w;
-    vx_status status = VX_OK;
-    open_watch(&w, crew, request);
-    for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
-        status = run_phase(&w, phase, err);
-    *report = vx_report(&w.slot, w.stage, w.stages, status, vx_slot_outcome(status, w.stop.code));
-    close_watch(&w);
+    if (status == VX_OK || status == VX_ERR_VERIFY) {
+        vx_status finished = vx_mux_finish(&slot->film, err);
+        if (finished != VX_OK) return finished;
+    }
+    vx_mux_abort(&slot->film);
     return status;
+}
+
+vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, vx_error *err)
+{
+    vx_watch watch;
+    vx_status status = VX_OK;
+    vx_error none = {0};
+    if (err == NULL) err = &none;
+    *err = (vx_error){0};
+    open_slot(slot, crew, request);
+    vx_watch_open(&watch, slot, request);
+    for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
+        status = vx_watch_phase(&watch, phase, err);
+    status = deliver(slot, status, err);
+    vx_image_free(&slot->decoded);
+    slot->actor = (vx_picture){0};
+    end_slot(slot, status, err->code, vx_watch_close(&watch));
+    return status;
+}
+
+void vx_slot_skip(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, const vx_error *why)
+{
+    open_slot(slot, crew, request);
+    end_slot(slot, why->status, why->code, 0);
+}
+
+void vx_slot_close(vx_slot *slot)
+{
+    json_decref(slot->report);
+    vx_image_free(&slot->decoded);
+    *slot = (vx_slot){0};
 }

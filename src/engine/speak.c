@@ -14,8 +14,8 @@ struct vx_speaker {
     vx_speech *speech;
     vx_voice voice;
     char voice_name[1024]; /* of the rows in `voice`, aliases resolved; "" when none is loaded */
-    uint32_t *symbol;
-    vx_speech_span *symbol_span, *word_span;
+    uint32_t *symbol;      /* [sets, SYMBOLS_MAX] */
+    vx_speech_span *symbol_span, *word_span; /* [sets, SYMBOLS_MAX] and [sets, WORDS_MAX] */
     vx_phone *phone;
 };
 
@@ -54,9 +54,10 @@ static vx_status open_speaker(vx_speaker *s, int accents, vx_error *err)
 {
     const vx_kokoro *model = vx_engine_kokoro(s->engine);
     assert(model != NULL);
-    s->symbol = vx_heap_alloc(sizeof *s->symbol * SYMBOLS_MAX);
-    s->symbol_span = vx_heap_alloc(sizeof *s->symbol_span * SYMBOLS_MAX);
-    s->word_span = vx_heap_alloc(sizeof *s->word_span * WORDS_MAX);
+    size_t sets = (size_t)vx_engine_sets(s->engine);
+    s->symbol = vx_heap_alloc(sets * sizeof *s->symbol * SYMBOLS_MAX);
+    s->symbol_span = vx_heap_alloc(sets * sizeof *s->symbol_span * SYMBOLS_MAX);
+    s->word_span = vx_heap_alloc(sets * sizeof *s->word_span * WORDS_MAX);
     s->phone = vx_heap_alloc(sizeof *s->phone * SYMBOLS_MAX);
     if (s->symbol == NULL || s->symbol_span == NULL || s->word_span == NULL || s->phone == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the speaker's tables");
@@ -107,7 +108,7 @@ static vx_status load_voice(vx_speaker *s, const char *name, vx_error *err)
 }
 
 /* UTF-8 symbols to code points. */
-static vx_status decode_symbols(vx_speaker *s, const char *text, size_t bytes, int64_t *count,
+static vx_status decode_symbols(uint32_t *symbol, const char *text, size_t bytes, int64_t *count,
                                 vx_error *err)
 {
     size_t bad;
@@ -119,7 +120,7 @@ static vx_status decode_symbols(vx_speaker *s, const char *text, size_t bytes, i
             return vx_fail(err, VX_ERR_INPUT, "text_too_long",
                            "the text becomes more than %d phonemes; speak it in parts",
                            SYMBOLS_MAX);
-        at += vx_utf8_decode(text + at, bytes - at, &s->symbol[(*count)++]);
+        at += vx_utf8_decode(text + at, bytes - at, &symbol[(*count)++]);
     }
     return VX_OK;
 }
@@ -134,12 +135,19 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     size_t samples_bytes;
     const char *phonemes = r->text;
     size_t length = r->bytes;
+    uint32_t *symbol = s->symbol + (size_t)r->set * SYMBOLS_MAX;
+    vx_speech_span *symbol_span = s->symbol_span + (size_t)r->set * SYMBOLS_MAX;
+    vx_speech_span *word_span = s->word_span + (size_t)r->set * WORDS_MAX;
     *spoken = (vx_spoken){.voice = voice, .text = r->text};
     VX_TRY(load_voice(s, voice, ctx->err));
     if (!r->phonemes) {
         vx_accent accent = vx_voice_british(&library, voice) ? VX_ACCENT_GB : VX_ACCENT_US;
         vx_g2p_result result;
-        assert(s->g2p[accent] != NULL);
+        if (s->g2p[accent] == NULL)
+            return vx_fail(ctx->err, VX_ERR_MISSING, "no_lexicon",
+                           "voice %s speaks %s English, whose lexicon is not there; ./run fetch "
+                           "gets it",
+                           voice, accent == VX_ACCENT_GB ? "British" : "American");
         VX_TRY(vx_g2p_text(s->g2p[accent], r->text, r->bytes, &result, ctx->err));
         if (result.word_count > WORDS_MAX)
             return vx_fail(ctx->err, VX_ERR_INPUT, "text_too_long",
@@ -149,11 +157,11 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
         spoken->word = result.words;
         spoken->words = (int64_t)result.word_count;
     }
-    VX_TRY(decode_symbols(s, phonemes, length, &spoken->symbols, ctx->err));
-    spoken->samples = vx_engine_buffer(s->engine, VX_BUFFER_SAMPLES, &samples_bytes);
-    spoken->symbol = s->symbol;
-    spoken->symbol_span = s->symbol_span;
-    spoken->word_span = s->word_span;
+    VX_TRY(decode_symbols(symbol, phonemes, length, &spoken->symbols, ctx->err));
+    spoken->samples = vx_engine_set_buffer(s->engine, VX_BUFFER_SAMPLES, r->set, &samples_bytes);
+    spoken->symbol = symbol;
+    spoken->symbol_span = symbol_span;
+    spoken->word_span = word_span;
     int64_t room = (int64_t)(samples_bytes / sizeof(float));
     if (r->samples_max > 0 && r->samples_max < room) room = r->samples_max;
     *out = (vx_speech_request){.voice = &s->voice,
@@ -169,8 +177,8 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                                .sink_arg = r->sink_arg,
                                .samples = (float *)spoken->samples,
                                .samples_room = room,
-                               .symbol_span = s->symbol_span,
-                               .word_span = s->word_span};
+                               .symbol_span = symbol_span,
+                               .word_span = word_span};
     return VX_OK;
 }
 
@@ -185,8 +193,9 @@ vx_status vx_speaker_run(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *req
     spoken->chunks = result.chunks;
     spoken->truncated = result.truncated;
     for (int64_t i = 0; i < spoken->symbols; i++)
-        s->phone[i] = (vx_phone){s->symbol[i], (float)s->symbol_span[i].start / VX_KOKORO_RATE,
-                                 (float)s->symbol_span[i].end / VX_KOKORO_RATE};
+        s->phone[i] =
+            (vx_phone){spoken->symbol[i], (float)spoken->symbol_span[i].start / VX_KOKORO_RATE,
+                       (float)spoken->symbol_span[i].end / VX_KOKORO_RATE};
     spoken->phone = s->phone;
     return VX_OK;
 }

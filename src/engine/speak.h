@@ -31,6 +31,7 @@ typedef struct vx_speak_request {
     const char *voice_id; /* NULL: the pack's first */
     double speed;         /* 0.5..2; 0 means 1 */
     uint64_t seed;
+    int set;             /* of the buffers that the result lies in (vx_engine_set_buffer) */
     int64_t samples_max; /* the longest speech; 0: what the buffer holds */
     bool truncate;       /* end at samples_max instead of failing */
     vx_speech_sink sink; /* may be NULL */

@@ -19,8 +19,13 @@
 #ifndef VX_ENGINE_STAGE_H
 #define VX_ENGINE_STAGE_H
 
+#include <vortex/vortex.h>
+
 #include "engine/crew.h"
 #include "engine/recipe.h"
+#include "media/mux.h"
+
+enum { VX_SLOT_STAGES = 8, VX_EMBEDDING_MAX = 1024 };
 
 /* One slot under way. */
 typedef struct vx_slot {
@@ -28,6 +33,7 @@ typedef struct vx_slot {
     const vx_recipe *recipe;
     const vx_pack *pack;
     const char *path; /* of the film */
+    int set;          /* of the engine's buffers (vx_engine_set_buffer) */
     int width, height, fps;
     double seconds; /* the longest that it may be */
 
@@ -46,25 +52,41 @@ typedef struct vx_slot {
     vx_picture key[VX_KEY_FRAMES]; /* frames vx_video_key_frame(i) in VX_BUFFER_KEY_FRAMES */
     int keys;                      /* 1 when all of them are the same picture */
     double sync_s; /* how far the lips are from the timings; negative: not driven by them */
+    vx_mux *film;  /* whole (vx_mux_end); gets its name when the slot has ended well */
 
     /* verify */
     bool verified;
     vx_score score;
+    float embedding_b[VX_EMBEDDING_MAX], embedding_l[VX_EMBEDDING_MAX];
+    int embedding_b_count, embedding_l_count;
+
+    /* vx_slot_run's */
+    vx_stage_time stage[VX_SLOT_STAGES];
+    int stages;
+    const char *outcome;
+    json_t *report; /* NULL when out of memory */
 } vx_slot;
 
 typedef struct vx_stage_run {
     vx_slot *slot;
     vx_ctx ctx;
     const struct vx_stage_kind *kind;
-    /* vx_slot_run's side of vx_stage_step. */
+    /* vx_slot_run's side of vx_stage_step and vx_stage_frame. */
     vx_status (*step)(struct vx_stage_run *run, double share);
+    void (*show)(struct vx_stage_run *run, int64_t index, const vx_picture *picture);
 } vx_stage_run;
 
 typedef struct vx_stage_kind {
     const char *name; /* NULL ends the table */
     int phase;        /* stages of one phase run side by side, each on its own lane */
     vx_lane lane;
+    int want;   /* VX_WANT_*: whose planned time stands in until there is history */
+    bool again; /* a timeout or a fault of the device is worth a second try */
     bool (*applies)(const vx_slot *slot); /* NULL: always */
+    /* How much work it is, in a unit that its time is proportional to; 0: too little to count. */
+    double (*units)(const vx_slot *slot);
+    /* The share of the largest run, which is what was planned, 0..1; NULL: all of it. */
+    double (*share)(const vx_slot *slot);
     vx_status (*run)(vx_stage_run *run);
 } vx_stage_kind;
 
@@ -81,6 +103,10 @@ static inline vx_status vx_stage_step(vx_stage_run *run, double share)
 {
     return run->step(run, share);
 }
+
+/* Frame `index` of slot->frames is made: it goes to whoever watches and to the encoder, and a step is taken.
+ * The pixels are read before it returns. */
+vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture);
 
 /* Key frame `index` as a view of VX_BUFFER_KEY_FRAMES, to be drawn into. */
 vx_picture vx_slot_key_frame(const vx_slot *slot, int index);

@@ -45,6 +45,7 @@ vx_status vx_stage_audio(vx_stage_run *run)
                           .seed = (uint64_t)slot->recipe->seed,
                           .truncate = audio->fit == VX_FIT_TRUNCATE,
                           .samples_max = (int64_t)(slot->seconds * VX_KOKORO_RATE),
+                          .set = slot->set,
                           .sink = after_chunk,
                           .sink_arg = run};
     if (audio->fit != VX_FIT_TRUNCATE) VX_TRY(fit(run, &r));

@@ -41,10 +41,8 @@ static vx_status feed_still(vx_stage_run *run, vx_mux *mux)
     slot->keys = 1;
     slot->driven_by = "still";
     VX_TRY(cover(&slot->actor, &slot->key[0], run->ctx.err));
-    for (int64_t i = 0; i < slot->frames; i++) {
-        VX_TRY(vx_mux_frame(mux, &slot->key[0], run->ctx.err));
-        VX_TRY(vx_stage_step(run, (double)(i + 1) / (double)slot->frames));
-    }
+    for (int64_t i = 0; i < slot->frames; i++)
+        VX_TRY(vx_stage_frame(run, mux, i, &slot->key[0]));
     return VX_OK;
 }
 
@@ -64,6 +62,7 @@ static vx_status take_frame(void *arg, int64_t index, const vx_picture *frame, v
     for (int k = 0; k < VX_KEY_FRAMES; k++)
         if (vx_video_key_frame(k, VX_KEY_FRAMES, slot->frames) == index)
             vx_draw_picture(&slot->key[k], 0, 0, frame);
+    f->run->show(f->run, index, frame);
     return vx_mux_frame(f->mux, frame, err);
 }
 
@@ -147,7 +146,10 @@ vx_status vx_stage_video(vx_stage_run *run)
     slot->sync_s = -1;
     if (status == VX_OK)
         status = slot->crew->animator != NULL ? feed_moving(run, mux) : feed_still(run, mux);
-    if (status == VX_OK) return vx_mux_finish(&mux, err);
-    vx_mux_abort(&mux);
+    if (status == VX_OK) status = vx_mux_end(mux, err);
+    if (status == VX_OK)
+        slot->film = mux;
+    else
+        vx_mux_abort(&mux);
     return status;
 }

@@ -38,6 +38,7 @@ struct vx_mux {
     int audio_filled;      /* samples waiting in audio.frame */
     vx_picture last;       /* a copy of the previous frame's pixels */
     bool failed, has_last; /* failed: only abort makes sense */
+    bool ended;            /* vx_mux_end was called */
 };
 
 /* ---- bytes to the file ----------------------------------------------------------------------- */
@@ -361,12 +362,20 @@ static vx_status end_streams(vx_mux *mux, vx_error *err)
     return result >= 0 ? VX_OK : fail_mux(mux, result, "ending the film", err);
 }
 
+vx_status vx_mux_end(vx_mux *m, vx_error *err)
+{
+    assert(!m->failed && !m->ended);
+    VX_TRY(end_streams(m, err));
+    m->ended = true;
+    return VX_OK;
+}
+
 vx_status vx_mux_finish(vx_mux **mux, vx_error *err)
 {
     vx_mux *m = *mux;
     assert(m != NULL);
     assert(!m->failed);
-    vx_status status = end_streams(m, err);
+    vx_status status = m->ended ? VX_OK : end_streams(m, err);
     if (status == VX_OK) status = vx_outfile_commit(&m->file, err);
     vx_mux_abort(mux);
     return status;

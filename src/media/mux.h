@@ -51,7 +51,11 @@ vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err);
 /* The next n samples, clipped to -1..1, a NaN counting as silence. Only with a sample_rate. */
 vx_status vx_mux_samples(vx_mux *mux, const float *samples, int64_t n, vx_error *err);
 
-/* Ends the encoders, writes the index and moves the file to its name. Frees *mux and sets it to
+/* Ends the encoders and writes the index: the file is whole but still under its temporary name. Nothing may be
+ * added then; finish or abort. VX_ERR_USAGE as for vx_mux_finish. */
+vx_status vx_mux_end(vx_mux *mux, vx_error *err);
+
+/* vx_mux_end unless that was done, and moves the file to its name. Frees *mux and sets it to
  * NULL in any case; after a failure nothing is left on disk. VX_ERR_USAGE when there was no frame,
  * or no sample though there was to be sound. */
 vx_status vx_mux_finish(vx_mux **mux, vx_error *err);

@@ -15,6 +15,8 @@
 #ifndef VX_KOKORO_SPEECH_H
 #define VX_KOKORO_SPEECH_H
 
+#include <vortex/vortex.h>
+
 #include "models/kokoro/kokoro.h"
 #include "models/kokoro/voice.h"
 #include "text/g2p.h"
@@ -25,10 +27,8 @@ typedef struct vx_speech vx_speech;
 size_t vx_speech_bytes(const vx_kokoro *model);
 vx_speech *vx_speech_over(const vx_kokoro *model, void *memory);
 
-/* A span in samples of the speech. */
-typedef struct vx_speech_span {
-    int64_t start, end;
-} vx_speech_span;
+/* A span in samples of the speech; the public type, because results are handed out as they lie. */
+typedef vx_interval vx_speech_span;
 
 /* Called with every finished piece, in order; samples [first, first+count) of the speech, valid
  * during the call. A failure ends the speech with that status. */

@@ -1,0 +1,104 @@
+#include "engine/monitor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+static const double GLANCE_S = 0.05;
+
+size_t vx_machine_free_bytes(void)
+{
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (f == NULL) return SIZE_MAX;
+    char line[128];
+    size_t bytes = SIZE_MAX;
+    while (fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "MemAvailable:", 13) == 0) bytes = strtoull(line + 13, NULL, 10) * 1024;
+    fclose(f);
+    return bytes;
+}
+
+void vx_monitor_open(vx_monitor *m, const vx_monitor_limits *limits)
+{
+    *m = (vx_monitor){.limits = *limits};
+    pthread_mutex_init(&m->lock, NULL);
+}
+
+void vx_monitor_close(vx_monitor *m)
+{
+    pthread_mutex_destroy(&m->lock);
+}
+
+/* The lock is held. */
+static vx_status judge(vx_monitor *m, size_t used, size_t left, vx_error *err)
+{
+    m->figures.used_bytes = used;
+    if (used > m->figures.highest_bytes) m->figures.highest_bytes = used;
+    bool above = used > m->limits.soft_bytes;
+    if (above && !m->above_soft) {
+        m->figures.soft_events++;
+        vx_log(VX_LOG_WARN, "memory: %.1f MB are used, above the soft limit of %.1f MB",
+               (double)used / 1e6, (double)m->limits.soft_bytes / 1e6);
+    }
+    m->above_soft = above;
+    if (used <= m->limits.hard_bytes && left >= m->limits.free_bytes) return VX_OK;
+    m->figures.hard_events++;
+    if (used > m->limits.hard_bytes)
+        return vx_fail(err, VX_ERR_MEMORY, "memory_pressure",
+                       "the process uses %.1f MB, above the hard limit of %.1f MB "
+                       "(budget.hard_bytes); the slot was ended",
+                       (double)used / 1e6, (double)m->limits.hard_bytes / 1e6);
+    return vx_fail(err, VX_ERR_MEMORY, "memory_pressure",
+                   "the machine has %.1f MB left, less than the %.1f MB of budget.free_bytes; the "
+                   "slot was ended, end other programs",
+                   (double)left / 1e6, (double)m->limits.free_bytes / 1e6);
+}
+
+vx_status vx_monitor_check(vx_monitor *m, vx_error *err)
+{
+    size_t used = vx_rss_bytes();
+    size_t left = m->limits.free_bytes > 0 ? vx_machine_free_bytes() : SIZE_MAX;
+    pthread_mutex_lock(&m->lock);
+    m->checked_s = vx_now_s();
+    vx_status status = judge(m, used, left, err);
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+vx_status vx_monitor_glance(vx_monitor *m, vx_error *err)
+{
+    pthread_mutex_lock(&m->lock);
+    bool due = vx_now_s() - m->checked_s > GLANCE_S;
+    pthread_mutex_unlock(&m->lock);
+    return due ? vx_monitor_check(m, err) : VX_OK;
+}
+
+void vx_monitor_slot(vx_monitor *m)
+{
+    size_t used = vx_rss_bytes();
+    pthread_mutex_lock(&m->lock);
+    /* The first slot touches what the start did not. */
+    if (m->slots++ == 0) m->base_bytes = used;
+    if (m->slots > VX_LEAK_SLOTS) {
+        if (used > m->base_bytes + VX_LEAK_BYTES) {
+            m->figures.leaks++;
+            vx_log(VX_LOG_WARN, "memory: %.1f MB more than %d slots ago; something leaks",
+                   (double)(used - m->base_bytes) / 1e6, VX_LEAK_SLOTS);
+        }
+        m->slots = 1;
+        m->base_bytes = used;
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+vx_monitor_figures vx_monitor_read(vx_monitor *m)
+{
+    pthread_mutex_lock(&m->lock);
+    vx_monitor_figures figures = m->figures;
+    pthread_mutex_unlock(&m->lock);
+    return figures;
+}

@@ -1,0 +1,89 @@
+/* What the tests of the resident engine share: a vortex on the small pack with settings of the test's own, and
+ * films in a folder that is removed at the end. */
+#ifndef VX_TESTS_SLOT_RIG_H
+#define VX_TESTS_SLOT_RIG_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vortex/vortex.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+
+#define SMALL_PACK   VX_TEST_DATA "/slot/pack"
+#define SMALL_RECIPE VX_TEST_DATA "/slot/small.yaml"
+
+typedef struct slot_rig {
+    char folder[64], settings[96];
+    vx_vortex *vortex;
+    vx_error err;
+} slot_rig;
+
+/* `settings` is the text of vortex.yaml; a small frames_max keeps the workspace small. */
+static inline void slot_rig_open(slot_rig *r, const char *settings)
+{
+    char text[1024];
+    memset(r, 0, sizeof *r);
+    snprintf(r->folder, sizeof r->folder, "/tmp/vortex-test-XXXXXX");
+    if (mkdtemp(r->folder) == NULL) abort();
+    snprintf(r->settings, sizeof r->settings, "%s/vortex.yaml", r->folder);
+    snprintf(text, sizeof text, "kokoro: {frames_max: 200}\nthreads: 2\n%s", settings);
+    if (vx_file_write(r->settings, text, strlen(text), &r->err) != VX_OK) abort();
+    vx_open_params params = {.settings = r->settings, .pack = SMALL_PACK};
+    if (vx_open(&r->vortex, &params, &r->err) != VX_OK) {
+        fprintf(stderr, "%s\n", r->err.message);
+        abort();
+    }
+}
+
+static inline void slot_rig_close(slot_rig *r)
+{
+    char command[128];
+    vx_close(&r->vortex, 0);
+    snprintf(command, sizeof command, "rm -r '%s'", r->folder);
+    if (system(command) != 0) abort();
+}
+
+static inline const char *slot_rig_path(const slot_rig *r, const char *name)
+{
+    static _Thread_local char path[128];
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    return path;
+}
+
+/* Files in the folder beside the settings; temporary ones count. */
+static inline int slot_rig_files(const slot_rig *r)
+{
+    char command[128];
+    int count = -1;
+    snprintf(command, sizeof command, "ls -A '%s' | wc -l", r->folder);
+    FILE *p = popen(command, "r");
+    if (p == NULL || fscanf(p, "%d", &count) != 1) abort();
+    pclose(p);
+    return count - 1;
+}
+
+static inline vx_job *slot_rig_submit(slot_rig *r, const char *name)
+{
+    vx_job *job = NULL;
+    vx_submit_params params = {.recipe = SMALL_RECIPE, .path = slot_rig_path(r, name)};
+    vx_submit(r->vortex, &params, &job, &r->err);
+    return job;
+}
+
+/* Makes the small slot and gives the hash of its film; false when it did not end well. */
+static inline bool slot_rig_make(slot_rig *r, const char *name, char hex[65])
+{
+    vx_job *job = slot_rig_submit(r, name);
+    if (job == NULL) return false;
+    vx_job_wait(job, -1);
+    bool done = strcmp(vx_job_result(job)->outcome, "done") == 0;
+    if (!done) fprintf(stderr, "%s\n", vx_job_result(job)->error.message);
+    vx_job_free(&job);
+    return done && vx_sha256_file(slot_rig_path(r, name), hex, NULL) == VX_OK;
+}
+
+#endif

@@ -12,12 +12,12 @@ from pathlib import Path
 
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
-    'portrait': (('motion', 700, 1), ('portrait', 2400, 1), ('motion', 1100, 300),
-                 ('vae', 2400, 300), ('portrait', 3000, 500), ('motion', 1500, 300),
-                 ('portrait', 6000, 1000)),
-    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 900, 250), ('clip b', 350, 100),
-              ('clip l', 350, 100), ('judge', 500, 200), ('flux', 2000, 600),
-              ('clip b', 1500, 500), ('clip l', 1500, 500), ('judge', 2500, 1500))}
+    'portrait': (('motion', 700, 1), ('clip l', 400, 150), ('portrait', 2400, 200),
+                 ('motion', 1100, 300), ('portrait', 3000, 500), ('motion', 1500, 300),
+                 ('clip l', 1500, 500), ('portrait', 6000, 1000)),
+    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 800, 1), ('clip b', 400, 150),
+              ('judge', 450, 150), ('flux', 1000, 200), ('vae', 2400, 300), ('flux', 2000, 600),
+              ('clip b', 1500, 500), ('judge', 2500, 1500))}
 
 
 class Lane:

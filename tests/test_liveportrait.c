@@ -233,7 +233,7 @@ static void bf16_is_near(void **state)
 {
     (void)state;
     for (int index = 0; index < 2; index++)
-        check("cpu", index, VX_BF16, 0.2, 35);
+        check("cpu", index, VX_BF16, 0.1, 40);
 }
 
 /* ---- key points ----------------------------------------------------------------------------- */

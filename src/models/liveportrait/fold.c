@@ -271,7 +271,8 @@ vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s
                           vx_lp_layer *layer)
 {
     const int64_t kernel[3] = {or_one(s->kernel[0]), or_one(s->kernel[1]), or_one(s->kernel[2])};
-    layer->w = vx_weight_conv(s->out * (s->stacked ? 2 : 1), s->in, kernel, lp->store, s->compute);
+    layer->w = vx_weight_conv(s->out * (s->stacked ? 2 : 1), s->in, kernel,
+                              s->once ? VX_F32 : lp->store, s->once ? VX_F32 : lp->compute);
     layer->w.upsample = or_one(s->upsample);
     layer->w.cells_in = s->cells_in;
     layer->w.cells_out = s->cells_out;
@@ -286,7 +287,8 @@ vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s
 vx_status vx_lp_bind_linear(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s,
                             vx_lp_layer *layer)
 {
-    layer->w = vx_weight_linear(s->out, s->in, lp->store, s->compute);
+    layer->w = vx_weight_linear(s->out, s->in, s->once ? VX_F32 : lp->store,
+                                s->once ? VX_F32 : lp->compute);
     return bind_layer(b, s, layer);
 }
 
@@ -442,12 +444,8 @@ vx_status vx_lp_bind_shortcut(vx_liveportrait *lp, vx_binder *b, const char *pre
     char name[VX_NAME_BYTES], beta[VX_NAME_BYTES];
     snprintf(name, sizeof name, "%s.conv_s", prefix);
     snprintf(beta, sizeof beta, "%s.norm_s.mlp_beta", prefix);
-    vx_lp_spec s = {.name = name,
-                    .out = out,
-                    .in = in,
-                    .no_bias = true,
-                    .spectral = lp->config.g.spectral,
-                    .compute = lp->compute};
+    vx_lp_spec s = {
+        .name = name, .out = out, .in = in, .no_bias = true, .spectral = lp->config.g.spectral};
     VX_TRY(vx_lp_bind_linear(lp, b, &s, conv_s));
     product p = {0};
     float *bias = NULL;

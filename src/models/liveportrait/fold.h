@@ -19,7 +19,7 @@ typedef struct vx_lp_spec {
     int upsample;  /* 0: 1 */
     bool cells_in, cells_out;
     int64_t first_row, row_step; /* rows first_row, first_row + row_step, …; 0: all in order */
-    vx_dtype compute;
+    bool once; /* of a layer that runs once for a picture: stored and computed in f32 */
 } vx_lp_spec;
 
 /* As a filter (VX_WEIGHT_CONV) and as a matrix (VX_WEIGHT_LINEAR). */

@@ -102,9 +102,9 @@ vx_status vx_liveportrait_config_read(const json_t *json, vx_liveportrait_config
 int vx_liveportrait_feature_side(const vx_liveportrait_config *config);
 int vx_liveportrait_frame_side(const vx_liveportrait_config *config);
 
-/* `precision` is f32, bf16 or f16: how filters are stored. f32 computes in f32; the others compute W and G
- * in `native` and what runs once for a picture, F and M, in f32. `batch` frames at most go through W and G
- * together. NULL handle on failure. */
+/* `precision` is f32, bf16 or f16: how the filters of W and G are stored; f32 computes in f32, the others in
+ * `native`. What runs once for a picture, F and M, is f32 always: an error in x_s moves the whole frame.
+ * `batch` frames at most go through W and G together. NULL handle on failure. */
 vx_status vx_liveportrait_open(vx_liveportrait **model, const vx_liveportrait_config *config,
                                vx_dtype precision, vx_dtype native, int batch, vx_error *err);
 void vx_liveportrait_close(vx_liveportrait **model);

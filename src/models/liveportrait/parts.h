@@ -69,7 +69,7 @@ typedef struct vx_lp_generator {
 
 struct vx_liveportrait {
     vx_liveportrait_config config;
-    vx_dtype store, compute; /* compute: of W and G; what runs once for a picture is f32 */
+    vx_dtype store, compute; /* of W and G; what runs once for a picture is f32 */
     int batch;
     bool stitches;
     vx_lp_appearance f;

@@ -17,8 +17,7 @@ int vx_lp_hourglass_width(const vx_liveportrait_config *c, int i)
 
 /* SameBlock2d, DownBlock2d: PREFIX.conv and PREFIX.norm. */
 static vx_status bind_block(vx_liveportrait *lp, vx_binder *b, const char *prefix, int64_t out,
-                            int64_t in, int64_t depth, int upsample, vx_dtype compute,
-                            vx_lp_layer *layer)
+                            int64_t in, int64_t depth, int upsample, bool once, vx_lp_layer *layer)
 {
     char conv[VX_NAME_BYTES], norm[VX_NAME_BYTES];
     snprintf(conv, sizeof conv, "%s%sconv", prefix, prefix[0] ? "." : "");
@@ -30,7 +29,7 @@ static vx_status bind_block(vx_liveportrait *lp, vx_binder *b, const char *prefi
                                          .in = in,
                                          .kernel = {depth, 3, 3},
                                          .upsample = upsample,
-                                         .compute = compute},
+                                         .once = once},
                            layer);
 }
 
@@ -43,7 +42,7 @@ static vx_status bind_resblock(vx_liveportrait *lp, vx_binder *b, int index, vx_
                     .out = channels,
                     .in = channels,
                     .kernel = {3, 3, 3},
-                    .compute = VX_F32};
+                    .once = true};
     snprintf(norm, sizeof norm, "resblocks_3d.3dr%d.norm1", index);
     VX_TRY(vx_lp_bind_affine(lp, b, norm, channels, &block->norm1));
     snprintf(conv, sizeof conv, "resblocks_3d.3dr%d.conv1", index);
@@ -59,10 +58,10 @@ static vx_status bind_appearance(vx_liveportrait *lp, vx_binder *b)
     const vx_liveportrait_config *c = &lp->config;
     vx_lp_appearance *f = &lp->f;
     char name[VX_NAME_BYTES];
-    VX_TRY(bind_block(lp, b, "first", c->f.features[0], 3, 1, 1, VX_F32, &f->first));
+    VX_TRY(bind_block(lp, b, "first", c->f.features[0], 3, 1, 1, true, &f->first));
     for (int i = 0; i + 1 < c->f.levels; i++)
         VX_TRY(bind_block(lp, b, NAME("down_blocks.%d", i), c->f.features[i + 1], c->f.features[i],
-                          1, 1, VX_F32, &f->down_blocks[i]));
+                          1, 1, true, &f->down_blocks[i]));
     /* Channel c of slice d is row c·depth + d: a layer for each slice writes it where it belongs. */
     for (int d = 0; d < c->depth; d++)
         VX_TRY(vx_lp_bind_linear(lp, b,
@@ -71,7 +70,7 @@ static vx_status bind_appearance(vx_liveportrait *lp, vx_binder *b)
                                                .in = c->f.features[c->f.levels - 1],
                                                .first_row = d,
                                                .row_step = c->depth,
-                                               .compute = VX_F32},
+                                               .once = true},
                                  &f->second[d]));
     for (int i = 0; i < c->f.resblocks; i++)
         VX_TRY(bind_resblock(lp, b, i, &f->resblocks[i]));
@@ -88,11 +87,11 @@ static vx_status bind_next_block(vx_liveportrait *lp, vx_binder *b, const char *
     VX_TRY(vx_lp_bind_vector(b, NAME("%s.dwconv.bias", prefix), dim, &block->dwconv_bias));
     VX_TRY(vx_lp_bind_norm(b, NAME("%s.norm", prefix), "weight", "bias", dim, &block->norm));
     vx_lp_spec s = {.name = NAME("%s.pwconv1", prefix), .out = 4 * dim, .in = dim};
-    s.compute = VX_F32;
+    s.once = true;
     VX_TRY(vx_lp_bind_linear(lp, b, &s, &block->pwconv1));
     VX_TRY(vx_lp_bind_norm(b, NAME("%s.grn", prefix), "gamma", "beta", 4 * dim, &block->grn));
     s = (vx_lp_spec){.name = NAME("%s.pwconv2", prefix), .out = dim, .in = 4 * dim};
-    s.compute = VX_F32;
+    s.once = true;
     return vx_lp_bind_linear(lp, b, &s, &block->pwconv2);
 }
 
@@ -107,7 +106,7 @@ static vx_status bind_downsample(vx_liveportrait *lp, vx_binder *b, int i)
                     .in = i == 0 ? in : c->m.dims[i - 1],
                     .kernel = {1, side, side},
                     .stride = side,
-                    .compute = VX_F32};
+                    .once = true};
     VX_TRY(vx_lp_bind_conv(lp, b, &s, &lp->m.downsample[i]));
     return vx_lp_bind_norm(b, NAME("detector.downsample_layers.%d.%d", i, i == 0), "weight", "bias",
                            i == 0 ? c->m.dims[0] : c->m.dims[i - 1], &lp->m.downsample_norm[i]);
@@ -135,7 +134,7 @@ static vx_status bind_motion(vx_liveportrait *lp, vx_binder *b)
                                  &(vx_lp_spec){.name = NAME("detector.fc_%s", heads[i]),
                                                .out = widths[i],
                                                .in = c->m.dims[3],
-                                               .compute = VX_F32},
+                                               .once = true},
                                  &lp->m.head[i]));
     return VX_OK;
 }
@@ -153,7 +152,7 @@ static vx_status bind_hourglass(vx_liveportrait *lp, vx_binder *b)
     for (int i = 0; i < blocks; i++)
         VX_TRY(bind_block(lp, b, NAME(DENSE "hourglass.encoder.down_blocks.%d", i),
                           vx_lp_hourglass_width(c, i + 1),
-                          i == 0 ? read : vx_lp_hourglass_width(c, i), 3, 1, lp->compute,
+                          i == 0 ? read : vx_lp_hourglass_width(c, i), 3, 1, false,
                           &w->down_blocks[i]));
     /* up_blocks.0 is the coarsest; all but that one read a skip beside the block below. */
     for (int i = 0; i < blocks; i++) {
@@ -161,10 +160,10 @@ static vx_status bind_hourglass(vx_liveportrait *lp, vx_binder *b)
         VX_TRY(bind_block(lp, b, NAME(DENSE "hourglass.decoder.up_blocks.%d", i),
                           vx_lp_hourglass_width(c, level),
                           (int64_t)vx_lp_hourglass_width(c, level + 1) * (i == 0 ? 1 : 2), 3, 2,
-                          lp->compute, &w->up_blocks[i]));
+                          false, &w->up_blocks[i]));
     }
     return bind_block(lp, b, DENSE "hourglass.decoder", c->w.prediction,
-                      vx_lp_hourglass_width(c, 0) + read, 3, 1, lp->compute, &w->conv);
+                      vx_lp_hourglass_width(c, 0) + read, 3, 1, false, &w->conv);
 }
 
 static vx_status bind_warping(vx_liveportrait *lp, vx_binder *b)
@@ -177,24 +176,21 @@ static vx_status bind_warping(vx_liveportrait *lp, vx_binder *b)
                                            .norm = DENSE "norm",
                                            .out = c->w.compress,
                                            .in = c->channels,
-                                           .compute = VX_F32},
+                                           .once = true},
                              &w->compress));
     VX_TRY(bind_hourglass(lp, b));
-    VX_TRY(vx_lp_bind_conv(lp, b,
-                           &(vx_lp_spec){.name = DENSE "mask",
-                                         .out = c->points + 1,
-                                         .in = c->w.prediction,
-                                         .kernel = {k, k, k},
-                                         .compute = lp->compute},
-                           &w->mask));
+    VX_TRY(vx_lp_bind_conv(
+        lp, b,
+        &(vx_lp_spec){
+            .name = DENSE "mask", .out = c->points + 1, .in = c->w.prediction, .kernel = {k, k, k}},
+        &w->mask));
     if (c->w.occlusion)
         VX_TRY(vx_lp_bind_conv(lp, b,
                                &(vx_lp_spec){.name = DENSE "occlusion",
                                              .out = 1,
                                              .in = c->w.prediction,
                                              .kernel = {c->depth / c->w.divisor, 7, 7},
-                                             .no_depth_pad = true,
-                                             .compute = lp->compute},
+                                             .no_depth_pad = true},
                                &w->occlusion));
     VX_TRY(vx_lp_bind_conv(lp, b,
                            &(vx_lp_spec){.name = "third.conv",
@@ -202,13 +198,10 @@ static vx_status bind_warping(vx_liveportrait *lp, vx_binder *b)
                                          .out = c->w.features,
                                          .in = (int64_t)c->channels * c->depth,
                                          .kernel = {1, 3, 3},
-                                         .depth = c->depth,
-                                         .compute = lp->compute},
+                                         .depth = c->depth},
                            &w->third));
     return vx_lp_bind_linear(
-        lp, b,
-        &(vx_lp_spec){
-            .name = "fourth", .out = c->w.features, .in = c->w.features, .compute = lp->compute},
+        lp, b, &(vx_lp_spec){.name = "fourth", .out = c->w.features, .in = c->w.features},
         &w->fourth);
 }
 
@@ -225,8 +218,7 @@ static vx_status bind_spade(vx_liveportrait *lp, vx_binder *b, const char *prefi
                                          .in = lp->config.w.features,
                                          .kernel = {1, 3, 3},
                                          .upsample = up,
-                                         .cells_out = up == 4,
-                                         .compute = lp->compute},
+                                         .cells_out = up == 4},
                            &spade->shared));
     snprintf(beta, sizeof beta, "%s.mlp_beta", prefix);
     VX_TRY(vx_lp_bind_conv(lp, b,
@@ -235,8 +227,7 @@ static vx_status bind_spade(vx_liveportrait *lp, vx_binder *b, const char *prefi
                                          .out = channels,
                                          .in = hidden,
                                          .kernel = {1, 3, 3},
-                                         .cells_in = up == 4,
-                                         .compute = lp->compute},
+                                         .cells_in = up == 4},
                            &spade->map));
     if (!lp->config.g.batch_norm) return VX_OK;
     VX_TRY(vx_lp_bind_vector(b, NAME("%s.param_free_norm.running_mean", prefix), channels,
@@ -251,11 +242,8 @@ static vx_status bind_spade_block(vx_liveportrait *lp, vx_binder *b, const char 
 {
     char name[VX_NAME_BYTES];
     int in = block->in, out = block->out, middle = in < out ? in : out;
-    vx_lp_spec s = {.out = middle,
-                    .in = in,
-                    .kernel = {1, 3, 3},
-                    .spectral = lp->config.g.spectral,
-                    .compute = lp->compute};
+    vx_lp_spec s = {
+        .out = middle, .in = in, .kernel = {1, 3, 3}, .spectral = lp->config.g.spectral};
     VX_TRY(bind_spade(lp, b, NAME("%s.norm_0", prefix), in, hidden, map_up, false, &block->norm_0));
     s.name = NAME("%s.conv_0", prefix);
     VX_TRY(vx_lp_bind_conv(lp, b, &s, &block->conv_0));
@@ -276,11 +264,8 @@ static vx_status bind_generator(vx_liveportrait *lp, vx_binder *b)
     const vx_liveportrait_config *c = &lp->config;
     vx_lp_generator *g = &lp->g;
     char prefix[VX_NAME_BYTES / 2];
-    vx_lp_spec s = {.name = "fc",
-                    .out = c->g.features[0],
-                    .in = c->w.features,
-                    .kernel = {1, 3, 3},
-                    .compute = lp->compute};
+    vx_lp_spec s = {
+        .name = "fc", .out = c->g.features[0], .in = c->w.features, .kernel = {1, 3, 3}};
     VX_TRY(vx_lp_bind_conv(lp, b, &s, &g->fc));
     for (int i = 0; i < c->g.middle; i++) {
         g->block[i].in = g->block[i].out = c->g.features[0];

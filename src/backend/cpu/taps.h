@@ -11,8 +11,9 @@
 
 #include "backend/cpu/simd.h"
 
-/* Rows are taken in sixes, up to VX_TAPS_ROWS; columns are a multiple of 16. */
-enum { VX_TAPS_STEP = 6, VX_TAPS_ROWS = 96, VX_TAPS_COLS = 16 };
+/* Rows are taken in sixes, up to VX_TAPS_ROWS; columns are a multiple of 8: half a vector of AVX-512 is
+ * half the work, on the processors that do such a vector in two. */
+enum { VX_TAPS_STEP = 6, VX_TAPS_ROWS = 96, VX_TAPS_COLS = 8 };
 
 typedef struct vx_taps {
     const void *const *row; /* [taps][VX_TAPS_ROWS] */

@@ -422,8 +422,10 @@ static const char BARE[] =
     "    num_single_layers: 1, num_attention_heads: 4, attention_head_dim: 16, "
     "joint_attention_dim: 64,\n"
     "    pooled_projection_dim: 64, axes_dims_rope: [4, 6, 6]}}\n"
-    "  flux.vae: {files: [a], precision: bf16, config: {block_out_channels: [8, 8, 8, 8],\n"
+    "  flux.vae: {files: [a], precision: bf16, config: {block_out_channels: [%s],\n"
     "    norm_num_groups: 2, layers_per_block: 1}}\n";
+
+#define FOUR_LEVELS "8, 8, 8, 8"
 
 /* Random weights for the pack in `from`. */
 static void synth_of(const char *from, const char *folder, uint64_t seed, vx_synth_report *report)
@@ -437,12 +439,13 @@ static void synth_of(const char *from, const char *folder, uint64_t seed, vx_syn
     vx_pack_close(&pack);
 }
 
-static void synth_bare(const char *precision, uint64_t seed, vx_synth_report *report,
-                       char folder[300])
+/* `channels` are the autoencoder's, one for each level. */
+static void synth_bare(const char *precision, const char *channels, uint64_t seed,
+                       vx_synth_report *report, char folder[300])
 {
     char text[4096], path[300];
     vx_error err;
-    int length = snprintf(text, sizeof text, BARE, precision, precision);
+    int length = snprintf(text, sizeof text, BARE, precision, precision, channels);
     snprintf(path, sizeof path, "%s/pack.yaml", scratch());
     assert_int_equal(vx_file_write(path, text, (size_t)length, &err), VX_OK);
     snprintf(folder, 300, "%s/%s-%d", scratch(), precision, (int)seed);
@@ -475,7 +478,7 @@ static void synthetic_packs_work(void **state)
     for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
         bench b;
         vx_imagined made;
-        synth_bare(precisions[i], 5, &report, folder);
+        synth_bare(precisions[i], FOUR_LEVELS, 5, &report, folder);
         vx_status status = open_bench(&b, folder, 2);
         if (status != VX_OK) fail_msg("%s: %s", precisions[i], b.err.message);
         assert_true(b.pack.synthetic);
@@ -491,6 +494,53 @@ static void synthetic_packs_work(void **state)
     }
 }
 
+/* The size of a latent's cell is the autoencoder's, not 8. */
+static void cells_follow_the_levels(void **state)
+{
+    (void)state;
+    bench b;
+    vx_imagined made;
+    vx_synth_report report;
+    vx_picture init;
+    char folder[300];
+    synth_bare("bf16", "8, 8, 8, 8, 8", 1, &report, folder);
+    vx_status status = open_bench(&b, folder, 2);
+    if (status != VX_OK) fail_msg("%s", b.err.message);
+    assert_int_equal(vx_image_read(&init, DATA "/init.png", &b.err), VX_OK);
+    assert_int_equal(imagine(&b, (vx_imagine_request){.seed = 1}, &made), VX_OK);
+    assert_int_equal(made.size.factor, 16);
+    assert_int_equal(made.size.rows, 4);
+    assert_int_equal(made.size.cols, 4);
+    vx_imagine_request again = {.init = &init, .strength = 0.5};
+    assert_int_equal(imagine(&b, again, &made), VX_OK);
+    vx_actor_size size;
+    assert_int_equal(vx_actor_size_of(&b.pack, 80, 64, 0, &size, &b.err), VX_ERR_USAGE);
+    assert_non_null(strstr(b.err.message, "multiple of 32"));
+    vx_image_free(&init);
+    close_bench(&b);
+}
+
+/* Cut anywhere, a GGUF file is refused by name. */
+static void cut_gguf_is_refused(void **state)
+{
+    (void)state;
+    bench b;
+    vx_synth_report report;
+    char folder[300], path[400], *data;
+    size_t bytes;
+    vx_error err;
+    synth_bare("q4_0", FOUR_LEVELS, 6, &report, folder);
+    snprintf(path, sizeof path, "%s/flux.transformer.gguf", folder);
+    assert_int_equal(vx_file_read(path, 1 << 24, &data, &bytes, &err), VX_OK);
+    for (size_t part = 1; part < 8; part++) {
+        assert_int_equal(vx_file_write(path, data, bytes * part / 8, &err), VX_OK);
+        assert_int_equal(open_bench(&b, folder, 1), VX_ERR_INPUT);
+        if (strstr(b.err.message, "flux.transformer.gguf") == NULL) fail_msg("%s", b.err.message);
+        close_bench(&b);
+    }
+    vx_heap_free(data);
+}
+
 static void seed_decides_the_weights(void **state)
 {
     (void)state;
@@ -499,7 +549,7 @@ static void seed_decides_the_weights(void **state)
     vx_error err;
     static const int seeds[] = {1, 2, 1};
     for (int i = 0; i < 3; i++) {
-        synth_bare("nf4", (uint64_t)seeds[i], &report, folder);
+        synth_bare("nf4", FOUR_LEVELS, (uint64_t)seeds[i], &report, folder);
         snprintf(path, sizeof path, "%s/flux.transformer.safetensors", folder);
         assert_int_equal(vx_sha256_file(path, hex[i], &err), VX_OK);
     }
@@ -567,6 +617,8 @@ int main(void)
         cmocka_unit_test(bad_packs_are_refused),
         cmocka_unit_test(checkpoints_are_official),
         cmocka_unit_test(synthetic_packs_work),
+        cmocka_unit_test(cells_follow_the_levels),
+        cmocka_unit_test(cut_gguf_is_refused),
         cmocka_unit_test(seed_decides_the_weights),
         cmocka_unit_test(recipe_gets_its_actor),
     };

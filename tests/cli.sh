@@ -169,6 +169,12 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
         animate "$face" --motion m.csv -o out.mp4
     expect 3 "outside the picture" --pack "$source/tests/data/animate/published" \
         animate "$face" --motion m.csv -o out.mp4 --face 1,1,9999,1,5,5
+    mkdir wrong
+    sed -e "s#\[../../liveportrait/.*#[../../kokoro/tiny.safetensors]#" -e "s#\.\./\.\./#$source/tests/data/#" \
+        -e "s#\.\./whole/#$source/tests/data/animate/whole/#" \
+        "$source/tests/data/animate/strict/pack.yaml" >wrong/pack.yaml
+    expect 3 "tiny.safetensors" --pack wrong animate "$face" --motion m.csv -o out.mp4
+    rm -r wrong
     expect_json $moving animate none.png --motion m.csv -o out.mp4
     (
         ulimit -f 8 # blocks of 512 bytes: as a disk with 4 KiB left

@@ -51,6 +51,7 @@ typedef struct vx_slot {
     const char *driven_by;         /* "still", "timings", … */
     vx_picture key[VX_KEY_FRAMES]; /* frames vx_video_key_frame(i) in VX_BUFFER_KEY_FRAMES */
     int keys;                      /* 1 when all of them are the same picture */
+    vx_motion_table motion;        /* in VX_BUFFER_MOTION; count 0: not driven by one */
     double sync_s; /* how far the lips are from the timings; negative: not driven by them */
     vx_mux *film;  /* whole (vx_mux_end); gets its name when the slot has ended well */
 

@@ -72,7 +72,7 @@ static vx_status after_batch(void *arg, int64_t made, int64_t all)
     return vx_stage_step(f->run, (double)made / (double)all);
 }
 
-static vx_status drive(vx_stage_run *run, vx_motion_table *table)
+static vx_status drive(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
     const vx_recipe *recipe = slot->recipe;
@@ -86,10 +86,10 @@ static vx_status drive(vx_stage_run *run, vx_motion_table *table)
                                 .samples = slot->spoken.samples,
                                 .sample_count = slot->spoken.count,
                                 .sample_rate = VX_KOKORO_RATE};
-    VX_TRY(vx_animator_table(slot->crew->animator, slot->fps, slot->frames, table, &memory,
+    VX_TRY(vx_animator_table(slot->crew->animator, slot->fps, slot->frames, &slot->motion, &memory,
                              run->ctx.err));
-    vx_drive(&request, table, memory);
-    slot->sync_s = vx_drive_offset(table, request.phone, request.phones);
+    vx_drive(&request, &slot->motion, memory);
+    slot->sync_s = vx_drive_offset(&slot->motion, request.phone, request.phones);
     slot->driven_by = "timings";
     return VX_OK;
 }
@@ -99,15 +99,14 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
     vx_slot *slot = run->slot;
     const vx_list *face = &slot->recipe->visual.face;
     feed f = {run, mux};
-    vx_motion_table table;
     vx_animated animated;
-    VX_TRY(drive(run, &table));
+    VX_TRY(drive(run));
     slot->keys = VX_KEY_FRAMES;
     for (int k = 0; k < VX_KEY_FRAMES; k++)
         slot->key[k] = vx_slot_key_frame(slot, k);
     vx_animate_request request = {.portrait = &slot->actor,
                                   .face = face->count == 6 ? face->items : NULL,
-                                  .motion = &table,
+                                  .motion = &slot->motion,
                                   .width = slot->width,
                                   .height = slot->height,
                                   .frame = take_frame,

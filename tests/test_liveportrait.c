@@ -236,6 +236,65 @@ static void bf16_is_near(void **state)
         check("cpu", index, VX_BF16, 0.1, 40);
 }
 
+/* Both frames of the first network on so many threads. */
+static void frames_on(int threads, uint8_t *frames, size_t frame)
+{
+    rig r;
+    vx_liveportrait *model;
+    vx_liveportrait_config config;
+    vx_portrait portrait;
+    vx_source *sources[SOURCES_MAX], *values;
+    json_t *json = config_of(0);
+    rig_open(&r, "cpu", threads);
+    rig_must(&r, vx_liveportrait_config_read(json, &config, &r.err), "config");
+    rig_must(&r, vx_liveportrait_open(&model, &config, VX_BF16, r.backend->native, FRAMES, &r.err),
+             "open");
+    rig_plan(&r, bind_model, plan_all, model);
+    int count = open_weights(&r, 0, sources);
+    rig_must(&r, rig_load(&r, bind_model, model, sources, count), "load");
+    rig_must(&r, vx_source_open(&values, DATA "small_0_values.safetensors", &r.err), "values");
+    int64_t pixels;
+    size_t bytes = vx_liveportrait_source_bytes(model);
+    float *picture = rig_read(values, "picture", &pixels), *x_d = rig_read(values, "x_d", NULL);
+    uint8_t *rgb = vx_heap_alloc((size_t)pixels);
+    void *memory = vx_heap_alloc(bytes);
+    for (int64_t i = 0; i < pixels; i++)
+        rgb[i] = (uint8_t)picture[i];
+    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory, &portrait), "source");
+    rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, FRAMES), "stitch");
+    /* The second time every kernel has its memory. */
+    vx_heap_counts before;
+    for (int i = 0; i < 2; i++) {
+        before = vx_heap_read();
+        rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, FRAMES, frames, frame),
+                 "frames");
+    }
+    /* One thread does the same work each time; more of them may meet where one never did. */
+    if (threads == 1) assert_int_equal(vx_heap_read().calls, before.calls);
+    vx_heap_free(picture);
+    vx_heap_free(x_d);
+    vx_heap_free(rgb);
+    vx_heap_free(memory);
+    json_decref(json);
+    vx_liveportrait_close(&model);
+    vx_source_close(&values);
+    close_sources(sources, count);
+    rig_close(&r);
+}
+
+static void bytes_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    enum { FRAME = 128 * 128 * 3 };
+    uint8_t *frames = vx_heap_alloc(2 * FRAMES * FRAME);
+    frames_on(1, frames, FRAME);
+    for (int threads = 2; threads <= 3; threads++) {
+        frames_on(threads, frames + FRAMES * FRAME, FRAME);
+        assert_memory_equal(frames, frames + FRAMES * FRAME, FRAMES * FRAME);
+    }
+    vx_heap_free(frames);
+}
+
 /* ---- key points ----------------------------------------------------------------------------- */
 
 static void rotations_turn_the_right_way(void **state)
@@ -376,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stage_is_the_reference_s),
         cmocka_unit_test(bf16_is_near),
+        cmocka_unit_test(bytes_do_not_depend_on_threads),
         cmocka_unit_test(published_work_is_counted),
         cmocka_unit_test(rotations_turn_the_right_way),
         cmocka_unit_test(expression_before_or_after_rotation),

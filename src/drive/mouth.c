@@ -8,7 +8,7 @@
 /* A frame's mouth is the mean of the phonemes around it, weighted by what each fills of a window: so
  * neighbours blend, and short phonemes count less. Half widths in seconds; the lips' window looks further
  * ahead (rounding is anticipated by 100 ms and more: Cohen and Massaro 1993). */
-static const double JAW_WINDOW = 0.060, LIPS_BEFORE = 0.070, LIPS_AHEAD = 0.130;
+static const double JAW_WINDOW = 0.050, LIPS_BEFORE = 0.070, LIPS_AHEAD = 0.130;
 static const double STRESS_REACH = 0.110;
 /* What relaxed lips weigh against the phonemes in the window. */
 static const float REST_WEIGHT = 0.06f;
@@ -208,7 +208,7 @@ void vx_mouth_by_loudness(const vx_drive_request *r, vx_tracks *t)
         float share = voiced > 0 ? t->a[i] / reference : 0;
         share = fminf(1.2f, fmaxf(0, (share - 0.08f) / 0.92f));
         t->activity[i] = fminf(1, 2 * share);
-        t->jaw[i] = 0.48f * vx_manner_at(r, vx_frame_time(t, i)).articulation * powf(share, 0.7f);
+        t->jaw[i] = 0.43f * vx_manner_at(r, vx_frame_time(t, i)).articulation * powf(share, 0.7f);
     }
     for (int64_t i = 1; i + 1 < t->n; i++) /* a rise to a peak stands for a stressed syllable */
         if (t->a[i] > 0.8f * reference && t->a[i] >= t->a[i - 1] && t->a[i] > t->a[i + 1])

@@ -93,10 +93,28 @@ static void free_inputs(inputs *in)
     vx_heap_free(in->noise);
 }
 
+/* One bar from loading to the picture; its label says what is being done. */
+typedef struct bar {
+    vx_progress progress;
+    char label[64];
+    int step;
+} bar;
+
+static void show_loading(void *arg, const char *component, double share)
+{
+    bar *b = arg;
+    snprintf(b->label, sizeof b->label, "loading %s", component);
+    vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
+}
+
 static vx_status show(void *arg, const char *stage, double share)
 {
-    (void)stage;
-    vx_progress_update(arg, (uint64_t)(share * 1000), 1000);
+    bar *b = arg;
+    if (strcmp(stage, "step") == 0)
+        snprintf(b->label, sizeof b->label, "step %d", ++b->step);
+    else
+        snprintf(b->label, sizeof b->label, "%s", stage);
+    vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
     return VX_OK;
 }
 
@@ -142,11 +160,10 @@ static vx_status write_outputs(const imagine_params *p, const vx_imagined *made,
 }
 
 static vx_status make(vx_cli *cli, const imagine_params *p, inputs *in, vx_engine *engine,
-                      vx_imaginer *imaginer, vx_error *err)
+                      vx_imaginer *imaginer, bar *b, vx_error *err)
 {
     vx_actor_size size;
     vx_imagined made;
-    vx_progress progress;
     VX_TRY(vx_imaginer_size(imaginer, in->width, in->height, (int)p->steps, &size, err));
     if (p->noise != NULL) VX_TRY(read_noise(p->noise, &size, in, err));
     vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_PICTURE, cli->cancel, err);
@@ -159,10 +176,10 @@ static vx_status make(vx_cli *cli, const imagine_params *p, inputs *in, vx_engin
                                   .init = p->init != NULL ? &in->init : NULL,
                                   .strength = p->strength,
                                   .progress = show,
-                                  .progress_arg = &progress};
-    vx_progress_start(&progress, cli->quiet, "imagining", "");
+                                  .progress_arg = b};
+    vx_progress_start(&b->progress, cli->quiet, b->label, "");
     vx_status status = vx_imaginer_run(imaginer, &ctx, &request, &made);
-    vx_progress_end(&progress);
+    vx_progress_end(&b->progress);
     if (status == VX_OK) status = write_outputs(p, &made, err);
     if (status == VX_OK && cli->json)
         status = vx_json_print(report(p, engine, &request, &made), err);
@@ -176,6 +193,7 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
     vx_pack pack = {0};
     vx_engine *engine = NULL;
     vx_imaginer *imaginer = NULL;
+    bar b = {.label = "loading"};
     vx_status status = read_inputs(cli, p, &in, err);
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
     vx_engine_params params = {.settings = &cli->settings,
@@ -186,9 +204,13 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
                                .image_height = in.height,
                                .image_steps = (int)p->steps,
                                .image_to_image = p->init != NULL};
+    params.progress = show_loading;
+    params.progress_arg = &b;
+    vx_progress_start(&b.progress, cli->quiet, b.label, "");
     if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
+    vx_progress_end(&b.progress);
     if (status == VX_OK) status = vx_imaginer_open(&imaginer, engine, err);
-    if (status == VX_OK) status = make(cli, p, &in, engine, imaginer, err);
+    if (status == VX_OK) status = make(cli, p, &in, engine, imaginer, &b, err);
     vx_imaginer_close(&imaginer);
     vx_engine_close(&engine);
     vx_pack_close(&pack);

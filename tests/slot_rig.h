@@ -13,17 +13,21 @@
 #include "base/file.h"
 #include "base/sha256.h"
 
-#define SMALL_PACK   VX_TEST_DATA "/slot/pack"
-#define SMALL_RECIPE VX_TEST_DATA "/slot/small.yaml"
+/* A picture stands still: no LivePortrait. All five models: a prompt becomes an actor that moves. */
+#define STILL_PACK VX_TEST_DATA "/slot/pack"
+#define STILL_RECIPE VX_TEST_DATA "/slot/small.yaml"
+#define ALL_PACK VX_TEST_DATA "/slot/all"
+#define ALL_RECIPE VX_TEST_DATA "/slot/prompt.yaml"
 
 typedef struct slot_rig {
     char folder[64], settings[96];
+    const char *recipe;
     vx_vortex *vortex;
     vx_error err;
 } slot_rig;
 
-/* `settings` is the text of vortex.yaml; a small frames_max keeps the workspace small. */
-static inline void slot_rig_open(slot_rig *r, const char *settings)
+/* `settings` is more text of vortex.yaml; a small frames_max keeps the workspace small. */
+static inline void slot_rig_open(slot_rig *r, const char *pack, const char *settings)
 {
     char text[1024];
     memset(r, 0, sizeof *r);
@@ -32,7 +36,8 @@ static inline void slot_rig_open(slot_rig *r, const char *settings)
     snprintf(r->settings, sizeof r->settings, "%s/vortex.yaml", r->folder);
     snprintf(text, sizeof text, "kokoro: {frames_max: 200}\nthreads: 2\n%s", settings);
     if (vx_file_write(r->settings, text, strlen(text), &r->err) != VX_OK) abort();
-    vx_open_params params = {.settings = r->settings, .pack = SMALL_PACK};
+    r->recipe = strcmp(pack, ALL_PACK) == 0 ? ALL_RECIPE : STILL_RECIPE;
+    vx_open_params params = {.settings = r->settings, .pack = pack};
     if (vx_open(&r->vortex, &params, &r->err) != VX_OK) {
         fprintf(stderr, "%s\n", r->err.message);
         abort();
@@ -69,12 +74,12 @@ static inline int slot_rig_files(const slot_rig *r)
 static inline vx_job *slot_rig_submit(slot_rig *r, const char *name)
 {
     vx_job *job = NULL;
-    vx_submit_params params = {.recipe = SMALL_RECIPE, .path = slot_rig_path(r, name)};
+    vx_submit_params params = {.recipe = r->recipe, .path = slot_rig_path(r, name)};
     vx_submit(r->vortex, &params, &job, &r->err);
     return job;
 }
 
-/* Makes the small slot and gives the hash of its film; false when it did not end well. */
+/* Makes the rig's slot and gives the hash of its film; false when it did not end well. */
 static inline bool slot_rig_make(slot_rig *r, const char *name, char hex[65])
 {
     vx_job *job = slot_rig_submit(r, name);

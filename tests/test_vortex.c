@@ -1,4 +1,4 @@
-/* The resident engine through its public interface, on the small pack: slot after slot, leases, the queue,
+/* The resident engine through its public interface, on small packs: slot after slot, leases, the queue,
  * cancel, memory pressure, shutdown. */
 #include <math.h>
 #include <pthread.h>
@@ -72,8 +72,8 @@ static void a_result_is_a_lease(void **state)
     slot_rig r;
     seen s = {0};
     vx_job *job;
-    slot_rig_open(&r, "");
-    vx_submit_params params = {.recipe = SMALL_RECIPE,
+    slot_rig_open(&r, STILL_PACK, "");
+    vx_submit_params params = {.recipe = STILL_RECIPE,
                                .path = slot_rig_path(&r, "a.mp4"),
                                .progress = see_step,
                                .frame = see_frame,
@@ -118,7 +118,7 @@ static void the_next_slot_waits_for_the_lease(void **state)
 {
     (void)state;
     slot_rig r;
-    slot_rig_open(&r, "");
+    slot_rig_open(&r, STILL_PACK, "");
     vx_job *first = slot_rig_submit(&r, "1.mp4"), *second = slot_rig_submit(&r, "2.mp4");
     assert_int_equal(vx_job_wait(first, -1), VX_OK);
     assert_int_equal(vx_job_wait(second, 100), VX_ERR_DEADLINE);
@@ -128,7 +128,7 @@ static void the_next_slot_waits_for_the_lease(void **state)
     assert_string_equal(vx_job_result(second)->outcome, "done");
     /* One whose buffers are held until its deadline has passed ends by it. */
     vx_submit_params params = {
-        .recipe = SMALL_RECIPE, .path = slot_rig_path(&r, "3.mp4"), .deadline_ms = 50};
+        .recipe = STILL_RECIPE, .path = slot_rig_path(&r, "3.mp4"), .deadline_ms = 50};
     vx_job *third;
     assert_int_equal(vx_submit(r.vortex, &params, &third, &r.err), VX_OK);
     assert_int_equal(vx_job_wait(third, -1), VX_OK);
@@ -144,7 +144,7 @@ static void a_second_set_lets_the_next_slot_run(void **state)
 {
     (void)state;
     slot_rig r;
-    slot_rig_open(&r, "pipeline_depth: 2\n");
+    slot_rig_open(&r, STILL_PACK, "pipeline_depth: 2\n");
     vx_job *first = slot_rig_submit(&r, "1.mp4");
     assert_int_equal(vx_job_wait(first, -1), VX_OK);
     const vx_result *a = vx_job_result(first);
@@ -176,7 +176,7 @@ static void slots_do_not_grow(void **state)
     (void)state;
     slot_rig r;
     char first[65], last[65];
-    slot_rig_open(&r, "");
+    slot_rig_open(&r, ALL_PACK, "");
     assert_true(slot_rig_make(&r, "a.mp4", first));
     for (int i = 0; i < 9; i++)
         assert_true(slot_rig_make(&r, "a.mp4", last));
@@ -203,7 +203,7 @@ static void cancels_are_answered(void **state)
     double longest = 0;
     int cancelled = 0;
     unsigned random = 1;
-    slot_rig_open(&r, "");
+    slot_rig_open(&r, ALL_PACK, "");
     assert_true(slot_rig_make(&r, "a.mp4", want));
     double start = vx_now_s();
     assert_true(slot_rig_make(&r, "a.mp4", want));
@@ -256,7 +256,7 @@ static void *submit_many(void *arg)
         vx_error err = {0};
         vx_job *job;
         snprintf(name, sizeof name, "%d.mp4", c->index);
-        vx_submit_params params = {.recipe = SMALL_RECIPE, .path = slot_rig_path(c->rig, name)};
+        vx_submit_params params = {.recipe = STILL_RECIPE, .path = slot_rig_path(c->rig, name)};
         if (vx_submit(c->rig->vortex, &params, &job, &err) != VX_OK) {
             if (strcmp(err.code, "busy") == 0)
                 c->busy++;
@@ -282,7 +282,7 @@ static void everyone_is_answered(void **state)
     slot_rig r;
     client clients[8];
     int done = 0, busy = 0;
-    slot_rig_open(&r, "queue: 4\n");
+    slot_rig_open(&r, STILL_PACK, "queue: 4\n");
     for (int i = 0; i < 8; i++) {
         clients[i] = (client){.rig = &r, .index = i};
         assert_int_equal(pthread_create(&clients[i].thread, NULL, submit_many, &clients[i]), 0);
@@ -309,7 +309,7 @@ static void closing_gives_everyone_an_outcome(void **state)
     for (int drain_ms = -1; drain_ms <= 0; drain_ms++) {
         slot_rig r;
         vx_job *job[4];
-        slot_rig_open(&r, "queue: 4\npipeline_depth: 4\n");
+        slot_rig_open(&r, STILL_PACK, "queue: 4\npipeline_depth: 4\n");
         for (int i = 0; i < 4; i++) {
             char name[16];
             snprintf(name, sizeof name, "%d.mp4", i);
@@ -338,7 +338,7 @@ static void a_hopeless_deadline_ends_early(void **state)
     slot_rig r;
     char hex[65];
     vx_job *job;
-    slot_rig_open(&r, "");
+    slot_rig_open(&r, STILL_PACK, "");
     for (int i = 0; i < 3; i++)
         assert_true(slot_rig_make(&r, "a.mp4", hex));
     double start = vx_now_s();
@@ -371,7 +371,7 @@ static void memory_pressure_ends_the_slot_and_not_the_engine(void **state)
     size_t now = vx_rss_bytes();
     snprintf(settings, sizeof settings, "budget: {soft_bytes: %zu, hard_bytes: %zu}\n",
              now + 150000000, now + 250000000);
-    slot_rig_open(&r, settings);
+    slot_rig_open(&r, STILL_PACK, settings);
     assert_true(slot_rig_make(&r, "a.mp4", hex));
     size_t ballast_bytes = 200000000;
     void *ballast[2];
@@ -399,15 +399,15 @@ static void bad_submissions_are_refused(void **state)
     (void)state;
     slot_rig r;
     vx_job *job;
-    slot_rig_open(&r, "");
+    slot_rig_open(&r, STILL_PACK, "");
     const char *path = slot_rig_path(&r, "a.mp4");
     const struct {
         vx_submit_params params;
         vx_status status;
     } bad[] = {
         {{.path = path}, VX_ERR_USAGE},
-        {{.recipe = SMALL_RECIPE}, VX_ERR_USAGE},
-        {{.recipe = SMALL_RECIPE, .path = path, .has_seed = true, .seed = -1}, VX_ERR_USAGE},
+        {{.recipe = STILL_RECIPE}, VX_ERR_USAGE},
+        {{.recipe = STILL_RECIPE, .path = path, .has_seed = true, .seed = -1}, VX_ERR_USAGE},
         {{.recipe = "/nowhere.yaml", .path = path}, VX_ERR_MISSING},
         {{.text = "{audio_track: 1}", .path = path}, VX_ERR_INPUT},
         {{.text = "{audio_track: {script: a}, visual_track: {image: b}, output: {width: 1024}}",

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/bench_portrait.h"
+#include "cli/bench_slot.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
@@ -19,7 +20,7 @@ enum { RUNS_MAX = 100 };
 
 typedef struct bench_params {
     int64_t runs;
-    const char *phonemes;
+    const char *phonemes, *recipe;
     int64_t size;
 } bench_params;
 
@@ -147,7 +148,7 @@ static vx_status find_stage(const char *name, const bench_stage **stage, vx_erro
             return VX_OK;
         }
     return vx_fail(err, VX_ERR_USAGE, "bad_usage",
-                   "there is no bench \"%.32s\"; there are: kokoro, clip, flux, liveportrait",
+                   "there is no bench \"%.32s\"; there are: kokoro, clip, flux, liveportrait, slot",
                    name);
 }
 
@@ -274,6 +275,8 @@ static vx_status run_bench(vx_cli *cli, void *raw, vx_error *err)
 {
     const bench_stage *stage = NULL;
     bench b = {.cli = cli, .params = raw, .err = err};
+    if (strcmp(cli->words[0], "slot") == 0)
+        return vx_bench_slot(cli, (int)b.params->runs, b.params->recipe, err);
     VX_TRY(find_stage(cli->words[0], &stage, err));
     vx_status status = vx_pack_open(&b.pack, cli->settings.pack, err);
     int side = (int)b.params->size;
@@ -309,6 +312,8 @@ static const vx_flag flags[] = {
             .max = RUNS_MAX, .fallback = "5"),
     VX_FLAG("phonemes", 0, "STRING", bench_params, phonemes, TEXT,
             "kokoro: what to speak instead of the built-in 18 s"),
+    VX_FLAG("recipe", 0, "FILE", bench_params, recipe, WORD,
+            "slot: what to make instead of the built-in prompt with 8 s of speech"),
     VX_FLAG("size", 0, "N", bench_params, size, INT, "flux: the picture's side; else the pack's",
             .min = 64, .max = 1024, .multiple = 16, .fallback = "0"),
     VX_FLAGS_END,
@@ -317,7 +322,7 @@ static const vx_flag flags[] = {
 const vx_command vx_command_bench = {
     .name = "bench",
     .usage = "STAGE [-n N]",
-    .summary = "time a stage at the pack's size: kokoro, clip, flux, liveportrait",
+    .summary = "time a stage at the pack's size: kokoro, clip, flux, liveportrait, slot",
     .details =
         "Prints the median, the work and its share of the yardstick, oneDNN's matrix product of\n"
         "1280 x 3072 x 3072 measured in the same run. flux makes a picture in one step; "

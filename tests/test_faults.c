@@ -1,0 +1,320 @@
+/* Faults, one after another: every call that can fail is made to fail while a slot is under way. A slot has one
+ * outcome and a sentence, leaves no file and no memory behind, and the next slot is the same as ever.
+ *
+ * The linker sends the calls of the library here (tests/CMakeLists.txt), so what fails is the real call. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dnnl.h>
+#include <libavcodec/avcodec.h>
+
+#include "base/mem.h"
+#include "slot_rig.h"
+
+typedef enum point {
+    NOTHING,
+    ALLOCATION,
+    READ,
+    WRITE,
+    DISK_FULL,
+    ENCODER,
+    DEVICE,
+    SLOW_DEVICE,
+    THREAD
+} point;
+
+/* Which calls fail, how many of them come through before, and how many fail. */
+static atomic_int armed, passes, failures;
+
+static void arm(point which, int through, int fail)
+{
+    atomic_store(&passes, through);
+    atomic_store(&failures, fail);
+    atomic_store(&armed, which);
+}
+
+static bool fails(point which)
+{
+    if (atomic_load(&armed) != (int)which) return false;
+    if (atomic_fetch_sub(&passes, 1) > 0) return false;
+    return atomic_fetch_sub(&failures, 1) > 0;
+}
+
+void *__real_vx_heap_alloc(size_t bytes);
+void *__wrap_vx_heap_alloc(size_t bytes);
+void *__wrap_vx_heap_alloc(size_t bytes)
+{
+    return fails(ALLOCATION) ? NULL : __real_vx_heap_alloc(bytes);
+}
+
+ssize_t __real_read(int fd, void *data, size_t bytes);
+ssize_t __wrap_read(int fd, void *data, size_t bytes);
+ssize_t __wrap_read(int fd, void *data, size_t bytes)
+{
+    if (!fails(READ)) return __real_read(fd, data, bytes);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+    bool broken = fails(WRITE), full = fails(DISK_FULL);
+    if (!broken && !full) return __real_pwrite(fd, data, bytes, offset);
+    errno = full ? ENOSPC : EIO;
+    return -1;
+}
+
+int __real_avcodec_send_frame(AVCodecContext *codec, const AVFrame *frame);
+int __wrap_avcodec_send_frame(AVCodecContext *codec, const AVFrame *frame);
+int __wrap_avcodec_send_frame(AVCodecContext *codec, const AVFrame *frame)
+{
+    return fails(ENCODER) ? AVERROR(EINVAL) : __real_avcodec_send_frame(codec, frame);
+}
+
+dnnl_status_t __real_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream,
+                                            int count, const dnnl_exec_arg_t *args);
+dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream,
+                                            int count, const dnnl_exec_arg_t *args);
+dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream,
+                                            int count, const dnnl_exec_arg_t *args)
+{
+    if (fails(DEVICE)) return dnnl_runtime_error;
+    if (fails(SLOW_DEVICE)) usleep(3000);
+    return __real_dnnl_primitive_execute(primitive, stream, count, args);
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *arg)
+{
+    return fails(THREAD) ? EAGAIN : __real_pthread_create(thread, attributes, start, arg);
+}
+
+/* ---- one fault -------------------------------------------------------------------------------- */
+
+enum { FOREVER = 1 << 30 };
+
+static bool met; /* whether the last fault came about */
+
+typedef struct bench {
+    slot_rig rig;
+    char want[65];
+} bench;
+
+static int set_up(void **state)
+{
+    static bench b;
+    slot_rig_open(&b.rig, ALL_PACK, "timeouts: {floor_ms: 400, ceiling_ms: 400}\n");
+    for (int i = 0; i < 3; i++)
+        assert_true(slot_rig_make(&b.rig, "good.mp4", b.want));
+    *state = &b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    arm(NOTHING, 0, 0);
+    slot_rig_close(&((bench *)*state)->rig);
+    return 0;
+}
+
+/* Makes a slot while calls fail. The outcome is one of two: the second is "done" where not every place of the
+ * fault is met. */
+static const char *make_with(bench *b, point which, int through, int fail)
+{
+    static char outcome[32];
+    vx_error err = {0};
+    vx_job *job;
+    arm(which, through, fail);
+    vx_submit_params params = {.recipe = ALL_RECIPE, .path = slot_rig_path(&b->rig, "bad.mp4")};
+    vx_status status = vx_submit(b->rig.vortex, &params, &job, &err);
+    if (status == VX_OK) {
+        vx_job_wait(job, -1);
+        const vx_result *r = vx_job_result(job);
+        err = r->error;
+        snprintf(outcome, sizeof outcome, "%s", r->outcome);
+        vx_job_free(&job);
+    } else {
+        snprintf(outcome, sizeof outcome, "refused");
+    }
+    met = atomic_load(&failures) < fail;
+    arm(NOTHING, 0, 0);
+    if (!met) assert_string_equal(outcome, "done");
+    if (strcmp(outcome, "done") == 0)
+        assert_int_equal(unlink(slot_rig_path(&b->rig, "bad.mp4")), 0);
+    else
+        assert_true(strlen(err.message) > 10);
+    assert_int_equal(slot_rig_files(&b->rig), 1);
+    return outcome;
+}
+
+static void next_slot_is_right(bench *b, int64_t live_bytes)
+{
+    char hex[65];
+    assert_true(slot_rig_make(&b->rig, "good.mp4", hex));
+    assert_string_equal(hex, b->want);
+    /* What two workers that meet at a kernel take once. */
+    assert_true(vx_heap_read().live_bytes - live_bytes < 64 << 10);
+}
+
+static void allocations_fail(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    int i = 0;
+    for (; i < 60; i++) {
+        const char *outcome = make_with(b, ALLOCATION, i, 1);
+        if (!met) break;
+        /* Where a kernel's arguments are refused it is the kernel that fails, and speech is tried again. */
+        if (strcmp(outcome, "memory_pressure") != 0 && strcmp(outcome, "refused") != 0 &&
+            strcmp(outcome, "device_error") != 0 && strcmp(outcome, "done") != 0)
+            fail_msg("allocation %d: %s", i, outcome);
+    }
+    printf("a slot allocates %d times, each was refused once\n", i);
+    assert_true(i >= 6 && i < 60);
+    next_slot_is_right(b, live_bytes);
+}
+
+static void reads_fail(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    assert_string_equal(make_with(b, READ, 0, 1), "refused"); /* the recipe itself */
+    next_slot_is_right(b, live_bytes);
+}
+
+static void writes_fail(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    for (int through = 0; through < 6; through += 2) {
+        assert_string_equal(make_with(b, WRITE, through, FOREVER), "io_error");
+        assert_string_equal(make_with(b, DISK_FULL, through, FOREVER), "io_error");
+    }
+    next_slot_is_right(b, live_bytes);
+}
+
+static void the_encoder_fails(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    for (int through = 0; through < 12; through += 3) {
+        const char *outcome = make_with(b, ENCODER, through, 1);
+        assert_true(strcmp(outcome, "device_error") == 0 || strcmp(outcome, "io_error") == 0);
+    }
+    next_slot_is_right(b, live_bytes);
+}
+
+/* One fault in speech passes, by the second try; one that stays does not. */
+static void the_device_fails(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    assert_string_equal(make_with(b, DEVICE, 0, FOREVER), "device_error");
+    assert_string_equal(make_with(b, DEVICE, 400, FOREVER), "device_error");
+    next_slot_is_right(b, live_bytes);
+}
+
+static void speech_is_tried_again(void **state)
+{
+    bench *b = *state;
+    char hex[65];
+    vx_job *job;
+    vx_submit_params params = {.text = "{audio_track: {script: Read the lead.}, "
+                                       "visual_track: {image: ../media/dot.png}}",
+                               .folder = VX_TEST_DATA "/slot",
+                               .path = slot_rig_path(&b->rig, "bad.mp4")};
+    arm(DEVICE, 0, 1);
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &b->rig.err), VX_OK);
+    vx_job_wait(job, -1);
+    arm(NOTHING, 0, 0);
+    assert_string_equal(vx_job_result(job)->outcome, "done");
+    vx_job_free(&job);
+    char *metrics = vx_metrics_text(b->rig.vortex);
+    assert_null(strstr(metrics, "vortex_stage_retries_total 0\n"));
+    vx_text_free(metrics);
+    assert_int_equal(unlink(slot_rig_path(&b->rig, "bad.mp4")), 0);
+    assert_true(slot_rig_make(&b->rig, "good.mp4", hex));
+    assert_string_equal(hex, b->want);
+}
+
+static void a_stage_times_out(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    assert_string_equal(make_with(b, SLOW_DEVICE, 0, FOREVER), "timeout");
+    next_slot_is_right(b, live_bytes);
+}
+
+static void threads_are_refused(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    for (int through = 0; through < 4; through++) {
+        const char *outcome = make_with(b, THREAD, through, 1);
+        assert_string_not_equal(outcome, "cancelled");
+    }
+    next_slot_is_right(b, live_bytes);
+}
+
+/* ---- SIGTERM ---------------------------------------------------------------------------------- */
+
+static vx_job *volatile signalled;
+
+static void on_signal(int number)
+{
+    (void)number;
+    vx_job_cancel(signalled);
+}
+
+static void raise_at_frame(void *arg, int64_t index, const vx_frame *frame)
+{
+    (void)arg;
+    (void)frame;
+    if (index == 2) kill(getpid(), SIGTERM);
+}
+
+static void sigterm_in_the_middle(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    struct sigaction action = {.sa_handler = on_signal}, before;
+    sigaction(SIGTERM, &action, &before);
+    vx_submit_params params = {
+        .recipe = ALL_RECIPE, .path = slot_rig_path(&b->rig, "bad.mp4"), .frame = raise_at_frame};
+    vx_job *blocker = slot_rig_submit(&b->rig, "good.mp4"), *job;
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &b->rig.err), VX_OK);
+    signalled = job;
+    vx_job_free(&blocker); /* it held the buffers, so the handler knew its job in time */
+    vx_job_wait(job, -1);
+    sigaction(SIGTERM, &before, NULL);
+    assert_string_equal(vx_job_result(job)->outcome, "cancelled");
+    vx_job_free(&job);
+    unlink(slot_rig_path(&b->rig, "good.mp4"));
+    assert_int_equal(slot_rig_files(&b->rig), 0);
+    next_slot_is_right(b, live_bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(allocations_fail),      cmocka_unit_test(reads_fail),
+        cmocka_unit_test(writes_fail),           cmocka_unit_test(the_encoder_fails),
+        cmocka_unit_test(the_device_fails),      cmocka_unit_test(speech_is_tried_again),
+        cmocka_unit_test(a_stage_times_out),     cmocka_unit_test(threads_are_refused),
+        cmocka_unit_test(sigterm_in_the_middle),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

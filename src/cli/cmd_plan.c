@@ -1,9 +1,17 @@
 /* vortex plan: memory layout and roofline, before anything loads. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "engine/engine.h"
+
+typedef struct plan_params {
+    const char *svg;
+    int64_t pipeline_depth;
+} plan_params;
 
 static void print_plan(const vx_plan *plan, const vx_pack *pack)
 {
@@ -26,14 +34,31 @@ static void print_plan(const vx_plan *plan, const vx_pack *pack)
     }
 }
 
+static vx_status write_svg(const char *path, const vx_plan *plan, const vx_pack *pack,
+                           vx_error *err)
+{
+    char title[200];
+    snprintf(title, sizeof title, "Pack %.80s %.40s on %s", pack->name, pack->version,
+             plan->device.name);
+    char *svg = vx_plan_svg(plan, title);
+    if (svg == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the drawing");
+    vx_status status = vx_file_write(path, svg, strlen(svg), err);
+    free(svg);
+    return status;
+}
+
 static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
 {
-    (void)raw;
+    const plan_params *p = raw;
     vx_pack pack;
     vx_plan plan;
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params engine = {.settings = &cli->settings, .pack = &pack, .wants = VX_WANT_ALL};
+    vx_engine_params engine = {.settings = &cli->settings,
+                               .pack = &pack,
+                               .wants = VX_WANT_ALL,
+                               .sets = (int)p->pipeline_depth};
     if (status == VX_OK) status = vx_engine_plan(&engine, cli->settings.device, &plan, err);
+    if (status == VX_OK && p->svg != NULL) status = write_svg(p->svg, &plan, &pack, err);
     if (status == VX_OK && cli->json)
         status = vx_json_print(vx_plan_json(&plan), err);
     else if (status == VX_OK)
@@ -43,13 +68,24 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
     return status;
 }
 
+static const vx_flag flags[] = {
+    VX_FLAG("svg", 0, "FILE", plan_params, svg, WORD,
+            "also draw it: memory to scale, lanes by time"),
+    VX_FLAG("pipeline-depth", 0, "N", plan_params, pipeline_depth, INT,
+            "sets of result buffers; the settings' without it", .min = 1, .max = VX_SETS_MAX,
+            .fallback = "0"),
+    VX_FLAGS_END,
+};
+
 const vx_command vx_command_plan = {
     .name = "plan",
-    .usage = "[--device D]",
+    .usage = "[--device D] [--svg F.svg]",
     .summary = "memory layout and roofline, before anything loads",
     .details =
         "Needs no model file and no device: D is cpu, or a card known by its datasheet (rtx3060, "
         "rtx4090, h100, …). Exit code 5 when the plan exceeds the hard limit.",
+    .flags = flags,
+    .params_bytes = sizeof(plan_params),
     .any_device = true,
     .run = run_plan,
 };

@@ -177,6 +177,7 @@ static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_L
         VX_TRY(part->kind->stage[i].plan(part, &ctx));
         if (ctx.counts.ops > 0) {
             vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
+            e->plan.stage[e->plan.stage_count - 1].lane = part->kind->lane;
             e->roofline_s[part->kind->component] +=
                 e->plan.stage[e->plan.stage_count - 1].roofline_s;
         }

@@ -27,6 +27,7 @@ typedef struct vx_region {
 
 typedef struct vx_stage {
     char name[32];
+    int lane;           /* vx_lane (engine.h): stages of two lanes may run side by side */
     vx_counts counts;   /* work of one run of the stage at its largest size */
     double roofline_s;  /* max(compute, traffic) at the device's peaks */
     double projected_s; /* with the share of the peak that the device is expected to reach */
@@ -60,6 +61,10 @@ const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);
 /* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, the largest consumer, what would
  * help. */
 vx_status vx_plan_check(const vx_plan *plan, vx_error *err);
+
+/* A drawing of the plan: memory to scale with the limits, and the stages of each lane, to scale by projected
+ * time. The caller frees the text with free(). NULL when out of memory. */
+char *vx_plan_svg(const vx_plan *plan, const char *title);
 
 /* The document of `vortex plan --json` (docs/CONTRACTS.md); the caller decrefs. NULL when out of
  * memory. */

@@ -236,6 +236,14 @@ static vx_status open_device(vx_engine *e, const char *device, bool run, vx_erro
     return vx_backend_open_datasheet(&e->backend, device, err);
 }
 
+int vx_component_want(vx_component component)
+{
+    int wants = 0;
+    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++)
+        if (kind->component == component) wants |= kind->want;
+    return wants;
+}
+
 vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_plan *plan,
                          vx_error *err)
 {

@@ -68,6 +68,9 @@ typedef enum vx_buffer {
 
 typedef struct vx_engine vx_engine;
 
+/* The VX_WANT_* that takes a component. */
+int vx_component_want(vx_component component);
+
 /* The plan alone, for a device by name ("cpu" or one known by its datasheet); loads nothing and needs no
  * model file. Whether it fits is in the plan, not in the status. */
 vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_plan *plan,

@@ -26,13 +26,39 @@ static json_t *output_json(const vx_slot *slot)
                      "sha256", hex);
 }
 
+/* The pack's own hashes: what its files were checked against when they were fetched. */
+static json_t *weights_json(const vx_slot *slot)
+{
+    json_t *list = json_array();
+    int wants = vx_engine_wants(slot->crew->engine);
+    for (int i = 0; i < VX_COMPONENTS; i++) {
+        const vx_pack_component *c = &slot->pack->components[i];
+        if (!c->present || !(vx_component_want((vx_component)i) & wants)) continue;
+        for (int k = 0; k < c->file_count; k++)
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s?}", "component",
+                                                  vx_component_name((vx_component)i), "file",
+                                                  c->files[k].name, "sha256", c->files[k].sha256));
+    }
+    return list;
+}
+
+static json_t *numbers_json(const float *values, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_real((double)values[i]));
+    return list;
+}
+
 /* null when verification was skipped: no prompt, no CLIPs in the pack, or not wanted. */
 static json_t *verify_json(const vx_slot *slot)
 {
     const vx_score *score = &slot->score;
     if (!slot->verified) return json_null();
-    return json_pack("{s:f, s:f, s:f, s:b, s:b}", "b", score->b, "l", score->l, "ensemble",
-                     score->ensemble, "pass", score->pass, "outlier", score->outlier);
+    return json_pack("{s:f, s:f, s:f, s:b, s:b, s:{s:o, s:o}}", "b", score->b, "l", score->l,
+                     "ensemble", score->ensemble, "pass", score->pass, "outlier", score->outlier,
+                     "embeddings", "b", numbers_json(slot->embedding_b, slot->embedding_b_count),
+                     "l", numbers_json(slot->embedding_l, slot->embedding_l_count));
 }
 
 json_t *vx_report(const vx_slot *slot, vx_status status)
@@ -54,6 +80,7 @@ json_t *vx_report(const vx_slot *slot, vx_status status)
         json_object_set_new(report, "actor",
                             json_pack("{s:s, s:s?, s:s?}", "from", slot->pictured, "prompt",
                                       r->visual.prompt, "expanded", slot->expanded));
+    json_object_set_new(json_object_get(report, "pack"), "weights", weights_json(slot));
     if (slot->spoken.count > 0)
         json_object_set_new(report, "audio",
                             json_pack("{s:s, s:f, s:o}", "voice", slot->spoken.voice, "duration_s",

@@ -1,6 +1,7 @@
 /* video: the actor moves with the speech; frames and samples go to the encoder as they are made. Without an
  * animation model the actor stands still. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,11 +126,21 @@ static vx_container container_of(const vx_slot *slot)
     return dot != NULL && strcasecmp(dot, ".mkv") == 0 ? VX_MKV : VX_MP4;
 }
 
+/* The recipe as one line of JSON, for the file's metadata; NULL when out of memory, and then it goes without. */
+static char *recipe_text(const vx_slot *slot)
+{
+    json_t *recipe = vx_yaml_to_json(vx_yaml_root(slot->recipe->document));
+    char *text = recipe != NULL ? json_dumps(recipe, JSON_COMPACT) : NULL;
+    json_decref(recipe);
+    return text;
+}
+
 vx_status vx_stage_video(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
     vx_error *err = run->ctx.err;
     vx_mux *mux;
+    char *comment = recipe_text(slot);
     vx_mux_params params = {.path = slot->path,
                             .container = container_of(slot),
                             .width = slot->width,
@@ -138,9 +149,12 @@ vx_status vx_stage_video(vx_stage_run *run)
                             .fps_den = 1,
                             .sample_rate = VX_KOKORO_RATE,
                             .threads = vx_pool_workers(run->ctx.pool),
-                            .title = slot->recipe->slot_id};
+                            .title = slot->recipe->slot_id,
+                            .comment = comment};
     slot->frames = frames_for(slot->spoken.count, slot->fps);
-    VX_TRY(vx_mux_open(&mux, &params, err));
+    vx_status opened = vx_mux_open(&mux, &params, err);
+    free(comment);
+    if (opened != VX_OK) return opened;
     vx_status status = vx_mux_samples(mux, slot->spoken.samples, slot->spoken.count, err);
     slot->sync_s = -1;
     if (status == VX_OK)

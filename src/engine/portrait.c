@@ -132,6 +132,9 @@ vx_status vx_sit(const vx_sitting *s, vx_ctx *ctx, vx_sitter *sitter)
     vx_picture crop = {s->crop, side, side, (ptrdiff_t)3 * side};
     *sitter = (vx_sitter){.whole = s->exact || (s->absolute && s->face == NULL),
                           .square = middle_of(s->portrait)};
+    if (s->exact && (s->portrait->width != side || s->portrait->height != side))
+        vx_log(VX_LOG_WARN, "the portrait is %dx%d and not the %dx%d crop itself: it is resized",
+               s->portrait->width, s->portrait->height, side, side);
     if (sitter->whole) {
         VX_TRY(vx_crop_whole(s->portrait, &crop, ctx->err));
     } else {

@@ -79,7 +79,7 @@ static const vx_field visual_rows[] = {
 static const vx_field output_rows[] = {
     VX_ROW(vx_recipe_output, width, INT, .min = 64, .max = 1024, .multiple = 16),
     VX_ROW(vx_recipe_output, height, INT, .min = 64, .max = 1024, .multiple = 16),
-    VX_ROW(vx_recipe_output, fps, INT, .min = 1, .max = 60),
+    VX_ROW(vx_recipe_output, fps, INT, .min = 1, .max = VX_SLOT_FPS_MAX),
     VX_ROW(vx_recipe_output, max_seconds, FLOAT, .min = 0.1, .max = VX_SLOT_SECONDS_MAX),
     VX_ROW(vx_recipe_output, container, ENUM, .choices = VX_CONTAINER_NAMES),
     VX_ROWS_END,

@@ -13,7 +13,8 @@
 enum {
     VX_SCRIPT_BYTES_MAX = 16384, /* 45 s at twice the speed of a fast speaker are 2,500 letters */
     VX_PROMPT_BYTES_MAX = 4096,  /* 256 tokens are about 1,200 letters; more is cut with a word */
-    VX_SLOT_SECONDS_MAX = 45
+    VX_SLOT_SECONDS_MAX = 45,
+    VX_SLOT_FPS_MAX = 60
 };
 
 /* What to do with speech that is longer than the slot. */

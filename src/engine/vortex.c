@@ -63,7 +63,7 @@ static vx_status needs(vx_vortex *v, const vx_open_params *p, vx_engine_params *
     if (p->only == NULL) {
         params->wants = all_wants(&v->pack);
         params->speech_seconds = v->settings.slot_seconds;
-        params->frames = (int64_t)ceil(v->settings.slot_seconds * (double)v->pack.fps);
+        params->frames = (int64_t)ceil(v->settings.slot_seconds * VX_SLOT_FPS_MAX);
         params->frame_width = (int)v->settings.slot_width;
         params->frame_height = (int)v->settings.slot_height;
         v->accents = all_accents(v);

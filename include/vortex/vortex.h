@@ -95,6 +95,7 @@ typedef struct vx_submit_params {
     size_t text_bytes;   /* its length, 0: up to the NUL, and */
     const char *folder;  /* where its relative paths begin; NULL: the working folder */
     const char *path;    /* of the film; required */
+    const char *sheet;   /* of a picture (PNG) that shows the slot at a glance; NULL: none */
     bool has_seed;       /* `seed` instead of the recipe's */
     int64_t seed;        /* 0..2^63-1 */
     int64_t deadline_ms; /* from now; 0: the recipe's, which may be none */

@@ -14,7 +14,7 @@
 enum { POLL_MS = 20 };
 
 typedef struct generate_params {
-    const char *out, *report;
+    const char *out, *report, *sheet;
     int64_t deadline_ms;
 } generate_params;
 
@@ -76,6 +76,7 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
     bool piped = strcmp(cli->words[0], "-") == 0;
     vx_submit_params submit = {.recipe = piped ? NULL : cli->words[0],
                                .path = p->out,
+                               .sheet = p->sheet,
                                .has_seed = cli->seed >= 0,
                                .seed = cli->seed,
                                .deadline_ms = p->deadline_ms,
@@ -107,6 +108,8 @@ static const vx_flag flags[] = {
     VX_FLAG("out", 'o', "FILE", generate_params, out, WORD, "the film: .mp4 or .mkv",
             .required = true),
     VX_FLAG("report", 0, "FILE", generate_params, report, WORD, "the slot's report, as JSON"),
+    VX_FLAG("sheet", 0, "FILE", generate_params, sheet, WORD,
+            "a picture (PNG) of key frames, waveform, phonemes, jaw and scores"),
     VX_FLAG("deadline-ms", 0, "N", generate_params, deadline_ms, INT,
             "give up when the slot is not done in N milliseconds", .min = 1, .max = 86400000,
             .fallback = "0"),

@@ -44,9 +44,12 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     VX_TRY(vx_job_recipe(&job->recipe, p, err));
     VX_TRY(vx_slot_check(&job->recipe, job->vortex->crew.engine, err));
     job->path = vx_heap_text(p->path, strlen(p->path));
-    if (job->path == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
+    if (p->sheet != NULL) job->sheet = vx_heap_text(p->sheet, strlen(p->sheet));
+    if (job->path == NULL || (p->sheet != NULL && job->sheet == NULL))
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
     job->request = (vx_slot_request){.recipe = &job->recipe,
                                      .path = job->path,
+                                     .sheet = job->sheet,
                                      .begin_s = vx_now_s(),
                                      .deadline_ms = p->deadline_ms,
                                      .cancel = &job->cancel,
@@ -86,6 +89,7 @@ static void discard(vx_job *job)
     vx_slot_close(&job->slot);
     vx_recipe_close(&job->recipe);
     vx_heap_free(job->report);
+    vx_heap_free(job->sheet);
     vx_heap_free(job->path);
     vx_heap_free(job);
 }

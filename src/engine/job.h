@@ -31,7 +31,7 @@ struct vx_vortex {
 struct vx_job {
     vx_vortex *vortex;
     vx_recipe recipe;
-    char *path;
+    char *path, *sheet;
     vx_slot_request request;
     vx_cancel cancel;
     void (*progress)(void *arg, const char *stage, double share);

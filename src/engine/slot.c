@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/report.h"
+#include "engine/sheet.h"
 #include "engine/watch.h"
 
 enum { LAST_PHASE = 2 };
@@ -208,15 +209,17 @@ static void end_slot(vx_slot *slot, vx_status status, const char *code, double s
     vx_metrics_slot(&slot->crew->metrics, slot->outcome, seconds);
 }
 
-/* A film that failed its verification is there too; of any other failure nothing is left. */
-static vx_status deliver(vx_slot *slot, vx_status status, vx_error *err)
+/* Sheet and film are there after a failed verification too; after any other failure nothing is. */
+static vx_status deliver(vx_slot *slot, const char *sheet, vx_status status, vx_error *err)
 {
-    if (status == VX_OK || status == VX_ERR_VERIFY) {
-        vx_status finished = vx_mux_finish(&slot->film, err);
-        if (finished != VX_OK) return finished;
-    }
+    vx_error failed;
+    vx_status delivered = status == VX_ERR_VERIFY ? VX_OK : status;
+    if (delivered == VX_OK && sheet != NULL) delivered = vx_sheet_write(slot, sheet, &failed);
+    if (delivered == VX_OK) delivered = vx_mux_finish(&slot->film, &failed);
     vx_mux_abort(&slot->film);
-    return status;
+    if (delivered == VX_OK || delivered == status) return status;
+    *err = failed;
+    return delivered;
 }
 
 vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, vx_error *err)
@@ -230,7 +233,7 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     vx_watch_open(&watch, slot, request);
     for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
         status = vx_watch_phase(&watch, phase, err);
-    status = deliver(slot, status, err);
+    status = deliver(slot, request->sheet, status, err);
     vx_image_free(&slot->decoded);
     slot->actor = (vx_picture){0};
     end_slot(slot, status, err->code, vx_watch_close(&watch));

@@ -15,6 +15,7 @@
 typedef struct vx_slot_request {
     const vx_recipe *recipe;
     const char *path;    /* of the film */
+    const char *sheet;   /* of the contact sheet; NULL: none */
     int set;             /* of the engine's buffers */
     double begin_s;      /* vx_now_s() from which the deadline counts; 0: now */
     int64_t deadline_ms; /* from begin_s; 0: the recipe's, which may be none */

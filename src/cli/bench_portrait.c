@@ -9,13 +9,15 @@
 
 struct vx_bench_portrait {
     vx_liveportrait *model;
-    void *memory;         /* the portrait's tensors */
-    uint8_t *rgb, *frame; /* the source; a batch */
-    float *x_d;           /* [batch][points][3] */
+    void *memory;    /* the portrait's tensors */
+    uint8_t *frames; /* a batch */
+    uint8_t *rgb;    /* the source */
+    float *x_d;      /* [batch][points][3] */
     size_t frame_bytes;
 };
 
-vx_status vx_bench_portrait_open(vx_bench_portrait **out, vx_liveportrait *model, vx_error *err)
+vx_status vx_bench_portrait_open(vx_bench_portrait **out, vx_liveportrait *model, void *memory,
+                                 uint8_t *frames, vx_error *err)
 {
     const vx_liveportrait_config *c = vx_liveportrait_configuration(model);
     size_t batch = (size_t)vx_liveportrait_batch(model), side = (size_t)c->image_size;
@@ -25,14 +27,14 @@ vx_status vx_bench_portrait_open(vx_bench_portrait **out, vx_liveportrait *model
     if (b != NULL) {
         b->model = model;
         b->frame_bytes = frame_side * frame_side * 3;
-        b->memory = vx_heap_alloc(vx_liveportrait_source_bytes(model));
+        b->memory = memory;
+        b->frames = frames;
         b->rgb = vx_heap_alloc(side * side * 3);
-        b->frame = vx_heap_alloc(b->frame_bytes * batch);
         b->x_d = vx_heap_alloc(batch * (size_t)c->points * 3 * sizeof(float));
     }
-    if (b == NULL || !b->memory || !b->rgb || !b->frame || !b->x_d) {
+    if (b == NULL || b->rgb == NULL || b->x_d == NULL) {
         vx_bench_portrait_close(out);
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the frames");
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the portrait");
     }
     for (size_t i = 0; i < side * side * 3; i++) {
         uint32_t words[4];
@@ -46,9 +48,7 @@ void vx_bench_portrait_close(vx_bench_portrait **bench)
 {
     vx_bench_portrait *b = *bench;
     if (b != NULL) {
-        vx_heap_free(b->memory);
         vx_heap_free(b->rgb);
-        vx_heap_free(b->frame);
         vx_heap_free(b->x_d);
         vx_heap_free(b);
     }
@@ -113,7 +113,7 @@ vx_status vx_bench_portrait_run(vx_bench_portrait *b, vx_ctx *ctx, vx_profile *p
         nod(b, &portrait, i);
     double start = clock.start = vx_now_s(), flops = ctx->counts.flops;
     ctx->tap = watch_frames;
-    VX_TRY(vx_liveportrait_frames(b->model, ctx, &portrait, b->x_d, n, b->frame, b->frame_bytes));
+    VX_TRY(vx_liveportrait_frames(b->model, ctx, &portrait, b->x_d, n, b->frames, b->frame_bytes));
     end_part(&clock, "generator", 1 / (double)n);
     *frame = (vx_profile_row){.op = "frame",
                               .calls = n,

@@ -6,8 +6,10 @@
 
 typedef struct vx_bench_portrait vx_bench_portrait;
 
-/* Takes host memory for a source and a batch of frames. `model` must outlive it. NULL on failure. */
-vx_status vx_bench_portrait_open(vx_bench_portrait **bench, vx_liveportrait *model, vx_error *err);
+/* `memory` holds vx_liveportrait_source_bytes, `frames` a batch of frames of 8-bit RGB; both stay the caller's
+ * and, as `model`, must outlive the bench. NULL on failure. */
+vx_status vx_bench_portrait_open(vx_bench_portrait **bench, vx_liveportrait *model, void *memory,
+                                 uint8_t *frames, vx_error *err);
 void vx_bench_portrait_close(vx_bench_portrait **bench); /* safe on NULL; sets NULL */
 
 /* The source once, then a batch of frames. `parts` receives the networks: motion_extractor and appearance for

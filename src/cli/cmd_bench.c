@@ -118,6 +118,22 @@ static vx_status run_liveportrait(bench *b)
     return VX_OK;
 }
 
+/* The portrait and its frames lie where a film's do. */
+static vx_status open_liveportrait(bench *b)
+{
+    vx_liveportrait *model = vx_engine_liveportrait(b->engine);
+    size_t bytes, side = (size_t)vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
+    uint8_t *frames = vx_engine_buffer(b->engine, VX_BUFFER_RING, &bytes);
+    if (bytes < side * side * 3 * (size_t)vx_liveportrait_batch(model))
+        return vx_fail(
+            b->err, VX_ERR_INPUT, "bad_pack",
+            "the pack's film is smaller than LivePortrait's frames of %zu x %zu; set the "
+            "pack's slot to that size",
+            side, side);
+    return vx_bench_portrait_open(
+        &b->portrait, model, vx_engine_buffer(b->engine, VX_BUFFER_PORTRAIT, NULL), frames, b->err);
+}
+
 /* Frames of noise: scoring takes the same time whatever they show. */
 static vx_status open_clip(bench *b)
 {
@@ -293,8 +309,7 @@ static vx_status run_bench(vx_cli *cli, void *raw, vx_error *err)
     if (status == VX_OK && stage->wants & VX_WANT_VERIFY) status = open_clip(&b);
     if (status == VX_OK && stage->wants & VX_WANT_ACTOR)
         status = vx_imaginer_open(&b.imaginer, b.engine, err);
-    if (status == VX_OK && stage->wants & VX_WANT_VIDEO)
-        status = vx_bench_portrait_open(&b.portrait, vx_engine_liveportrait(b.engine), err);
+    if (status == VX_OK && stage->wants & VX_WANT_VIDEO) status = open_liveportrait(&b);
     if (status == VX_OK) status = time_stage(&b, stage);
     for (int i = 0; i < VX_KEY_FRAMES; i++)
         vx_image_free(&b.frame[i]);

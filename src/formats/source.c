@@ -16,8 +16,9 @@
 #include "tensor/quant.h"
 
 /* A read of this many bytes gives its pages back at once: a tensor of a gigabyte that is read in
- * pieces then never has more than a piece of it resident. */
-enum { LONG_READ = 1 << 20 };
+ * pieces, or a filter of fifty megabytes that is read by rows, then never has more than a piece of it
+ * resident. */
+enum { LONG_READ = 32 << 10 };
 
 /* A heap block that dies with the source; its contents follow. */
 struct vx_source_kept {
@@ -355,13 +356,17 @@ const char *vx_source_format(const vx_source *source)
     return source->format;
 }
 
-/* Gives back the pages that [at, at+bytes) touches. */
+/* Gives back the pages that [at, at+bytes) touches, and what the kernel maps around a page that is read (64 KB
+ * windows, fault_around_bytes): small tensors would leave most of a file resident. */
 static void forget(const vx_source *source, const unsigned char *at, uint64_t bytes)
 {
+    enum { AROUND = 64 << 10 };
     if (!source->mapped || bytes == 0) return;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t inside = (uintptr_t)at & (page - 1);
-    madvise((void *)(at - inside), bytes + inside, MADV_DONTNEED);
+    uintptr_t begin = (uintptr_t)at & ~(uintptr_t)(AROUND - 1), first = (uintptr_t)source->bytes;
+    uintptr_t end = ((uintptr_t)at + bytes + AROUND - 1) & ~(uintptr_t)(AROUND - 1);
+    if (begin < first) begin = first;
+    if (end > first + source->size) end = first + source->size;
+    madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err)

@@ -248,7 +248,8 @@ vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *
     int64_t row_floats = w->in * w->kernel[0] * w->kernel[1] * w->kernel[2];
     int64_t step = (int64_t)(staging_floats / (size_t)row_floats);
     assert(step >= 1 && l->bytes == w->bytes);
-    float *rows = vx_heap_alloc((size_t)(VX_PANEL * row_floats) * sizeof *rows);
+    int64_t together = w->out < VX_PANEL ? w->out : VX_PANEL;
+    float *rows = vx_heap_alloc((size_t)(together * row_floats) * sizeof *rows);
     float *plain = vx_heap_alloc((size_t)w->in * sizeof *plain);
     vx_status status = VX_OK;
     if (rows == NULL || plain == NULL)

@@ -55,7 +55,9 @@ static vx_status read_vector(const vx_binder *b, const char *name, const char *k
     vx_rows_of rows;
     snprintf(full, sizeof full, "%s%s%s", name, kind[0] ? "." : "", kind);
     VX_TRY(find_rows(b, full, 1, &n, &rows));
-    return vx_source_read(rows.source, rows.tensor, 0, n, dst, b->err);
+    vx_status status = vx_source_read(rows.source, rows.tensor, 0, n, dst, b->err);
+    vx_source_release(rows.source, rows.tensor);
+    return status;
 }
 
 static vx_status fetch_array(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)

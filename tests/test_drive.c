@@ -173,13 +173,13 @@ static void jaw_follows_the_vowels(void **state)
     assert_true(least >= 0.9);
 }
 
-/* The 99th percentiles of the official templates (src/drive/drive.c), per second: jaw 6.92 = 0.346 of exp 19.y
- * at 0.05 for a jaw of 1, blinks 10.5, angles of talking heads. */
+/* The 99th percentiles of the official templates (src/drive/drive.c), per second: jaw 8.65 = 0.346 of exp 19.y
+ * at 0.04 for a jaw of 1, blinks 10.5, angles of talking heads. */
 static void nothing_jumps(void **state)
 {
     (void)state;
     static const double most[VX_MOTION_COLUMNS] = {
-        23, 28, 17.65, 0.134, 0.191, 0.235, 6.92, 7.52, 7.52, 5.64, 10.52, 10.52, 5.72, 4.23, 4.23};
+        23, 28, 17.65, 0.134, 0.191, 0.235, 8.65, 7.52, 7.52, 5.64, 10.52, 10.52, 5.72, 4.23, 4.23};
     const double rates[] = {24, 60};
     double moved[VX_MOTION_COLUMNS] = {0};
     for (int i = 0; i < SENTENCES; i++)
@@ -260,7 +260,7 @@ static void moods_differ(void **state)
         assert_true(width_of(&m[mood], VX_PITCH) > 1 && width_of(&m[mood], VX_PITCH) < 15);
         assert_true(width_of(&m[mood], VX_YAW) > 1 && width_of(&m[mood], VX_YAW) < 6.1);
         assert_true(width_of(&m[mood], VX_ROLL) > 1 && width_of(&m[mood], VX_ROLL) < 18);
-        assert_true(width_of(&m[mood], VX_JAW) < 0.9);
+        assert_true(width_of(&m[mood], VX_JAW) <= 1);
     }
     int64_t n = m[0].count;
     double smile[VX_MOODS], brow[VX_MOODS], jaw[VX_MOODS];
@@ -557,7 +557,7 @@ static void the_published_network_is_driven_within_its_bounds(void **state)
         assert_float_equal(rest[3 * 11], source[3 * 11], 0);
         pose.value[VX_JAW] = 0.5f;
         vx_expression(&d, &pose, source, e);
-        assert_float_equal(e[3 * 19 + 1] - rest[3 * 19 + 1], 0.025, 1e-6);
+        assert_float_equal(e[3 * 19 + 1] - rest[3 * 19 + 1], 0.02, 1e-6);
         /* The left eye in the picture is the one whose key point lies left. */
         int left = swap ? 15 : 11, right = swap ? 11 : 15;
         for (int i = 0; i < 63; i++)

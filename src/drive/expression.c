@@ -7,9 +7,8 @@
 #include "formats/source.h"
 
 /* Directions of the published network, measured by AdvancedLivePortrait (calc_fe) and the official demo, which
- * agree. Their sliders at a control of 1: jaw 50 (near what the widest
- * talking clip has above its median), "woo" 12, "eee" 10, smile
- * 1 and -0.3, blink -17, gaze 15, brows 15 and -10. */
+ * agree. Their sliders at a control of 1: jaw 40 (two thirds of what the widest talking clip has above its
+ * median), "woo" 12, "eee" 10, smile 1 and -0.3, blink -17, gaze 15, brows 15 and -10. */
 typedef struct direction {
     int control;
     int sign; /* 1: for controls above 0, -1: below, 0: both */
@@ -22,7 +21,7 @@ enum { JAW, LIP_ROUND, LIP_WIDE, SMILE, BLINK_L, BLINK_R, BROW, GAZE_X, GAZE_Y }
 
 /* Eye A is key points 11, 13 and brow 1; eye B is 15, 16 and brow 2. Here A is the left one. */
 static const direction published[] = {
-    {JAW, 0, 19, Y, 0.05f},         {JAW, 0, 19, Z, 0.005f},       {JAW, 0, 17, Y, -0.005f},
+    {JAW, 0, 19, Y, 0.04f},         {JAW, 0, 19, Z, 0.004f},       {JAW, 0, 17, Y, -0.004f},
     {LIP_ROUND, 0, 14, Y, 0.012f},  {LIP_ROUND, 0, 3, Y, -0.006f}, {LIP_ROUND, 0, 7, Y, -0.006f},
     {LIP_ROUND, 0, 17, Z, -0.006f}, {LIP_WIDE, 0, 20, Y, -0.010f}, {LIP_WIDE, 0, 20, Z, -0.010f},
     {LIP_WIDE, 0, 14, Y, -0.010f},  {SMILE, 1, 20, Y, -0.01f},     {SMILE, 1, 14, Y, -0.02f},

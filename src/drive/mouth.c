@@ -208,7 +208,7 @@ void vx_mouth_by_loudness(const vx_drive_request *r, vx_tracks *t)
         float share = voiced > 0 ? t->a[i] / reference : 0;
         share = fminf(1.2f, fmaxf(0, (share - 0.08f) / 0.92f));
         t->activity[i] = fminf(1, 2 * share);
-        t->jaw[i] = 0.43f * vx_manner_at(r, vx_frame_time(t, i)).articulation * powf(share, 0.7f);
+        t->jaw[i] = 0.54f * vx_manner_at(r, vx_frame_time(t, i)).articulation * powf(share, 0.7f);
     }
     for (int64_t i = 1; i + 1 < t->n; i++) /* a rise to a peak stands for a stressed syllable */
         if (t->a[i] > 0.8f * reference && t->a[i] >= t->a[i - 1] && t->a[i] > t->a[i + 1])

@@ -15,9 +15,17 @@ LANES = {
     'portrait': (('motion', 700, 1), ('clip l', 400, 150), ('portrait', 2400, 200),
                  ('motion', 1100, 300), ('portrait', 3000, 500), ('motion', 1500, 300),
                  ('clip l', 1500, 500), ('portrait', 6000, 1000)),
-    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 800, 1), ('clip b', 400, 150),
-              ('judge', 450, 150), ('flux', 1000, 200), ('vae', 2400, 300), ('flux', 2000, 600),
-              ('clip b', 1500, 500), ('judge', 2500, 1500))}
+    'image': (('vae', 1900, 1), ('text', 800, 1), ('flux', 880, 1), ('clip b', 400, 150),
+              ('judge', 300, 120), ('vae', 2350, 250), ('clip b', 800, 300), ('flux', 2000, 600),
+              ('vae', 3300, 600), ('judge', 2500, 1500), ('clip b', 3000, 1000))}
+
+
+def reached(name):
+    """The iteration at which a training stands."""
+    import torch
+    from common import HOME
+    path = HOME / name.replace(' ', '_') / 'state.pt'
+    return torch.load(path, weights_only=False)['iteration'] if path.exists() else 0
 
 
 class Lane:
@@ -46,7 +54,8 @@ def main():
     lane = Lane()
     for name in sys.argv[1:] or LANES:
         for entry in LANES[name]:
-            lane.train(*entry)
+            if reached(entry[0]) < entry[1]:
+                lane.train(*entry)
 
 
 if __name__ == '__main__':

@@ -243,8 +243,9 @@ static vx_status run_vae(void *model, vx_ctx *ctx)
     return through_vae(model, ctx, NULL, NULL, NULL);
 }
 
-static void check_vae(const char *backend, int index, vx_dtype precision, double relative,
-                      double cosine)
+/* Strip: elements, 0 for what the model does by itself. */
+static void check_vae(const char *backend, int index, vx_dtype precision, int64_t strip,
+                      double relative, double cosine)
 {
     rig r;
     vx_vae *vae;
@@ -256,6 +257,7 @@ static void check_vae(const char *backend, int index, vx_dtype precision, double
              vx_vae_open(&vae, &config, precision, r.backend->native,
                          VX_VAE_DECODER | VX_VAE_ENCODER, &r.err),
              "vae");
+    if (strip > 0) vx_vae_set_strip(vae, strip);
     rig_plan(&r, bind_vae, run_vae, vae);
     vx_source *weights = open_source(&r, "vae", index, ""),
               *values = open_source(&r, "vae", index, "_values");
@@ -273,6 +275,47 @@ static void check_vae(const char *backend, int index, vx_dtype precision, double
     rig_close(&r);
 }
 
+/* Decodes noise into `picture` with strips of so many elements; returns the workspace. */
+static size_t decode_strips(int64_t strip, float *picture)
+{
+    rig r;
+    vx_vae *vae;
+    vx_vae_config config;
+    json_t *json = config_of("vae", 0);
+    rig_open(&r, "cpu", 2);
+    rig_must(&r, vx_vae_config_read(json, &config, &r.err), "config");
+    rig_must(&r,
+             vx_vae_open(&vae, &config, VX_BF16, r.backend->native, VX_VAE_DECODER | VX_VAE_ENCODER,
+                         &r.err),
+             "vae");
+    vx_vae_set_strip(vae, strip);
+    rig_plan(&r, bind_vae, run_vae, vae);
+    vx_source *weights = open_source(&r, "vae", 0, "");
+    rig_must(&r, rig_load(&r, bind_vae, vae, &weights, 1), "load");
+    int64_t scale = (int64_t)1 << (config.levels - 1);
+    float z[LATENT_ROWS * LATENT_COLS * 64];
+    assert_true(config.z <= 64);
+    for (int i = 0; i < LATENT_ROWS * LATENT_COLS * config.z; i++)
+        z[i] = (float)(i * 37 % 101 - 50) / 25;
+    vx_tensor in, out;
+    rig_must(&r,
+             vx_take(&r.ctx, VX_F32, 3, (const int64_t[]){LATENT_ROWS, LATENT_COLS, config.z}, &in),
+             "z");
+    rig_must(&r,
+             vx_take(&r.ctx, VX_F32, 3,
+                     (const int64_t[]){LATENT_ROWS * scale, LATENT_COLS * scale, 3}, &out),
+             "picture");
+    rig_must(&r, vx_upload(&r.ctx, z, &in), "upload");
+    rig_must(&r, vx_vae_decode(vae, &r.ctx, &in, &out), "decode");
+    rig_must(&r, vx_download(&r.ctx, &out, picture), "download");
+    size_t bytes = r.workspace_bytes;
+    json_decref(json);
+    vx_vae_close(&vae);
+    vx_source_close(&weights);
+    rig_close(&r);
+    return bytes;
+}
+
 /* ---- cases ---------------------------------------------------------------------------------- */
 
 static void reference_matches(void **state)
@@ -281,8 +324,23 @@ static void reference_matches(void **state)
     for (int i = 0; i < 2; i++) {
         check_t5("ref", i, VX_F32, 1e-5, 0.999999);
         check_flux("ref", i, VX_F32, 1e-4, 0.999999);
-        check_vae("ref", i, VX_F32, 1e-4, 0.999999);
+        check_vae("ref", i, VX_F32, 0, 1e-4, 0.999999);
     }
+}
+
+/* Strips of one row, of a few, and none: the same bytes, in less memory. */
+static void strips_change_nothing(void **state)
+{
+    (void)state;
+    enum { ROOM = LATENT_ROWS * LATENT_COLS * 64 * 64 * 3 };
+    static float whole[ROOM], strips[ROOM];
+    size_t bytes = decode_strips(1 << 30, whole);
+    for (int64_t strip = 1; strip < 10000; strip *= 10) {
+        assert_true(decode_strips(strip, strips) < bytes);
+        assert_memory_equal(whole, strips, sizeof whole);
+    }
+    check_vae("ref", 0, VX_F32, 1, 1e-4, 0.999999);
+    check_vae("cpu", 1, VX_F32, 1, 1e-3, 0.999999);
 }
 
 static void cpu_matches(void **state)
@@ -291,10 +349,10 @@ static void cpu_matches(void **state)
     for (int i = 0; i < 2; i++) {
         check_t5("cpu", i, VX_F32, 1e-3, 0.99999);
         check_flux("cpu", i, VX_F32, 1e-3, 0.99999);
-        check_vae("cpu", i, VX_F32, 1e-3, 0.99999);
+        check_vae("cpu", i, VX_F32, 0, 1e-3, 0.99999);
         check_t5("cpu", i, VX_BF16, 0.1, 0.999);
         check_flux("cpu", i, VX_BF16, 0.1, 0.999);
-        check_vae("cpu", i, VX_BF16, 0.1, 0.999);
+        check_vae("cpu", i, VX_BF16, 0, 0.1, 0.999);
     }
 }
 
@@ -332,9 +390,8 @@ static void schedule_is_schnells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reference_matches),
-        cmocka_unit_test(cpu_matches),
-        cmocka_unit_test(latents_pack_and_unpack),
+        cmocka_unit_test(reference_matches),     cmocka_unit_test(cpu_matches),
+        cmocka_unit_test(strips_change_nothing), cmocka_unit_test(latents_pack_and_unpack),
         cmocka_unit_test(schedule_is_schnells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,8 +179,11 @@ vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a)
     assert(!w->cells_out || w->upsample == 4);
     assert(vx_dense(a->x) && vx_dense(a->out));
     assert(vx_cols(a->x) == w->in && vx_cols(a->out) == w->out && a->x->dim[0] == a->out->dim[0]);
+    assert((a->above == 0 && a->below == 0) ||
+           (rank == 4 && !structured && w->kernel[1] > 1 && w->stride[1] == 1));
     for (int i = rank == 5 ? 0 : 1; i < 3; i++)
-        assert(a->out->dim[rank - 4 + i] == conv_size(a->x->dim[rank - 4 + i], w, i));
+        assert(a->out->dim[rank - 4 + i] ==
+               conv_size(a->x->dim[rank - 4 + i], w, i) - (i == 1 ? a->above + a->below : 0));
     assert(vector_of(a->bias, w->out) && (a->residual == NULL || same_shape(a->residual, a->out)));
     int64_t depth = rank == 5 ? a->x->dim[1] : 1, depth_out = rank == 5 ? a->out->dim[1] : 1;
     double planes = (double)a->out->dim[0] * depth_taps(w, depth, depth_out);
@@ -257,9 +260,15 @@ vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a)
 
 vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a)
 {
-    assert(same_shape(a->x, a->out) && a->groups > 0 && vx_cols(a->x) % a->groups == 0);
+    assert(a->out != NULL ? same_shape(a->x, a->out) : a->factors != NULL);
+    assert(a->groups > 0 && vx_cols(a->x) % a->groups == 0);
+    assert(a->factors == NULL ||
+           (a->x->dim[0] == 1 && a->factors->dtype == VX_F32 && vx_dense(a->factors) &&
+            vx_rows(a->factors) == 3 && vx_cols(a->factors) == vx_cols(a->x)));
     assert(vector_of(a->gamma, vx_cols(a->x)) && vector_of(a->beta, vx_cols(a->x)));
-    RUN_OP(group_norm, 8.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+    double passes = (a->out == NULL || a->factors == NULL) + (a->out != NULL);
+    RUN_OP(group_norm, 4.0 * passes * (double)vx_elements(a->x),
+           passes * bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a)

@@ -125,6 +125,9 @@ typedef struct vx_conv_args {
     const vx_weight *w;
     const vx_tensor *bias, *residual;
     vx_act act;
+    /* Rows of x over and under those that out answers for, where x is a strip of a larger plane: they take
+     * the place of padding. Filters of several rows at stride 1, nothing repeated. */
+    int64_t above, below;
     vx_tensor *out;
 } vx_conv_args;
 vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a);
@@ -205,13 +208,16 @@ typedef struct vx_instance_norm_args {
 vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a);
 
 /* Over groups of C/groups channels and all pixels of each image: x [N, …, C] -> out, biased variance;
- * y*gamma + beta, then act. gamma, beta [C]. out may be x. */
+ * y*gamma + beta, then act. gamma, beta [C]. out may be x.
+ * A plane can be normed strip by strip: with `factors` and no out, they receive, for one image, what is then
+ * read with `factors` and out instead of measuring x: [3, C] f32, y = (x - f0)*f1 + f2. */
 typedef struct vx_group_norm_args {
     const vx_tensor *x;
     const vx_tensor *gamma, *beta;
     int groups;
     float eps;
     vx_act act;
+    vx_tensor *factors;
     vx_tensor *out;
 } vx_group_norm_args;
 vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a);

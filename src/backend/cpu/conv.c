@@ -162,7 +162,7 @@ static bool point(const run *r, int64_t index, int64_t rows, const vx_axis_phase
         cell at = cell_of(r, index + done);
         count = r->cells_w - at.w < rows - done ? r->cells_w - at.w : rows - done;
         int64_t d = at.d * l->depth.in_step + l->depth.phase[0].first + kd;
-        int64_t h = at.h * l->height.in_step + py->first + ky;
+        int64_t h = at.h * l->height.in_step + py->first + ky + r->a->above;
         if (d < 0 || d >= r->depth || h < 0 || h >= r->height) continue;
         to = point_run(r, at, d, h, at.w * l->width.in_step + px->first, count, px->taps,
                        pointers + done, to);

@@ -199,12 +199,20 @@ static void share_groups(const job *j, const vx_group_norm_args *a)
 vx_status vx_cpu_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scratch)
 {
     for (int64_t n = 0; n < a->x->dim[0]; n++) {
-        vx_tensor x = image_of(a->x, n), out = image_of(a->out, n);
+        vx_tensor x = image_of(a->x, n), out = a->out != NULL ? image_of(a->out, n) : x;
         job j = {.act = a->act, .level = vx_cpu_of(ctx->backend)->level};
         set_up(&j, &x, &out, scratch);
-        VX_TRY(measure(ctx, &j));
-        share_groups(&j, a);
-        VX_TRY(apply(ctx, &j));
+        if (a->out != NULL && a->factors != NULL) {
+            j.mean = a->factors->data;
+            j.gain = j.mean + j.cols, j.bias = j.gain + j.cols;
+        } else {
+            VX_TRY(measure(ctx, &j));
+            share_groups(&j, a);
+        }
+        if (a->out != NULL)
+            VX_TRY(apply(ctx, &j));
+        else /* the three lie one after the other in the scratch, too */
+            memcpy(a->factors->data, j.mean, (size_t)(3 * j.cols) * sizeof(float));
     }
     return VX_OK;
 }

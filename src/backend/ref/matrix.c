@@ -250,6 +250,7 @@ vx_status vx_ref_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
             at.h = out_of_cells(at.h);
             at.w = out_of_cells(at.w);
         }
+        at.h += a->above;
         for (int64_t o = 0; o < a->w->out; o++) {
             double y = vx_ref_act(a->act, conv_pixel(a, at, o));
             if (a->residual) y += vx_ref_get(a->residual, r, o);

@@ -54,6 +54,7 @@ struct vx_vae {
     vx_vae_config config;
     vx_dtype store, compute;
     int parts;
+    int64_t strip; /* elements */
     half decoder, encoder;
 };
 
@@ -154,7 +155,13 @@ vx_status vx_vae_open(vx_vae **out, const vx_vae_config *config, vx_dtype precis
     (*out)->store = precision;
     (*out)->compute = precision == VX_F32 ? VX_F32 : native;
     (*out)->parts = parts;
+    (*out)->strip = VX_VAE_STRIP;
     return VX_OK;
+}
+
+void vx_vae_set_strip(vx_vae *vae, int64_t elements)
+{
+    vae->strip = elements;
 }
 
 void vx_vae_close(vx_vae **vae)
@@ -414,17 +421,63 @@ static vx_status run_norm(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *x, co
                                                     .out = out});
 }
 
+/* Rows [first, first + count) of a map. */
+static vx_tensor strip_of(const vx_tensor *x, int64_t first, int64_t count)
+{
+    vx_tensor rows = vx_slice_rows(x, first * x->dim[2], count * x->dim[2]);
+    return vx_reshape(&rows, 4, (const int64_t[]){1, count, x->dim[2], vx_cols(x)});
+}
+
+/* out = conv(swish(norm(x))), 3 x 3, strip by strip, so that the normed map never exists whole. The norm's
+ * statistics are those of the whole map and a strip has the rows that its neighbours' filters read: every
+ * element is the same as without strips, to the bit. */
+static vx_status norm_and_conv(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *x, const norm *n,
+                               const conv *c, vx_tensor *out)
+{
+    int64_t rows = x->dim[1], cols = x->dim[2], channels = vx_cols(x);
+    int64_t step = vae->strip / (cols * channels);
+    step = step < 1 ? 1 : step > rows ? rows : step;
+    vx_mark mark = vx_mark_now(ctx);
+    vx_tensor factors, room;
+    VX_TRY(vx_take2(ctx, VX_F32, 3, channels, &factors));
+    VX_TRY(take_map(ctx, vae->compute, step < rows ? step + 2 : rows, cols, channels, &room));
+    vx_group_norm_args args = {.x = x,
+                               .gamma = &n->gamma,
+                               .beta = &n->beta,
+                               .groups = vae->config.groups,
+                               .eps = EPS,
+                               .act = SWISH,
+                               .factors = &factors};
+    VX_TRY(vx_group_norm(ctx, &args));
+    for (int64_t first = 0; first < rows; first += step) {
+        int64_t count = rows - first < step ? rows - first : step;
+        int64_t above = first > 0, below = first + count < rows;
+        vx_tensor from = strip_of(x, first - above, above + count + below);
+        vx_tensor normed = strip_of(&room, 0, above + count + below);
+        vx_tensor to = strip_of(out, first, count);
+        args.x = &from;
+        args.out = &normed;
+        VX_TRY(vx_group_norm(ctx, &args));
+        VX_TRY(vx_conv(ctx, &(vx_conv_args){.x = &normed,
+                                            .w = &c->w,
+                                            .bias = &c->b,
+                                            .above = above,
+                                            .below = below,
+                                            .out = &to}));
+    }
+    vx_release(ctx, mark);
+    return VX_OK;
+}
+
 /* out = shortcut(x) + conv2(swish(norm2(conv1(swish(norm1(x)))))). x and out are different memory, except
  * that out may be x when the channels stay. */
 static vx_status run_resblock(const vx_vae *vae, vx_ctx *ctx, const resblock *r, const vx_tensor *x,
                               vx_tensor *out)
 {
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor normed, hidden;
+    vx_tensor hidden;
     VX_TRY(take_map(ctx, vae->compute, x->dim[1], x->dim[2], r->out, &hidden));
-    VX_TRY(take_map(ctx, vae->compute, x->dim[1], x->dim[2], r->in, &normed));
-    VX_TRY(run_norm(vae, ctx, x, &r->norm1, SWISH, &normed));
-    VX_TRY(run_conv(ctx, &normed, &r->conv1, NULL, &hidden));
+    VX_TRY(norm_and_conv(vae, ctx, x, &r->norm1, &r->conv1, &hidden));
     VX_TRY(run_norm(vae, ctx, &hidden, &r->norm2, SWISH, &hidden));
     if (r->in != r->out) VX_TRY(run_conv(ctx, x, &r->shortcut, NULL, out));
     VX_TRY(run_conv(ctx, &hidden, &r->conv2, r->in != r->out ? out : x, out));
@@ -471,8 +524,8 @@ static vx_status run_mid(const vx_vae *vae, vx_ctx *ctx, const half *h, vx_tenso
     return run_resblock(vae, ctx, &h->mid2, x, x);
 }
 
-/* Two maps take turns: a level reads one and writes the other. Each has room for the largest map that it
- * ever holds; the stack below them stays in order. */
+/* Two maps take turns: a level reads one and writes the other. Each has room for the largest that it ever
+ * holds; the stack below them stays in order. */
 typedef struct maps {
     void *memory[2];
     vx_dtype dtype;
@@ -486,29 +539,58 @@ static vx_tensor next_map(maps *m, int64_t rows, int64_t cols, int64_t channels)
     return vx_view(memory, m->dtype, 4, (const int64_t[]){1, rows, cols, channels});
 }
 
-static vx_status take_maps(const vx_vae *vae, vx_ctx *ctx, int64_t elements, maps *m)
+/* The rooms of both, of which `next` is the one that the next map takes. */
+typedef struct rooms {
+    int64_t elements[2];
+    int next;
+} rooms;
+
+static void grow(rooms *r, int64_t elements)
+{
+    if (elements > r->elements[r->next]) r->elements[r->next] = elements;
+    r->next ^= 1;
+}
+
+/* The maps that decoding rows x cols (encoding to them) passes through, in its order. */
+static rooms decoder_rooms(const vx_vae_config *c, int64_t rows, int64_t cols)
+{
+    rooms r = {0};
+    int at = c->channels[c->levels - 1];
+    grow(&r, rows * cols * at);
+    for (int l = c->levels - 1; l >= 0; l--) {
+        if (at != c->channels[l]) grow(&r, rows * cols * c->channels[l]);
+        at = c->channels[l];
+        rows *= 2;
+        cols *= 2;
+        if (l > 0) grow(&r, rows * cols * at);
+    }
+    return r;
+}
+
+static rooms encoder_rooms(const vx_vae_config *c, int64_t rows, int64_t cols)
+{
+    rooms r = {0};
+    int at = c->channels[0];
+    grow(&r, rows * cols * at);
+    for (int l = 0; l < c->levels; l++) {
+        if (at != c->channels[l]) grow(&r, rows * cols * c->channels[l]);
+        at = c->channels[l];
+        rows /= 2;
+        cols /= 2;
+        if (l + 1 < c->levels) grow(&r, rows * cols * at);
+    }
+    return r;
+}
+
+static vx_status take_maps(const vx_vae *vae, vx_ctx *ctx, rooms r, maps *m)
 {
     *m = (maps){.dtype = vae->compute};
     for (int i = 0; i < 2; i++) {
         vx_tensor room;
-        VX_TRY(vx_take2(ctx, vae->compute, 1, elements, &room));
+        VX_TRY(vx_take2(ctx, vae->compute, 1, r.elements[i], &room));
         m->memory[i] = room.data;
     }
     return VX_OK;
-}
-
-/* The largest map that passes between blocks: at each level before and after its resampling. */
-static int64_t largest_map(const vx_vae_config *c, int64_t rows, int64_t cols)
-{
-    int64_t largest = 0;
-    for (int l = 0; l < c->levels; l++) {
-        int64_t scale = (int64_t)1 << (c->levels - 1 - l), pixels = rows * scale * cols * scale;
-        /* Level l receives the maps of level l+1, upsampled. */
-        int wide = l + 1 < c->levels && c->channels[l + 1] > c->channels[l] ? c->channels[l + 1]
-                                                                            : c->channels[l];
-        largest = pixels * wide > largest ? pixels * wide : largest;
-    }
-    return largest;
 }
 
 vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor *picture)
@@ -520,7 +602,7 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
     int64_t rows = z->dim[0], cols = z->dim[1];
     vx_mark mark = vx_mark_now(ctx);
     maps m;
-    VX_TRY(take_maps(vae, ctx, largest_map(c, rows, cols), &m));
+    VX_TRY(take_maps(vae, ctx, decoder_rooms(c, rows, cols), &m));
     vx_tensor in = vx_reshape(z, 4, (const int64_t[]){1, rows, cols, c->z});
     vx_tensor x = next_map(&m, rows, cols, c->channels[c->levels - 1]);
     VX_TRY(run_conv(ctx, &in, &h->conv_in, NULL, &x));
@@ -582,7 +664,7 @@ vx_status vx_vae_encode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *picture, vx_t
     assert(rows % scale == 0 && cols % scale == 0);
     vx_mark mark = vx_mark_now(ctx);
     maps m;
-    VX_TRY(take_maps(vae, ctx, largest_map(c, rows / scale, cols / scale), &m));
+    VX_TRY(take_maps(vae, ctx, encoder_rooms(c, rows, cols), &m));
     vx_tensor in = vx_reshape(picture, 4, (const int64_t[]){1, rows, cols, 3});
     vx_tensor x = next_map(&m, rows, cols, c->channels[0]);
     VX_TRY(run_conv(ctx, &in, &h->conv_in, NULL, &x));

@@ -30,6 +30,11 @@ vx_status vx_vae_config_read(const json_t *json, vx_vae_config *config, vx_error
 vx_status vx_vae_open(vx_vae **vae, const vx_vae_config *config, vx_dtype precision,
                       vx_dtype native, int parts, vx_error *err);
 void vx_vae_close(vx_vae **vae);
+
+/* How many elements of a map are normed at once on their way into a filter, as a strip of whole rows: less
+ * workspace, the same bytes. Before planning. */
+enum { VX_VAE_STRIP = 4 << 20 };
+void vx_vae_set_strip(vx_vae *vae, int64_t elements);
 const vx_vae_config *vx_vae_configuration(const vx_vae *vae);
 
 /* Weights by the original names (ae.safetensors) or diffusers'. */

@@ -135,6 +135,7 @@ static const vx_backend_ops cpu_ops = {
     .motion_input = vx_cpu_motion_input,
     .motion_field_scratch = vx_cpu_motion_field_scratch,
     .motion_field = vx_cpu_motion_field,
+    .warp_scratch = vx_cpu_warp_scratch,
     .warp = vx_cpu_warp,
     .to_picture_scratch = vx_cpu_to_picture_scratch,
     .to_picture = vx_cpu_to_picture,

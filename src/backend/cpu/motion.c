@@ -190,33 +190,59 @@ vx_status vx_cpu_motion_field(vx_ctx *ctx, const vx_motion_field_args *a, void *
 
 /* ---- warp ----------------------------------------------------------------------------------- */
 
+/* A position along x: where it lies among the field's cells, and its coordinate. */
+typedef struct column {
+    vx_between between;
+    double g;
+} column;
+
 typedef struct warp_job {
     const vx_warp_args *args;
     vx_cpu_level level;
+    const column *columns; /* [W] */
+    float *lines;          /* [workers][line_floats] */
+    int64_t line_floats;
 } warp_job;
 
-/* The displacement at cell (z, y, x), the field being enlarged where it is smaller. */
-static void displacement(const vx_warp_args *a, const vx_between *z, const vx_between *y, int64_t x,
-                         float by[3])
+/* Floats of a line of the field, whole cache lines. */
+static int64_t field_line(const vx_warp_args *a)
 {
-    const float *field = a->field->data;
-    int64_t height = a->field->dim[1], width = a->field->dim[2];
-    vx_between b = vx_between_of(x, a->x->dim[2], width);
-    by[0] = by[1] = by[2] = 0;
-    for (int corner = 0; corner < 8; corner++) {
-        int cz = corner >> 2, cy = corner >> 1 & 1, cx = corner & 1;
-        float weight = z->weight[cz] * y->weight[cy] * b.weight[cx];
-        if (weight == 0) continue;
-        const float *from = field + ((z->at[cz] * height + y->at[cy]) * width + b.at[cx]) * 3;
-        for (int i = 0; i < 3; i++)
-            by[i] += weight * from[i];
+    return (a->field->dim[2] * 3 + 15) & ~15;
+}
+
+static size_t column_bytes(const vx_warp_args *a)
+{
+    return whole_lines((size_t)a->x->dim[2] * sizeof(column));
+}
+
+size_t vx_cpu_warp_scratch(vx_backend *backend, const vx_warp_args *a)
+{
+    return column_bytes(a) + (size_t)(field_line(a) * backend->workers) * sizeof(float);
+}
+
+/* The field's line at (z, y), enlarged along both where it is smaller. */
+static void blend_lines(const warp_job *j, const vx_between *z, const vx_between *y, float *line)
+{
+    const vx_tensor *field = j->args->field;
+    int64_t height = field->dim[1], width = field->dim[2];
+    const void *from[8];
+    float weight[8];
+    int n = 0;
+    for (int corner = 0; corner < 4; corner++) {
+        float w = z->weight[corner >> 1] * y->weight[corner & 1];
+        if (w == 0) continue;
+        from[n] = (const float *)field->data +
+                  (z->at[corner >> 1] * height + y->at[corner & 1]) * width * 3;
+        weight[n++] = w;
     }
+    weighted_rows[j->level](from, weight, n, VX_F32, line, VX_F32, width * 3);
 }
 
 /* out = x at a place along each axis (x, y, z). */
 static void sample(const warp_job *j, const place at[3], void *out)
 {
     const vx_warp_args *a = j->args;
+    int64_t step = vx_cols(a->x) * (a->x->dtype == VX_BF16 ? 2 : 4);
     const void *row[8];
     float weight[8];
     int n = 0;
@@ -225,7 +251,8 @@ static void sample(const warp_job *j, const place at[3], void *out)
                   (corner & 1 ? at[0].high : at[0].low);
         if (w == 0) continue;
         int64_t z = at[2].cell + (corner >> 2), y = at[1].cell + (corner >> 1 & 1);
-        row[n] = vx_row(a->x, (z * a->x->dim[1] + y) * a->x->dim[2] + at[0].cell + (corner & 1));
+        row[n] = (const char *)a->x->data +
+                 ((z * a->x->dim[1] + y) * a->x->dim[2] + at[0].cell + (corner & 1)) * step;
         weight[n++] = w;
     }
     weighted_rows[j->level](row, weight, n, a->x->dtype, out, a->out->dtype, vx_cols(a->x));
@@ -234,30 +261,42 @@ static void sample(const warp_job *j, const place at[3], void *out)
 /* A tile is one line (z, y). */
 static void warp_tile(void *arg, int64_t tile, int worker)
 {
-    (void)worker;
     const warp_job *j = arg;
     const vx_warp_args *a = j->args;
     const int64_t *n = a->x->dim, *from = a->field->dim;
     int64_t z = tile / n[1], y = tile % n[1], cols = vx_cols(a->x);
     bool folded = vx_rows(a->out) != vx_rows(a->x);
+    float *line = j->lines + j->line_floats * worker;
     vx_between bz = vx_between_of(z, n[0], from[0]), by = vx_between_of(y, n[1], from[1]);
     double gz = coordinate(a->grid, z, n[0]), gy = coordinate(a->grid, y, n[1]);
-    for (int64_t x = 0; x < n[2]; x++) {
-        float d[3];
-        displacement(a, &bz, &by, x, d);
-        place at[3] = {
-            place_of(sample_index(coordinate(a->grid, x, n[2]) + (double)d[0], n[2]), n[2]),
-            place_of(sample_index(gy + (double)d[1], n[1]), n[1]),
-            place_of(sample_index(gz + (double)d[2], n[0]), n[0])};
-        char *out = folded ? vx_row(a->out, y * n[2] + x) : vx_row(a->out, tile * n[2] + x);
-        sample(j, at, out + (folded ? z * cols * (int64_t)vx_dtype_bytes(a->out->dtype) : 0));
+    int64_t size = (int64_t)vx_dtype_bytes(a->out->dtype), step = a->out->ld * size;
+    char *out = vx_row(a->out, (folded ? y : tile) * n[2]);
+    if (folded) out += z * cols * size;
+    blend_lines(j, &bz, &by, line);
+    for (int64_t x = 0; x < n[2]; x++, out += step) {
+        const vx_between *b = &j->columns[x].between;
+        const float *low = line + b->at[0] * 3, *high = line + b->at[1] * 3;
+        double d[3];
+        for (int i = 0; i < 3; i++)
+            d[i] = (double)(b->weight[0] * low[i] + b->weight[1] * high[i]);
+        place at[3] = {place_of(sample_index(j->columns[x].g + d[0], n[2]), n[2]),
+                       place_of(sample_index(gy + d[1], n[1]), n[1]),
+                       place_of(sample_index(gz + d[2], n[0]), n[0])};
+        sample(j, at, out);
     }
 }
 
 vx_status vx_cpu_warp(vx_ctx *ctx, const vx_warp_args *a, void *scratch)
 {
-    (void)scratch;
-    warp_job j = {.args = a, .level = vx_cpu_of(ctx->backend)->level};
+    column *columns = scratch;
+    for (int64_t x = 0; x < a->x->dim[2]; x++)
+        columns[x] = (column){.between = vx_between_of(x, a->x->dim[2], a->field->dim[2]),
+                              .g = coordinate(a->grid, x, a->x->dim[2])};
+    warp_job j = {.args = a,
+                  .level = vx_cpu_of(ctx->backend)->level,
+                  .columns = columns,
+                  .lines = (float *)(void *)((char *)scratch + column_bytes(a)),
+                  .line_floats = field_line(a)};
     VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, a->x->dim[0] * a->x->dim[1], warp_tile, &j));
     vx_cpu_zero_halo(a->out);
     return VX_OK;

@@ -115,23 +115,36 @@ size_t vx_cpu_to_picture_scratch(vx_backend *backend, const vx_to_picture_args *
     return (size_t)(line_of(a) * backend->workers) * sizeof(float);
 }
 
-/* The f lines of the picture that one line of values makes. */
-static void shuffle_line(const vx_to_picture_args *a, const float *value, int64_t y)
+/* The f lines of the picture that one line of values makes; f and bytes are constants after inlining. */
+static inline __attribute__((always_inline)) void
+shuffle(const vx_to_picture_args *a, const float *value, int64_t y, int64_t f, bool bytes)
 {
-    int64_t f = a->factor, width = a->x->dim[1], cols = vx_cols(a->x);
+    int64_t width = a->x->dim[1], cols = 3 * f * f;
     for (int64_t dy = 0; dy < f; dy++) {
-        char *row = vx_row(a->out, (y * f + dy) * width * f);
+        void *row = vx_row(a->out, (y * f + dy) * width * f);
         for (int64_t x = 0; x < width; x++)
             for (int64_t dx = 0; dx < f; dx++)
                 for (int64_t c = 0; c < 3; c++) {
                     float v = value[x * cols + c * f * f + dy * f + dx];
                     int64_t i = (x * f + dx) * 3 + c;
-                    if (a->out->dtype == VX_F32)
-                        ((float *)row)[i] = v;
-                    else
+                    if (bytes)
                         ((uint8_t *)row)[i] = (uint8_t)(int)v;
+                    else
+                        ((float *)row)[i] = v;
                 }
     }
+}
+
+static void shuffle_line(const vx_to_picture_args *a, const float *value, int64_t y)
+{
+    if (a->out->dtype == VX_F32)
+        shuffle(a, value, y, a->factor, false);
+    else if (a->factor == 2)
+        shuffle(a, value, y, 2, true);
+    else if (a->factor == 4)
+        shuffle(a, value, y, 4, true);
+    else
+        shuffle(a, value, y, a->factor, true);
 }
 
 static void picture_tile(void *arg, int64_t tile, int worker)

@@ -360,6 +360,9 @@ static void configurations_are_refused_by_name(void **state)
         {"{\"driving_params\": {\"expression\": 1}}", "expression"},
         {"{\"stitching_retargeting_module_params\": {\"stitching\": {\"input_size\": 60}}}",
          "stitching"},
+        {"{\"stitching_retargeting_module_params\": {\"nose\": {}}}", "nose"},
+        {"{\"stitching_retargeting_module_params\": {\"stitching\": {\"hidden_sizes\": []}}}",
+         "hidden_sizes"},
         {"[]", "mapping"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -371,6 +374,64 @@ static void configurations_are_refused_by_name(void **state)
         if (strstr(err.message, cases[i][1]) == NULL) fail_msg("%s: %s", cases[i][0], err.message);
         json_decref(json);
     }
+}
+
+/* models.yaml says what is the default. */
+static void the_published_configuration_is_the_default(void **state)
+{
+    (void)state;
+    static const char models_yaml[] =
+        "{\"model_params\": {\"appearance_feature_extractor_params\": {\"image_channel\": 3, "
+        "\"block_expansion\": 64, \"num_down_blocks\": 2, \"max_features\": 512, "
+        "\"reshape_channel\": 32, \"reshape_depth\": 16, \"num_resblocks\": 6}, "
+        "\"motion_extractor_params\": {\"num_kp\": 21, \"backbone\": \"convnextv2_tiny\"}, "
+        "\"warping_module_params\": {\"num_kp\": 21, \"block_expansion\": 64, \"max_features\": "
+        "512, "
+        "\"num_down_blocks\": 2, \"reshape_channel\": 32, \"estimate_occlusion_map\": true, "
+        "\"dense_motion_params\": {\"block_expansion\": 32, \"max_features\": 1024, "
+        "\"num_blocks\": 5, \"reshape_depth\": 16, \"compress\": 4}}, "
+        "\"spade_generator_params\": {\"upscale\": 2, \"block_expansion\": 64, "
+        "\"max_features\": 512, \"num_down_blocks\": 2}, "
+        "\"stitching_retargeting_module_params\": {\"stitching\": {\"input_size\": 126, "
+        "\"hidden_sizes\": [128, 128, 64], \"output_size\": 65}, \"lip\": {\"input_size\": 65, "
+        "\"hidden_sizes\": [128, 128, 64], \"output_size\": 63}, \"eye\": {\"input_size\": 66, "
+        "\"hidden_sizes\": [256, 256, 128, 128, 64], \"output_size\": 63}}}}";
+    vx_liveportrait_config written, absent;
+    vx_error err;
+    memset(&written, 0, sizeof written);
+    memset(&absent, 0, sizeof absent);
+    json_t *json = json_loads(models_yaml, 0, NULL);
+    assert_non_null(json);
+    assert_int_equal(vx_liveportrait_config_read(json, &written, &err), VX_OK);
+    assert_int_equal(vx_liveportrait_config_read(NULL, &absent, &err), VX_OK);
+    assert_memory_equal(&written, &absent, sizeof written);
+    assert_int_equal(absent.w.prediction, 142);
+    assert_int_equal(absent.w.features, 256);
+    assert_int_equal(absent.g.features[0], 512);
+    assert_int_equal(absent.f.features[2], 256);
+    json_decref(json);
+}
+
+/* Within every key's range, beyond what can be packed: no crash. */
+static void filters_beyond_measure_are_refused(void **state)
+{
+    (void)state;
+    rig r;
+    vx_liveportrait *model;
+    vx_liveportrait_config config;
+    json_t *json = json_loads("{\"warping_module_params\": {\"dense_motion_params\": "
+                              "{\"mask_kernel\": 15, \"prediction_features\": 4096}}}",
+                              0, NULL);
+    rig_open(&r, "cpu", 1);
+    rig_must(&r, vx_liveportrait_config_read(json, &config, &r.err), "config");
+    rig_must(&r, vx_liveportrait_open(&model, &config, VX_F32, VX_F32, 1, &r.err), "open");
+    vx_arena weights = vx_arena_measure("weights");
+    vx_binder binder = {.backend = r.backend, .weights = &weights, .plan = true, .err = &r.err};
+    assert_int_equal(vx_liveportrait_bind(model, &binder), VX_ERR_INPUT);
+    assert_non_null(strstr(r.err.message, "dense_motion_network.mask"));
+    vx_liveportrait_close(&model);
+    json_decref(json);
+    rig_close(&r);
 }
 
 /* Loads what must fail, naming `what`. Every source is closed. */
@@ -440,6 +501,8 @@ int main(void)
         cmocka_unit_test(rotations_turn_the_right_way),
         cmocka_unit_test(expression_before_or_after_rotation),
         cmocka_unit_test(configurations_are_refused_by_name),
+        cmocka_unit_test(the_published_configuration_is_the_default),
+        cmocka_unit_test(filters_beyond_measure_are_refused),
         cmocka_unit_test(wrong_weights_are_refused_by_name),
         cmocka_unit_test(other_precisions_are_refused),
     };

@@ -40,7 +40,7 @@ enum { F, W, G };
     {                                                                                              \
         .name = key, .kind = VX_CONFIG_OBJECT                                                      \
     }
-/* Lists whose length is not fixed are read by read_list. */
+/* Read by itself, as lists are whose length is not fixed; or without effect. */
 #define LIST_KEY(key)                                                                              \
     {                                                                                              \
         .name = key, .kind = VX_CONFIG_IGNORED                                                     \
@@ -115,6 +115,19 @@ static const vx_config_key g_keys[] = {
     CHOICE_KEY("spade_norm", spade_norm, "instance|batch"),
     BOOL_KEY("spectral_norm", c.g.spectral),
     INT_KEY("pixel_shuffle", c.g.shuffle, 1, 4),
+    {0},
+};
+/* The eye and lip networks need landmarks, which are not part of this. */
+static const vx_config_key stitching_keys[] = {
+    OBJECT_KEY("stitching"),
+    LIST_KEY("lip"),
+    LIST_KEY("eye"),
+    {0},
+};
+static const vx_config_key stitching_net_keys[] = {
+    LIST_KEY("input_size"),
+    LIST_KEY("hidden_sizes"),
+    LIST_KEY("output_size"),
     {0},
 };
 static const vx_config_key driving_keys[] = {
@@ -250,6 +263,8 @@ static vx_status read_generator(const json_t *json, written *r, vx_error *err)
 static vx_status read_stitching(const json_t *json, vx_liveportrait_config *c, vx_error *err)
 {
     const json_t *net = json_object_get(json, "stitching");
+    VX_TRY(vx_config_read(json, stitching_keys, NULL, COMPONENT, err));
+    VX_TRY(vx_config_read(net, stitching_net_keys, NULL, COMPONENT, err));
     const json_t *in = json_object_get(net, "input_size"),
                  *out = json_object_get(net, "output_size");
     if ((in && json_integer_value(in) != 6 * c->points) ||

@@ -249,6 +249,12 @@ static vx_status bind_layer(vx_binder *b, const vx_lp_spec *s, vx_lp_layer *laye
     folded f = {.factor = 1};
     int64_t taps = layer->w.kernel[0] * layer->w.kernel[1] * layer->w.kernel[2];
     size_t row = s->depth > 1 ? (size_t)(layer->w.in * taps) : 0;
+    if (layer->w.in * taps > VX_STAGING_FLOATS)
+        return vx_fail(
+            b->err, VX_ERR_INPUT, "bad_config",
+            "the configuration of liveportrait makes \"%s\" a filter of %lld products an "
+            "output; %d is the most",
+            s->name, (long long)(layer->w.in * taps), VX_STAGING_FLOATS);
     float *values = NULL; /* bias, the norm's scale, its shift; a row */
     vx_status status = VX_OK;
     if (!b->plan) {

@@ -8,6 +8,7 @@ enum {
     PIECES_MAX = 64,  /* of a chunk that is too long */
     FIRST_CHUNK = 80, /* with a sink: about 5 s of speech, so that the first bytes come soon */
     LEAD_FRAMES = 4,  /* kept of the silence before a chunk that follows another: 100 ms */
+    EARLY_FRAMES = 2, /* symbols are heard that long before their frames, see place_symbols */
     JOIN_FADE = 120,  /* samples, 5 ms */
     END_FADE = 480    /* where a speech is cut off: 20 ms */
 };
@@ -191,11 +192,16 @@ static void fade(float *samples, int64_t count, int64_t length, bool in)
 }
 
 /* Times of the part's symbols, of which sample 0 lies at `origin` of the speech; the spaces before
- * it, from symbol `before` on, fill what lies between the parts. */
+ * it, from symbol `before` on, fill what lies between the parts.
+ *
+ * A symbol is heard before the frames that its duration gives it: on twenty sentences in nine voices the
+ * vowels' energy comes 40 to 80 ms early, 50 in the median, so text has its times two frames earlier
+ * (hexgrad/kokoro takes three, KPipeline.join_timestamps). Verbatim speech has the frames' own times. */
 static void place_symbols(const vx_speech *speech, const vx_speech_request *r, const part *p,
                           size_t before, int64_t origin)
 {
-    int64_t at = origin + speech->spans[0] * (int64_t)VX_KOKORO_FRAME, token = 1;
+    int64_t pad = speech->spans[0], early = r->verbatim ? 0 : EARLY_FRAMES;
+    int64_t at = origin + (pad > early ? pad - early : 0) * VX_KOKORO_FRAME, token = 1;
     int64_t gap = before > 0 ? r->symbol_span[before - 1].end : at;
     for (size_t i = before; i < p->text.first_symbol; i++) {
         r->symbol_span[i] = (vx_speech_span){gap, at};

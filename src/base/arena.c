@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define VX_ASAN 1
@@ -69,6 +71,50 @@ void vx_arena_release(vx_arena *arena, vx_mark mark)
     arena->used = mark;
 }
 
+#ifdef MADV_POPULATE_WRITE
+/* Zeroing gigabytes takes seconds: large reservations are touched by several threads. */
+enum { TOUCH_THREADS = 4, TOUCH_ALONE = 64 << 20 };
+
+typedef struct touching {
+    char *base;
+    size_t bytes;
+    bool refused;
+} touching;
+
+static void *touch_part(void *arg)
+{
+    touching *t = arg;
+    t->refused = madvise(t->base, t->bytes, MADV_POPULATE_WRITE) != 0 && errno == ENOMEM;
+    return NULL;
+}
+
+/* False when the system has less. */
+static bool touch(char *base, size_t bytes)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int parts = bytes < TOUCH_ALONE || processors < 1 ? 1
+                : processors < TOUCH_THREADS          ? (int)processors
+                                                      : TOUCH_THREADS;
+    size_t step = (bytes / (size_t)parts + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    touching part[TOUCH_THREADS];
+    pthread_t thread[TOUCH_THREADS];
+    bool started[TOUCH_THREADS] = {false}, refused = false;
+    for (int i = 0; i < parts; i++) {
+        size_t from = (size_t)i * step < bytes ? (size_t)i * step : bytes;
+        size_t left = bytes - from;
+        part[i] =
+            (touching){.base = base + from, .bytes = i + 1 < parts && left > step ? step : left};
+        if (i + 1 < parts) started[i] = pthread_create(&thread[i], NULL, touch_part, &part[i]) == 0;
+        if (!started[i]) touch_part(&part[i]);
+    }
+    for (int i = 0; i < parts; i++) {
+        if (started[i]) pthread_join(thread[i], NULL);
+        refused |= part[i].refused;
+    }
+    return !refused;
+}
+#endif
+
 vx_status vx_reserve(size_t bytes, void **out, vx_error *err)
 {
     *out = NULL;
@@ -90,7 +136,7 @@ vx_status vx_reserve(size_t bytes, void **out, vx_error *err)
     if (tail > 0) munmap(base + rounded, tail);
     madvise(base, rounded, MADV_HUGEPAGE); /* a hint: without it everything still works */
 #ifdef MADV_POPULATE_WRITE
-    if (madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {
+    if (!touch(base, bytes)) {
         munmap(base, rounded);
         return vx_fail(
             err, VX_ERR_MEMORY, "no_memory",

@@ -520,6 +520,30 @@ static void cells_follow_the_levels(void **state)
     close_bench(&b);
 }
 
+/* What a file holds need not be what the pack asks for: it is converted, as are files of several types. */
+static void types_are_mixed_freely(void **state)
+{
+    (void)state;
+    bench b;
+    vx_imagined made;
+    vx_synth_report report;
+    vx_error err;
+    char folder[300], path[400], *yaml, *at;
+    size_t bytes;
+    synth_bare("nf4", FOUR_LEVELS, 9, &report, folder);
+    snprintf(path, sizeof path, "%s/pack.yaml", folder);
+    assert_int_equal(vx_file_read(path, 1 << 16, &yaml, &bytes, &err), VX_OK);
+    for (at = strstr(yaml, "\"nf4\""); at != NULL; at = strstr(at, "\"nf4\""))
+        memcpy(at, "\"f32\"", 5);
+    assert_int_equal(vx_file_write(path, yaml, bytes, &err), VX_OK);
+    vx_heap_free(yaml);
+    vx_status status = open_bench(&b, folder, 2);
+    if (status != VX_OK) fail_msg("%s", b.err.message);
+    assert_int_equal(b.pack.components[VX_COMPONENT_FLUX_T5].precision, VX_F32);
+    assert_int_equal(imagine(&b, (vx_imagine_request){.seed = 1}, &made), VX_OK);
+    close_bench(&b);
+}
+
 /* Cut anywhere, a GGUF file is refused by name. */
 static void cut_gguf_is_refused(void **state)
 {
@@ -618,6 +642,7 @@ int main(void)
         cmocka_unit_test(checkpoints_are_official),
         cmocka_unit_test(synthetic_packs_work),
         cmocka_unit_test(cells_follow_the_levels),
+        cmocka_unit_test(types_are_mixed_freely),
         cmocka_unit_test(cut_gguf_is_refused),
         cmocka_unit_test(seed_decides_the_weights),
         cmocka_unit_test(recipe_gets_its_actor),

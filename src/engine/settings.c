@@ -70,6 +70,7 @@ static const vx_field settings_rows[] = {
     VX_PART("budget", .fields = budget_rows),
     VX_PART("slot", .fields = slot_rows),
     VX_PART("timeouts", .fields = timeout_rows),
+    VX_ROW(vx_settings, lanes, INT, .min = 1, .max = 2, .fallback = "2"),
     VX_ROW(vx_settings, queue, INT, .min = 1, .max = 1024, .fallback = "4"),
     VX_ROW(vx_settings, pipeline_depth, INT, .min = 1, .max = VX_SETS_MAX, .fallback = "1"),
     VX_PART("kokoro", .fields = kokoro_rows),

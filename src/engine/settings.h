@@ -20,6 +20,7 @@ typedef struct vx_settings {
     int64_t free_bytes;              /* memory: a slot ends when the machine has less left */
     double slot_seconds;             /* the longest slot; 0: the pack's */
     int64_t slot_width, slot_height; /* the largest film; 0: the pack's */
+    int64_t lanes;                   /* 2: audio and actor side by side; 1: one after the other */
     int64_t queue;                   /* slots that may wait */
     int64_t pipeline_depth;          /* sets of result buffers: leases that may be held */
     int64_t timeout_floor_ms, timeout_ceiling_ms; /* of a stage */

@@ -269,18 +269,11 @@ static vx_status conclude(vx_watch *w, vx_watch_lane *l, vx_error *err)
     return err->status;
 }
 
-vx_status vx_watch_phase(vx_watch *w, int phase, vx_error *err)
+/* Until all of them have ended. The lane that ends first is dealt with first, so that its failure stops the
+ * other. */
+static vx_status await_all(vx_watch *w, vx_watch_lane **running, int count, vx_error *err)
 {
-    vx_watch_lane *running[VX_LANES];
-    int count = 0;
     vx_status result = VX_OK;
-    w->later_s = later_s(w->slot, phase);
-    for (const vx_stage_kind *kind = vx_stages; kind->name != NULL && result == VX_OK; kind++) {
-        if (kind->phase != phase || !applies(w->slot, kind)) continue;
-        result = start(w, kind, false, err);
-        if (result == VX_OK) running[count++] = &w->lane[kind->lane];
-    }
-    /* The lane that ends first is dealt with first, so that its failure stops the other. */
     while (count > 0) {
         int i = await_one(w, running, count);
         vx_watch_lane *l = running[i];
@@ -295,6 +288,25 @@ vx_status vx_watch_phase(vx_watch *w, int phase, vx_error *err)
         running[i] = running[--count];
     }
     return result;
+}
+
+vx_status vx_watch_phase(vx_watch *w, int phase, vx_error *err)
+{
+    bool side_by_side = vx_engine_settings(w->slot->crew->engine)->lanes > 1;
+    vx_watch_lane *running[VX_LANES];
+    int count = 0;
+    vx_status result = VX_OK;
+    w->later_s = later_s(w->slot, phase);
+    for (const vx_stage_kind *kind = vx_stages; kind->name != NULL && result == VX_OK; kind++) {
+        if (kind->phase != phase || !applies(w->slot, kind)) continue;
+        result = start(w, kind, false, err);
+        if (result == VX_OK) running[count++] = &w->lane[kind->lane];
+        if (side_by_side || count == 0) continue;
+        result = await_all(w, running, count, err);
+        count = 0;
+    }
+    vx_status ended = await_all(w, running, count, err);
+    return result != VX_OK ? result : ended;
 }
 
 void vx_watch_open(vx_watch *w, vx_slot *slot, const vx_slot_request *request)

@@ -133,6 +133,63 @@ static void look(const vx_spoken *s, sentence *x)
     }
 }
 
+/* ---- when symbols are heard ----------------------------------------------------------------- */
+
+/* Loudness against vowels, in steps of 5 ms, the vowels moved by up to 100 ms: sums for correlations. */
+enum { STEP = GRID / 5, STEPS = 30 * VX_KOKORO_RATE / STEP, LAG = 20 };
+typedef struct sums {
+    double n, x, y, xx, yy, xy;
+} sums;
+static sums lagged[2 * LAG + 1];
+
+/* Vowels with the stress before them and the length behind them. */
+static bool in_vowel(const vx_spoken *s, int64_t i)
+{
+    uint32_t symbol = s->symbol[i];
+    bool stress = symbol == 0x2C8 || symbol == 0x2CC;
+    if (stress && i + 1 < s->symbols) symbol = s->symbol[i + 1];
+    return vx_phoneme_vowel(symbol) || symbol == 0x2D0;
+}
+
+static void compare_times(const vx_spoken *s)
+{
+    static float vowel[STEPS], loud[STEPS];
+    int64_t n = s->count / STEP - 1;
+    double peak = 0;
+    memset(vowel, 0, sizeof vowel);
+    for (int64_t i = 0; i < s->symbols; i++)
+        for (int64_t t = s->symbol_span[i].start / STEP; t < s->symbol_span[i].end / STEP; t++)
+            vowel[t] = in_vowel(s, i);
+    for (int64_t t = 0; t < n; t++) {
+        loud[t] = (float)level(s, t * STEP, (t + 2) * STEP);
+        peak = fmax(peak, (double)loud[t]);
+    }
+    for (int64_t t = LAG; t < n - LAG; t++)
+        for (int lag = -LAG; lag <= LAG; lag++) {
+            double x = (double)vowel[t - lag], y = log((double)loud[t] + 0.02 * peak);
+            sums *m = &lagged[lag + LAG];
+            *m = (sums){m->n + 1, m->x + x, m->y + y, m->xx + x * x, m->yy + y * y, m->xy + x * y};
+        }
+}
+
+static double correlation(const sums *m)
+{
+    return (m->n * m->xy - m->x * m->y) /
+           sqrt((m->n * m->xx - m->x * m->x) * (m->n * m->yy - m->y * m->y));
+}
+
+/* The vowels of the timings lie where the sound is loud: moved by more than 25 ms they would fit less. */
+static void symbols_are_timed_as_heard(void **state)
+{
+    (void)state;
+    int best = 0;
+    for (int lag = -LAG; lag <= LAG; lag++)
+        if (correlation(&lagged[lag + LAG]) > correlation(&lagged[best + LAG])) best = lag;
+    printf("vowels are heard %d ms after their times, correlation %.2f\n", 5 * best,
+           correlation(&lagged[best + LAG]));
+    assert_in_range(best + LAG, LAG - 5, LAG + 5);
+}
+
 static void check_paragraph(bench *b, const paragraph *p)
 {
     vx_spoken s;
@@ -155,6 +212,7 @@ static void check_paragraph(bench *b, const paragraph *p)
         first = x.last + 1;
     }
     assert_int_equal(first, s.words);
+    compare_times(&s);
 }
 
 static void every_word_is_spoken(void **state)
@@ -165,6 +223,7 @@ static void every_word_is_spoken(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_word_is_spoken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_word_is_spoken),
+                                       cmocka_unit_test(symbols_are_timed_as_heard)};
     return cmocka_run_group_tests(tests, open_bench, close_bench);
 }

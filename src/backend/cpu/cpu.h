@@ -1,4 +1,4 @@
-/* The CPU backend: oneDNN for matrix products and convolutions, own kernels for the rest.
+/* The CPU backend: oneDNN for matrix products and convolutions along time, own kernels for the rest.
  *
  * A kernel splits its op into tiles whose number and bounds depend on shapes alone and runs them
  * with vx_pool_run(ctx->pool, ctx->cancel, …). Kernels that need vector instructions are written

@@ -1,9 +1,10 @@
 /* G: the picture from the moved features, through blocks that SPADE modulates.
  *
- * A value of `seg` covers 1, 2 or 4 pixels of a block's maps along each axis. mlp_shared over an enlarged seg
- * is done at seg's size (vx_weight.upsample); with 4 its result has 3 × 3 different values a cell of 4 × 4 and
- * is kept so (cells_out), and the filters that read it save the same way (cells_in). x is never enlarged: the
- * modulation reads it repeated. A shortcut is conv_s(n (1 + gamma) + beta) = conv_s(n (1 + gamma)) + beta_s(shared). */
+ * A value of `seg` covers 1, 2 or 4 pixels of a block's maps along each axis. mlp_shared over an
+ * enlarged seg is done at seg's size (vx_weight.upsample); with 4 its result has 3 × 3 different values
+ * a cell of 4 × 4 and is kept so (cells_out), and the filters that read it save the same way
+ * (cells_in). x is never enlarged: the modulation reads it repeated. A shortcut is
+ * conv_s(n (1 + gamma) + beta) = conv_s(n (1 + gamma)) + beta_s(shared). */
 #include "models/liveportrait/parts.h"
 
 static const float EPS = 1e-5f; /* torch's InstanceNorm2d and BatchNorm2d */

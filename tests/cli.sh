@@ -86,6 +86,8 @@ echo "thread: 2" >s.yaml
 expect 3 "did you mean 'threads'" --config s.yaml doctor
 expect 4 "there is no file" --config none.yaml doctor
 expect 4 "there is no pack 'none'" --pack none plan
+# The promise: all five models at their published size fit a card of 12 GB.
+expect 0 "" --pack "$source/packs/full" plan --device rtx3060
 mkdir bad && echo "name: bad" >bad/pack.yaml
 expect 3 "is missing" --pack bad plan
 expect 4 "" models inspect none.safetensors

@@ -386,7 +386,8 @@ static void a_cancelled_slot_leaves_nothing(void **state)
     in_folder("cancelled.mp4", film);
     write_recipe("'A long sentence that nobody is going to hear to its end, whatever it says.'",
                  recipe);
-    int code = run("timeout --preserve-status -s INT 1 %s --quiet --pack %s generate %s -o %s 2>/dev/null; c=$?; "
+    int code = run("timeout --preserve-status -s INT 1 %s --quiet --pack %s generate %s -o %s "
+                   "2>/dev/null; c=$?; "
                    "test -z \"$(ls %s | grep cancelled)\" || c=99; exit $c",
                    VORTEX, PACK, recipe, film, folder);
     if (code == 4) skip();

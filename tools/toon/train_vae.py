@@ -3,9 +3,8 @@
     python train_vae.py [--until N] [--cooldown N]
 
 Loss: L1 + 0.5 L1 of gradients + MSE + KL.  A floor under the latents' noise keeps neighbours of a
-latent decodable, which is what the transformer's small errors ask for.  At NORMALISE the latents'
-mean and deviation of each channel are folded into the two convolutions that touch them, and the
-decoder goes on alone, on windows of whole pictures' latents.
+latent decodable, which is what the transformer's small errors ask for.  At FROZEN the encoder stops
+and the decoder goes on alone, on windows of whole pictures' latents.
 """
 import argparse
 import math
@@ -19,7 +18,7 @@ from nets_image import Autoencoder
 
 # (first iteration, crop, batch); pictures are drawn at 256
 STAGES = ((0, 64, 16), (1900, 128, 5), (2900, 256, 3))
-NORMALISE = 1900  # from here on the encoder is frozen: latents made with it stay valid
+FROZEN = 1900  # from here on the encoder stays, and with it what latents mean
 FLOOR = -4.6
 
 
@@ -81,22 +80,9 @@ def evaluate(net, x):
     return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item(), z, y
 
 
-def normalise(net, mean, deviation):
-    """Folds (z - mean) / deviation into the last convolution before z and the first after it."""
-    n = len(mean)
-    with torch.no_grad():
-        last, first = net.encoder.conv_out, net.decoder.conv_in
-        last.bias[:n].sub_(mean)
-        last.bias[n:].sub_(2 * deviation.log())
-        last.weight[:n].div_(deviation[:, None, None, None])
-        last.bias[:n].div_(deviation)
-        first.bias.add_((first.weight * mean[None, :, None, None]).sum((1, 2, 3)))
-        first.weight.mul_(deviation[None, :, None, None])
-
-
 def rate(it):
     """Falls before the encoder is frozen, starts again for the decoder alone."""
-    return max(.2, min(1., (NORMALISE - it) / 500)) if it < NORMALISE else .7
+    return max(.2, min(1., (FROZEN - it) / 500)) if it < FROZEN else .7
 
 
 def main():
@@ -109,19 +95,12 @@ def main():
     while run.iteration < a.until:
         rng, it = run.random(), run.iteration
         _, size, count = [s for s in STAGES if s[0] <= it][-1]
-        if it == NORMALISE:
-            with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-                z = torch.cat([run.ema.encode(tensor([picture(rng) for _ in range(8)]))[0]
-                               for _ in range(6)])
-            mean, deviation = z.mean((0, 2, 3)), z.std((0, 2, 3))
-            run.say('latent deviations', [round(v, 2) for v in deviation.tolist()])
+        if it == FROZEN:
             net.encoder.load_state_dict(run.ema.encoder.state_dict())
-            normalise(net, mean, deviation)
-            normalise(run.ema, mean, deviation)
-        if it >= NORMALISE:
+        if it >= FROZEN:
             net.encoder.requires_grad_(False)
         with torch.autocast('cpu', torch.bfloat16):
-            if it < NORMALISE:
+            if it < FROZEN:
                 x = batch(rng, size, count)
                 mean, logvar = net.encode(x)
                 logvar = logvar.clamp(FLOOR, 4)

@@ -94,6 +94,11 @@ expect 4 "" models inspect none.safetensors
 expect 3 "" models inspect s.yaml
 expect 3 "" models convert s.yaml out.safetensors --to f16
 expect 4 "names no source" --pack "$source/packs/speech" models pull clip_b
+expect 4 "there is no pack 'none'" models pull none
+VORTEX_HUB=http://127.0.0.1:9 # nobody listens there
+export VORTEX_HUB
+expect 8 "cannot fetch" models pull full
+unset VORTEX_HUB
 recipe "hello" "$source/examples/presenter.png"
 XDG_DATA_HOME=$work/empty
 export XDG_DATA_HOME

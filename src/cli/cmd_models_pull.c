@@ -38,11 +38,18 @@ static vx_status pull_one(vx_cli *cli, const vx_pack_source *source, const char 
     return VX_OK;
 }
 
-/* All sources of one component, or of every one for "all". */
+static bool is_component(const char *name)
+{
+    for (int i = 0; i < VX_COMPONENTS; i++)
+        if (strcmp(name, vx_component_name(i)) == 0) return true;
+    return false;
+}
+
+/* All sources of the component that is named, or of every one. */
 static vx_status pull_sources(vx_cli *cli, const vx_pack *pack, json_t *files, vx_error *err)
 {
     const char *name = cli->words[0];
-    bool all = strcmp(name, "all") == 0;
+    bool all = !is_component(name);
     int count = 0;
     vx_path folder;
     if (!vx_path_data(&folder, "models"))
@@ -64,8 +71,10 @@ static vx_status pull_sources(vx_cli *cli, const vx_pack *pack, json_t *files, v
 static vx_status run_pull(vx_cli *cli, void *params, vx_error *err)
 {
     (void)params;
+    const char *name = cli->words[0];
+    bool of_settings = is_component(name) || strcmp(name, "all") == 0;
     vx_pack pack;
-    VX_TRY(vx_pack_open(&pack, cli->settings.pack, err));
+    VX_TRY(vx_pack_open(&pack, of_settings ? cli->settings.pack : name, err));
     json_t *files = cli->json ? json_array() : NULL;
     vx_status status = pull_sources(cli, &pack, files, err);
     vx_pack_close(&pack);
@@ -76,12 +85,14 @@ static vx_status run_pull(vx_cli *cli, void *params, vx_error *err)
 
 const vx_command vx_command_models_pull = {
     .name = "models pull",
-    .usage = "NAME|all",
-    .summary = "fetches a component's weights from where its pack says",
-    .details = "NAME is a component of the pack (kokoro, flux.transformer, ...). Files go to\n"
-               "$XDG_DATA_HOME/vortex/models; what was interrupted goes on, and every file is\n"
-               "compared with its SHA-256. Environment: HF_TOKEN, a token for models that ask for\n"
-               "one; VORTEX_HUB, another address of the model hub.\n",
+    .usage = "COMPONENT|PACK|all",
+    .summary = "fetches weights from where their pack says",
+    .details =
+        "COMPONENT is one of the --pack (kokoro, flux.transformer, ...), 'all' every one of\n"
+        "them; the name of a pack (full) is every one of that pack. Files go to\n"
+        "$XDG_DATA_HOME/vortex/models; what was interrupted goes on, and every file is\n"
+        "compared with its SHA-256. Environment: HF_TOKEN, a token for models that ask for\n"
+        "one; VORTEX_HUB, another address of the model hub.\n",
     .words_min = 1,
     .words_max = 1,
     .run = run_pull,

@@ -21,6 +21,8 @@ static const char grammar[] =
     "{'name':'colour','beside':['hair','bun'],'values':[{'name':'red','words':['red'],'say':'red',"
     "'weight':1,'unless':{'hair':['bald']}},{'name':'blue','words':['blue'],'say':'blue','weight':1"
     ",'unless':{'hair':['bald']}}]},"
+    "{'name':'face','values':[{'name':'sad','words':['sad','gloomy'],'mood':'sad'},{'name':'calm',"
+    "'words':['calm']}]},"
     "{'name':'hat','values':[{'name':'none','words':['no hat'],'weight':1},{'name':'cap','words':["
     "'cap','baseball cap'],'say':'cap'}]},"
     "{'name':'coat','values':[{'name':'lab','words':['lab coat','scientist'],'say':'lab coat'},"
@@ -95,6 +97,20 @@ static void seeds_choose(void **state)
     vx_expander_close(&e);
 }
 
+static void moods_are_implied(void **state)
+{
+    (void)state;
+    vx_expansion x;
+    vx_expander *e = open_grammar(grammar);
+    assert_true(vx_expander_run(e, "a gloomy scientist", 1, &x));
+    assert_string_equal(x.mood, "sad");
+    assert_true(vx_expander_run(e, "a calm scientist", 1, &x));
+    assert_null(x.mood);
+    assert_true(vx_expander_run(e, "a scientist", 1, &x));
+    assert_null(x.mood);
+    vx_expander_close(&e);
+}
+
 static void strange_prompts(void **state)
 {
     (void)state;
@@ -134,6 +150,7 @@ static void broken_grammars(void **state)
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','weight':-1}]"
         "}]}",
+        "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','mood':1}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','unless':{'c'"
         ":['d']}}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','words':["
@@ -154,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_read),
         cmocka_unit_test(seeds_choose),
+        cmocka_unit_test(moods_are_implied),
         cmocka_unit_test(strange_prompts),
         cmocka_unit_test(broken_grammars),
     };

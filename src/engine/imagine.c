@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/schema.h"
 #include "media/resize.h"
 #include "models/flux/sampler.h"
 #include "text/clip_bpe.h"
@@ -159,6 +160,11 @@ static const char *expand_prompt(job *j)
                x->unknown, x->unknown_words);
     if (x->drawn > 0) vx_log(VX_LOG_INFO, "the prompt was expanded to '%s'", x->text);
     j->result->expanded = x->text;
+    if (x->mood == NULL) return x->text;
+    j->result->mood = vx_choice_index(VX_MOOD_NAMES, x->mood, strlen(x->mood));
+    if (j->result->mood < 0)
+        vx_log(VX_LOG_WARN, "the grammar of pack %s has the mood '%s', which is none of %s", pack,
+               x->mood, VX_MOOD_NAMES);
     return x->text;
 }
 
@@ -289,7 +295,7 @@ vx_status vx_imaginer_run(vx_imaginer *im, vx_ctx *ctx, const vx_imagine_request
 {
     vx_engine *engine = im->engine;
     job j = {.im = im, .ctx = ctx, .request = request, .result = imagined};
-    *imagined = (vx_imagined){0};
+    *imagined = (vx_imagined){.mood = -1};
     VX_TRY(
         vx_imaginer_size(im, request->width, request->height, request->steps, &j.size, ctx->err));
     assert(request->init == NULL ||

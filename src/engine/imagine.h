@@ -6,6 +6,7 @@
 #ifndef VX_ENGINE_IMAGINE_H
 #define VX_ENGINE_IMAGINE_H
 
+#include "drive/mood.h"
 #include "engine/engine.h"
 #include "media/image.h"
 
@@ -47,6 +48,7 @@ typedef struct vx_imagined {
     const float *latent;          /* [z, rows, cols], the final one; until the next call */
     const char *expanded;         /* what was read in the prompt's place: the prompt and what the
                                      seed added; NULL without an expander; until the next call */
+    int mood;                     /* vx_mood that the prompt implies; -1 for none */
     int t5_tokens, clip_tokens;   /* of the prompt, ends included */
     int t5_dropped, clip_dropped; /* what did not fit; the log has said so */
     int stages;

@@ -51,7 +51,7 @@ static const vx_field audio_rows[] = {
            .check = check_script),
     VX_ROW(vx_recipe_audio, voice_id, WORD, .min = 1, .max = 256),
     VX_ROW(vx_recipe_audio, speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
-    VX_ROW(vx_recipe_audio, mood, ENUM, .choices = VX_MOOD_NAMES, .fallback = "neutral"),
+    VX_ROW(vx_recipe_audio, mood, ENUM, .choices = VX_MOOD_NAMES),
     VX_ROW(vx_recipe_audio, fit, ENUM, .choices = VX_FIT_NAMES, .fallback = "error"),
     VX_ROWS_END,
 };

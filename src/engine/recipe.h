@@ -28,7 +28,7 @@ typedef struct vx_recipe_audio {
     const char *script;   /* at least one character that is no space */
     const char *voice_id; /* a name, an alias or a blend; NULL: the pack's first */
     double speed;         /* 0.5..2 */
-    int mood;             /* vx_mood */
+    int mood;             /* vx_mood; -1: what the prompt implies, else neutral */
     int fit;              /* vx_fit */
 } vx_recipe_audio;
 

@@ -87,9 +87,12 @@ json_t *vx_report(const vx_slot *slot, vx_status status)
                                       (double)slot->spoken.count / VX_KOKORO_RATE, "timings",
                                       vx_spoken_timings(&slot->spoken)));
     if (status != VX_OK && status != VX_ERR_VERIFY) return report;
+    char mood[16] = "";
+    if (slot->motion.count > 0) vx_choice_name(VX_MOOD_NAMES, slot->mood, mood, sizeof mood);
     json_object_set_new(report, "video",
-                        json_pack("{s:I, s:i, s:s}", "frames", (json_int_t)slot->frames, "fps",
-                                  slot->fps, "driven_by", slot->driven_by));
+                        json_pack("{s:I, s:i, s:s, s:s?}", "frames", (json_int_t)slot->frames,
+                                  "fps", slot->fps, "driven_by", slot->driven_by, "mood",
+                                  slot->motion.count > 0 ? mood : NULL));
     if (slot->sync_s >= 0)
         json_object_set_new(report, "sync", json_pack("{s:f}", "max_offset_s", slot->sync_s));
     json_object_set_new(report, "verify", verify_json(slot));

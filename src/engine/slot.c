@@ -196,6 +196,7 @@ static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
                       .pack = pack,
                       .path = request->path,
                       .set = request->set,
+                      .mood = recipe->audio.mood,
                       .width = width_of(recipe, pack),
                       .height = height_of(recipe, pack),
                       .fps = (int)(recipe->output.fps > 0 ? recipe->output.fps : pack->fps),

@@ -45,6 +45,7 @@ typedef struct vx_slot {
     vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
     const char *pictured; /* "image" or "prompt" */
     const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
+    int mood;             /* the recipe's, else the prompt's; -1: nobody has named one */
 
     /* video */
     int64_t frames;

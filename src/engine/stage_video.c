@@ -78,8 +78,9 @@ static vx_status drive(vx_stage_run *run)
     vx_slot *slot = run->slot;
     const vx_recipe *recipe = slot->recipe;
     void *memory;
+    if (slot->mood < 0) slot->mood = VX_MOOD_NEUTRAL;
     vx_drive_request request = {.seed = (uint64_t)recipe->seed,
-                                .mood = recipe->audio.mood,
+                                .mood = slot->mood,
                                 .moods = recipe->visual.moods.items,
                                 .mood_count = recipe->visual.moods.count,
                                 .phone = slot->spoken.phone,

@@ -20,7 +20,8 @@ enum {
 };
 
 typedef struct value {
-    const char *say; /* "" when there is nothing to say */
+    const char *say;  /* "" when there is nothing to say */
+    const char *mood; /* NULL for none */
     double weight;
     uint64_t unless[SLOTS_MAX]; /* a bit for each value of another slot that forbids this one */
 } value;
@@ -137,9 +138,13 @@ static vx_status read_slot(vx_expander *e, const char *file, const json_t *from,
             return broken(file, "a value needs a name, and words are a list, in slot", s->name,
                           err);
         double weight = json_number_value(json_object_get(v, "weight"));
+        if (json_object_get(v, "mood") != NULL && !json_is_string(json_object_get(v, "mood")))
+            return broken(file, "a mood is a text, in slot", s->name, err);
         if (!(weight >= 0 && weight <= 1e6))
             return broken(file, "a weight is a number from 0 to 1e6, in slot", s->name, err);
-        s->values[s->count++] = (value){.say = say != NULL ? say : "", .weight = weight};
+        s->values[s->count++] = (value){.say = say != NULL ? say : "",
+                                        .mood = json_string_value(json_object_get(v, "mood")),
+                                        .weight = weight};
         e->phrase_count += (int)json_array_size(words);
     }
     return VX_OK;
@@ -433,8 +438,11 @@ bool vx_expander_run(vx_expander *e, const char *prompt, uint64_t seed, vx_expan
     read_prompt(e, chosen);
     note_unknown(e, out);
     for (int s = 0; s < e->slot_count; s++) {
-        out->named += chosen[s] != OPEN;
-        if (chosen[s] != OPEN) continue;
+        if (chosen[s] != OPEN) {
+            out->named++;
+            if (out->mood == NULL) out->mood = e->slots[s].values[chosen[s]].mood;
+            continue;
+        }
         chosen[s] = draw(e, s, seed, chosen);
         drawn[s] = chosen[s] != OPEN;
         out->drawn += drawn[s];

@@ -8,11 +8,12 @@
  * What can be said is data: a JSON file that belongs to the pack.
  *     known   words that are understood and name nothing ("a", "portrait")
  *     breaks  words and marks beyond which a colour no longer belongs to its thing ("and", ",")
- *     slots   [{name, beside, values: [{name, words, say, weight, unless}]}]
+ *     slots   [{name, beside, values: [{name, words, say, weight, unless, mood}]}]
  *             words name the value, the longest match first; with `beside` one of those words must
  *             stand in the same stretch between breaks. A value with a weight may be drawn, unless
  *             a slot already has one of the values that `unless` lists for it; what is drawn and
- *             has no `say` is left to the network's default.
+ *             has no `say` is left to the network's default. `mood` is the recipe's mood that a
+ *             prompt with this value implies.
  *     tags    what is appended, in this order, "{hair_colour} {hair}": a tag is said when one of
  *             its slots was drawn and each of them has something to say
  * A draw depends on the seed and the slot alone, so naming one thing more changes no other. */
@@ -39,6 +40,8 @@ enum { VX_EXPANDER_PROMPT_MAX = 4097, VX_EXPANDER_TAGS_MAX = 1024 };
 typedef struct vx_expansion {
     char text[VX_EXPANDER_PROMPT_MAX + VX_EXPANDER_TAGS_MAX]; /* the prompt, then the tags */
     int named, drawn;        /* slots that the prompt names, slots that the seed chose */
+    const char *mood;        /* that of the first value which the prompt names and which has one;
+                                the expander's; NULL for none */
     int unknown;             /* words that the grammar does not know */
     char unknown_words[120]; /* the first of them, "dragon, castle" */
 } vx_expansion;

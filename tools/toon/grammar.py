@@ -42,6 +42,11 @@ TAGS = ('{hair_colour} {hair}', '{skin}', '{glasses}', '{beard}', '{hat_colour} 
         '{clothes_colour} {clothes}', '{background}')
 
 
+# How a character speaks whose prompt names a mood, when the recipe names none.
+MOODS = {'smiling': 'excited', 'neutral': 'neutral', 'sad': 'sad', 'angry': 'angry',
+         'laughing': 'manic'}
+
+
 def words(name, value):
     """What names a value in a prompt; colours have their own words."""
     if name == 'kind':
@@ -93,6 +98,8 @@ def grammar():
             row = {'name': v, 'words': words(name, v)}
             if name not in ('kind', 'mood'):
                 row['say'] = say(name, v)
+            if name == 'mood':
+                row['mood'] = MOODS[v]
             if WEIGHTS.get(name, {}).get(v):
                 row['weight'] = WEIGHTS[name][v]
             if unless(name, v):

@@ -521,12 +521,16 @@ class Bust:
         kind, c = self.a['beard'], self.hair
         a, b, d = f.a, f.b, f.c
         if kind == 'beard':
+            low, side = 1.22 * b + 11 * j, .84 * b + 6 * j
             self.part(spline(self.project([
-                (-1.03 * a, .0, 0), (-.86 * a, .3 * b, -.5 * d), (-.46 * a, .36 * b, -.78 * d),
-                (0, .37 * b, -.94 * d), (.46 * a, .36 * b, -.78 * d), (.86 * a, .3 * b, -.5 * d),
-                (1.03 * a, .0, 0), (1.04 * a, .5 * b, 0), (.74 * a, 1.02 * b + 7 * j, -.2 * d),
-                (0, 1.24 * b + 11 * j, -.3 * d), (-.74 * a, 1.02 * b + 7 * j, -.2 * d),
-                (-1.04 * a, .5 * b, 0)])), c)
+                (-1.03 * a, -.04 * b, 0), (-.9 * a, .3 * b, -.3 * d), (-.62 * a, .5 * b, -.62 * d),
+                (-.38 * a, .44 * b, -.82 * d), (-.14 * a, .375 * b, -.94 * d),
+                (0, .405 * b, -.94 * d), (.14 * a, .375 * b, -.94 * d),
+                (.38 * a, .44 * b, -.82 * d), (.62 * a, .5 * b, -.62 * d),
+                (.9 * a, .3 * b, -.3 * d), (1.03 * a, -.04 * b, 0), (1.05 * a, .4 * b, 0),
+                (.86 * a, side, -.1 * d), (.5 * a, 1.1 * b + 9 * j, -.25 * d),
+                (0, low, -.3 * d), (-.5 * a, 1.1 * b + 9 * j, -.25 * d),
+                (-.86 * a, side, -.1 * d), (-1.05 * a, .4 * b, 0)])), c)
         elif kind == 'mustache':
             _, corner, upper, _ = f.mouth(self.m)
             self.local(0, f.mouth_y)
@@ -577,10 +581,10 @@ class Bust:
             cv.clipPath(whole, True)
             x = GAZE_REACH[0] * w * float(m[GAZE_X])
             y = GAZE_REACH[1] * h * float(m[GAZE_Y])
-            iris, r = EYES[self.a['eyes']], .62 * w
+            iris, r = EYES[self.a['eyes']], .7 * w
             cv.drawCircle(x, y, r, fill(iris))
             cv.drawCircle(x, y, r, stroke(scaled(iris, .55), 1.6))
-            cv.drawCircle(x, y, .56 * r, fill((28, 20, 28)))
+            cv.drawCircle(x, y, .5 * r, fill((28, 20, 28)))
             cv.drawCircle(x - .36 * r, y - .42 * r, .34 * r, fill(WHITE))
             cv.drawCircle(x + .38 * r, y + .4 * r, .17 * r, fill(WHITE, 220))
             cv.restore()
@@ -609,14 +613,18 @@ class Bust:
         style, c, hat = self.a['hair'], self.hair, self.a['hat']
         cap = [(-1.03, -.05, 0), (-1.12, -.55, 0), (-.76, -1.08, 0), (0, -1.22, -.1),
                (.76, -1.08, 0), (1.12, -.55, 0), (1.03, -.05, 0)]
-        fringe = {'short': [(.88, -.34), (.5, -.62), (.06, -.5), (-.45, -.44), (-.88, -.22)],
+        low = [(-1.02, -.08, 0), (-1.09, -.5, 0), (-.78, -1.02, 0), (-.1, -1.19, -.1),
+               (.5, -1.15, 0), (.9, -.92, 0), (1.09, -.5, 0), (1.02, -.08, 0)]
+        fringe = {'short': [(.93, -.3), (.78, -.52), (.58, -.42), (.34, -.62), (.1, -.43),
+                            (-.16, -.61), (-.42, -.38), (-.64, -.56), (-.8, -.3), (-.93, -.24)],
                   'long': [(.93, -.12), (.66, -.46), (.14, -.72), (-.2, -.66), (-.64, -.42),
                            (-.93, -.12)],
-                  'bun': [(.9, -.3), (.46, -.6), (0, -.7), (-.46, -.6), (-.9, -.3)],
+                  'bun': [(.93, -.2), (.82, -.46), (.44, -.7), (0, -.9), (-.44, -.7), (-.82, -.46),
+                          (-.93, -.2)],
                   'bob': [(.95, -.1), (.82, -.36), (.3, -.46), (-.3, -.46), (-.82, -.36),
                           (-.95, -.1)]}
         if style in fringe:
-            self.part(spline(self.at(cap + fringe[style])), c)
+            self.part(spline(self.at((low if style == 'short' else cap) + fringe[style])), c)
             if hat == 'none' and self.a['glasses'] != 'goggles':
                 shine = spline(self.at([(-.62, -.78, -.4), (-.34, -.92, -.4), (-.04, -.96, -.4)]),
                                False)

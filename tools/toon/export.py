@@ -6,13 +6,15 @@ Names and shapes are the published ones, so each file loads in the reference imp
 """
 import argparse
 import json
+import os
 from pathlib import Path
+
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # on the processor, as the engine runs
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
-import draw
 from common import HOME, weights
 from grammar import grammar
 from nets_image import CLIP_B, CLIP_L, CLIP_TEXT, FLUX, T5, TOKENS, VAE
@@ -142,7 +144,7 @@ def main():
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     t5, clip = Tokenizer('t5'), Tokenizer('clip')
-    components, trained, total = {}, {}, 0
+    components, total = {}, 0
     for name, (component, run, prefix) in files().items():
         if not (HOME / run / 'state.pt').exists():
             print(f'{name}: no training {run} yet, left out')

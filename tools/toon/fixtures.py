@@ -8,16 +8,20 @@ picture and prompt: CLIP's embeddings and scores.  All from the exported (f16) w
 f32.  --check loads the files into transformers' and diffusers' own models and compares.
 """
 import argparse
+import os
 from pathlib import Path
+
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # on the processor, as the engine runs
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 import draw
+from common import noise
 from export import PACK, configs
 from measure import still
-from nets_image import TOKENS, Clip, unpack
+from nets_image import TOKENS, unpack
 from nets_portrait import keypoints
 from pack import Pack
 from train_flux import SIDE
@@ -31,18 +35,18 @@ def image_fixture(pack):
     painter, vae = pack.painter(), pack.vae()
     t5_ids, clip_ids = pack.t5_ids([PROMPT]), pack.clip_ids([PROMPT])
     # The noise in diffusers' shape; packed like a latent.
-    noise = torch.randn(1, 16, 2 * SIDE, 2 * SIDE, generator=torch.Generator().manual_seed(7))
+    start = noise(7, 1, 16, 2 * SIDE, 2 * SIDE)
     from nets_image import pack as packed
     with torch.no_grad():
         txt, y, table = painter.t5(t5_ids), painter.clip(clip_ids), painter.table()
-        x, steps = packed(noise), []
+        x, steps = packed(start), []
         for t in (1., .75, .5, .25):
             x = x - .25 * painter.flux(x, torch.tensor([t]), txt, y, table)
             steps.append(unpack(x, 2 * SIDE, 2 * SIDE)[0])
         picture = vae.decoder(steps[-1][None])
         mean = vae.encoder(picture.clamp(-1, 1))[:, :16]
     return {'t5_ids': t5_ids[0].int(), 'clip_ids': clip_ids[0].int(), 't5_out': txt[0],
-            'clip_pooled': y[0], 'noise': noise[0], 'latents': torch.stack(steps),
+            'clip_pooled': y[0], 'noise': start[0], 'latents': torch.stack(steps),
             'image': ((picture[0].clamp(-1, 1) + 1) * 127.5).round().byte(),
             'image_encoded': mean[0]}, picture
 

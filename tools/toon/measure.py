@@ -6,8 +6,11 @@ Networks are read from the pack.  The judge (train_judge.py) has seen drawings o
 generated picture; prompts, seeds and pairs are held out from every other training.
 """
 import argparse
+import os
 import random
 from pathlib import Path
+
+os.environ['CUDA_VISIBLE_DEVICES'] = ''  # on the processor, as the engine runs
 
 import numpy as np
 import torch

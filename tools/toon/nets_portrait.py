@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from common import DEVICE, fused
+
 POINTS = 21
 CONFIG = {
     'appearance_feature_extractor_params': {
@@ -233,7 +235,7 @@ class DenseMotion(nn.Module):
 
     def forward(self, volume, xs, xd):
         """-> deformation [B,3,d,h,w] to add to the grid, occlusion [B,1,h,w]."""
-        with torch.autocast('cpu', enabled=False):
+        with torch.autocast(DEVICE.type, enabled=False):
             b, _, d, h, w = volume.shape
             shift = torch.cat([torch.zeros(b, 1, 3), xs - xd], 1)
             y = torch.einsum('bcdhw,bkxw->bkcdhx', volume.float(), shifts(w, shift[..., 0]))
@@ -265,7 +267,7 @@ class Warping(nn.Module):
         grid = torch.stack(torch.broadcast_tensors(
             centres(w)[None, None, :], centres(h)[None, :, None], centres(d)[:, None, None]), -1)
         grid = grid[None] + by.permute(0, 2, 3, 4, 1)
-        with torch.autocast('cpu', enabled=False):
+        with torch.autocast(DEVICE.type, enabled=False):
             y = F.grid_sample(f.float(), grid, mode='bilinear', padding_mode='zeros',
                               align_corners=False)
         y = self.third.conv(y.reshape(b, c * d, h, w).contiguous(memory_format=FLAT))
@@ -273,16 +275,55 @@ class Warping(nn.Module):
         return self.fourth(y) * occlusion.to(y.dtype), coarse
 
 
-def modulate(x, gb, slope: float):
-    """Batch norm without parameters, modulation, leaky ReLU: one fused kernel in training."""
+class Modulate(torch.autograd.Function):
+    """Batch norm without parameters, modulation, leaky ReLU: fused.c, f32, channels last."""
+
+    @staticmethod
+    def forward(ctx, x, gb, slope):
+        x, gb = (v.float().contiguous(memory_format=FLAT) for v in (x, gb))
+        n, c, h, w = x.shape
+        y, (m, v, r) = torch.empty_like(x), (torch.empty(c) for _ in range(3))
+        fused('modulate_forward', x, gb, n * h * w, c, slope, m, v, r, y)
+        ctx.save_for_backward(x, gb, m, r)
+        ctx.slope = slope
+        ctx.mark_non_differentiable(m, v)
+        return y, m, v
+
+    @staticmethod
+    def backward(ctx, dy, *_):
+        x, gb, m, r = ctx.saved_tensors
+        n, c, h, w = x.shape
+        dx, dgb = torch.empty_like(x), torch.empty_like(gb)
+        fused('modulate_backward', dy.float().contiguous(memory_format=FLAT), x, gb, n * h * w, c,
+              ctx.slope, m, r, dx, dgb)
+        return dx, dgb, None
+
+
+def modulate(x, gb, slope):
+    """The same in PyTorch's terms, for bf16 and for GPUs."""
     v, m = torch.var_mean(x.float(), (0, 2, 3), keepdim=True, correction=0)
     g, b = gb.chunk(2, 1)
     y = (x.float() - m) * torch.rsqrt(v + 1e-5) * (1 + g.float()) + b.float()
-    return F.leaky_relu(y, slope).to(torch.bfloat16), m.detach(), v.detach()
+    return F.leaky_relu(y, slope).to(x.dtype), m.detach(), v.detach()
 
 
 torch._dynamo.config.recompile_limit = 64  # one kernel a shape: three picture sizes
-fused_modulate = torch.compile(modulate, dynamic=False)
+compiled_modulate = torch.compile(modulate, dynamic=False)
+
+
+def enlarged_conv(x, weight, bias):
+    """conv 3x3 of the nearest enlargement of x by 2, which is never made: four 2x2 filters of x."""
+    o, (_, _, h, w) = len(weight), x.shape
+    rows = (torch.stack([weight[:, :, 0], weight[:, :, 1] + weight[:, :, 2]], 2),
+            torch.stack([weight[:, :, 0] + weight[:, :, 1], weight[:, :, 2]], 2))
+    four = torch.cat([torch.stack(c, 3) for r in rows for c in (
+        (r[..., 0], r[..., 1] + r[..., 2]), (r[..., 0] + r[..., 1], r[..., 2]))])
+    y = F.conv2d(x, four.contiguous(memory_format=FLAT), bias.repeat(4), padding=1)
+    y = y.permute(0, 2, 3, 1)
+    cells = [[y[:, a:a + h, b:b + w, (2 * a + b) * o:(2 * a + b + 1) * o] for b in (0, 1)]
+             for a in (0, 1)]
+    y = torch.stack([torch.stack(row, 3) for row in cells], 2)
+    return y.reshape(len(x), 2 * h, 2 * w, o).permute(0, 3, 1, 2)
 
 
 class Spade(nn.Module):
@@ -294,13 +335,14 @@ class Spade(nn.Module):
         self.mlp_beta = nn.Conv2d(hidden, c, 3, padding=1)
 
     def forward(self, x, seg, slope=.2):
-        if seg.shape[2] != x.shape[2]:
-            seg = F.interpolate(seg, size=x.shape[2:], mode='nearest')
-        y, n = self.mlp_shared(seg), self.param_free_norm
+        n, shared = self.param_free_norm, self.mlp_shared[0]
+        y = F.relu(shared(seg) if seg.shape[2] == x.shape[2] else
+                   enlarged_conv(seg, shared.weight, shared.bias))
         gb = F.conv2d(y, torch.cat([self.mlp_gamma.weight, self.mlp_beta.weight]),
                       torch.cat([self.mlp_gamma.bias, self.mlp_beta.bias]), padding=1)
         if self.training:
-            y, m, v = fused_modulate(x, gb, slope)
+            fast = x.dtype == torch.float32 and not x.is_cuda
+            y, m, v = (Modulate.apply if fast else compiled_modulate)(x, gb, slope)
             n.running_mean.lerp_(m.flatten(), .03)
             n.running_var.lerp_(v.flatten(), .03)
             return y

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from common import noise
 from export import PACK
 from nets_image import CLIP_B, CLIP_L, Autoencoder, Clip, unpack
 from nets_portrait import PARTS, Portrait
@@ -56,11 +57,11 @@ class Pack:
 
     def imagine(self, painter, vae, texts, seed=0, steps=4):
         """Pictures [n,3,256,256] in -1..1."""
-        g, out = torch.Generator().manual_seed(seed), []
+        out = []
         for i in range(0, len(texts), 25):
             part = texts[i:i + 25]
-            noise = torch.randn(len(part), SIDE * SIDE, 64, generator=g)
-            z = painter.paint(noise, self.t5_ids(part), self.clip_ids(part), steps)
+            z = painter.paint(noise(1000 * seed + i, len(part), SIDE * SIDE, 64), self.t5_ids(part),
+                              self.clip_ids(part), steps)
             with torch.no_grad():
                 out.append(vae.decoder(unpack(z, 2 * SIDE, 2 * SIDE)).clamp(-1, 1))
         return torch.cat(out)

@@ -10,13 +10,14 @@ import argparse
 import random
 import sys
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import draw
 from captions import caption, choose_named, matches, wrong_by_one
-from common import HOME, Optimizer, Run, schedule, settings, weights
+from common import compute, HOME, Optimizer, Run, schedule, settings, weights
 from draw import ATTRIBUTES, NAMES, visible
 from nets_image import CLIP_B, CLIP_L, Clip
 from train_judge import Drawings, to_input, wear
@@ -64,7 +65,7 @@ def pairs(rng, pool, count):
         b = draw.settle(b)
         if pool.split == 'train' and draw.held_out(b):
             continue
-        twin, _, _ = pool.draw(rng, b, torch.zeros(7).numpy())
+        twin, _, _ = pool.draw(rng, b, np.zeros(7))
         pictures += [picture, twin]
         people += [a, b]
         named += [names, names]
@@ -134,7 +135,7 @@ def main():
         seen = torch.tensor([[visible(p, n) for n in NAMES] for p in people])
         open_ = torch.tensor([[ATTRIBUTES[n].index(p[n]) if n in q else len(ATTRIBUTES[n])
                                for n in NAMES] for p, q in zip(people, named)])
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             hidden = net.clip.vision_model(normal(wear(to_input(pictures), rng)))
             pooled = net.clip.text_model(tokenizer(texts))
             image = net.clip.visual_projection(hidden)

@@ -14,7 +14,7 @@ from torch import nn
 
 import draw
 from captions import caption, complete, consistent, choose_named
-from common import HOME, Optimizer, Run, schedule, settings, weights
+from common import DEVICE, compute, HOME, noise, Optimizer, Run, schedule, settings, weights
 from nets_image import Autoencoder, ClipTextOnly, Flux, T5Encoder, TOKENS, pack, unpack
 from train_text import wander
 from train_vae import tensor
@@ -60,7 +60,7 @@ class Pool:
         self.z = torch.zeros(POOL, 16, 2 * SIDE, 2 * SIDE, dtype=torch.float16)
         self.words, self.next = [None] * POOL, 0
         if self.path.exists():
-            s = torch.load(self.path, weights_only=False)
+            s = torch.load(self.path, DEVICE, weights_only=False)
             self.z, self.words, self.next = s['z'], s['words'], s['next']
 
     def renew(self, rng, count):
@@ -75,7 +75,7 @@ class Pool:
             pictures.append(draw.render(b, np.zeros(7), draw.mood_motion(b['mood'])))
         if not words:
             return
-        with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        with torch.no_grad(), compute():
             z = self.vae.encode(tensor(pictures))[0]
         for w, v in zip(words, z):
             self.z[self.next], self.words[self.next] = v.half(), w
@@ -93,15 +93,14 @@ def evaluate(painter, pool, tokenizers, path, count=48):
     from PIL import Image
     from captions import prompts
     test = prompts(count)
-    g = torch.Generator().manual_seed(1)
     ids = [t([text for text, *_ in test]) for t in tokenizers]
-    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-        z = painter.paint(torch.randn(count, SIDE * SIDE, 64, generator=g), *ids)
+    with torch.no_grad(), compute():
+        z = painter.paint(noise(1, count, SIDE * SIDE, 64), *ids)
         y = torch.cat([pool.vae.decoder(unpack(z[i:i + 8], 2 * SIDE, 2 * SIDE)).float()
                        for i in range(0, count, 8)]).clamp(-1, 1)
     x = tensor([draw.render(a, np.zeros(7), draw.mood_motion(a['mood'])) for _, a, _ in test])
     both = ((torch.cat([x[:8], y[:8], x[8:16], y[8:16]]) + 1) * 127.5).byte()
-    Image.fromarray(draw.sheet(list(both.permute(0, 2, 3, 1).numpy()[:, ::2, ::2]), 8)).save(path)
+    Image.fromarray(draw.sheet(list(both.permute(0, 2, 3, 1).cpu().numpy()[:, ::2, ::2]), 8)).save(path)
     return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item()
 
 
@@ -129,7 +128,7 @@ def main():
         t = torch.tensor([rng.choices(STEPS, SHARES)[0] if rng.random() < .85
                           else 1 / (1 + np.exp(rng.gauss(0, 1))) for _ in picks]).float()
         m = t[:, None, None]
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             v = painter.velocity((1 - m) * z + m * noise, t, *(k(texts) for k in tokenizers), table)
         error = ((v.float() - (noise - z)) ** 2 * weight).mean((1, 2))
         error.mean().backward()

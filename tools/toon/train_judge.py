@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import draw
-from common import Optimizer, Run, schedule, settings
+from common import array, compute, Optimizer, Run, schedule, settings
 from draw import ATTRIBUTES, NAMES, visible
 from train_vae import tensor
 
@@ -67,7 +67,7 @@ class Drawings:
             motion = draw.random_motion(rng, pose=.5)
         elif rng.random() < .5:
             motion[:3] = [rng.gauss(0, 2) for _ in range(3)]
-        p = torch.from_numpy(draw.render(a, shape * rng.random(), motion, 128))
+        p = array(draw.render(a, shape * rng.random(), motion, 128))
         return p.permute(2, 0, 1), a, still
 
     def renew(self, rng, count):
@@ -92,7 +92,7 @@ def main():
         y = torch.tensor([[ATTRIBUTES[n].index(a_[n]) for n in NAMES] for _, a_, _ in items])
         seen = torch.tensor([[visible(a_, n) for n in NAMES] for _, a_, _ in items])
         net.train()
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             out = net(wear(to_input([p for p, *_ in items]), rng))
         loss = sum((F.cross_entropy(o, y[:, k], reduction='none') * seen[:, k]).mean()
                    for k, o in enumerate(out))

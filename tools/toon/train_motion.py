@@ -7,11 +7,10 @@ One plain Adam step on a head moves its points by 20 px: heads start at the mean
 """
 import argparse
 
-import numpy as np
 import torch
 
 import draw
-from common import Optimizer, Run, schedule, settings
+from common import compute, Optimizer, Run, schedule, settings
 from nets_portrait import CONFIG, Motion, keypoints
 from train_portrait import labels, points, tensor
 
@@ -39,7 +38,7 @@ def draw_one(rng):
     person = draw.character(rng.getrandbits(40))
     motion = draw.random_motion(rng, rng.random() < .75)
 
-    return torch.from_numpy(draw.render(*person, motion, 128)), person, motion
+    return draw.render(*person, motion, 128), person, motion
 
 
 def motion_loss(m, truth):
@@ -68,9 +67,9 @@ def main():
         for _ in range(RENEWED):
             pool[rng.randrange(POOL)] = draw_one(rng)
         items = [pool[rng.randrange(POOL)] for _ in range(BATCH)]
-        x = tensor([p.numpy() for p, *_ in items])
+        x = tensor([p for p, *_ in items])
         truth = labels([p for _, p, _ in items], [m for *_, m in items])
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             m = net(x)
         loss, errors = motion_loss(m, truth)
         loss.backward()

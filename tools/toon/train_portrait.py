@@ -2,8 +2,8 @@
 
     python train_portrait.py [--until N] [--cooldown N]
 
-The same weights see growing pictures (STAGES).  Key points are the renderer's until the last stage,
-which takes M's own, as inference does.
+The same weights see growing pictures (STAGES).  Key points are the renderer's until OWN, then mostly
+those of the M that train_motion.py has by then.
 """
 import argparse
 
@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 
 import draw
-from common import Run, Optimizer, schedule, settings, weights
+from common import array, compute, Optimizer, Run, schedule, settings, weights
 from nets_portrait import POINTS, Portrait, centres, keypoints
 
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
-STAGES = ((0, 64, (2, 1, 1), 8, 2), (1000, 128, (2, 1, 1), 4, 3), (2000, 256, (2, 2, 2), 3, 3))
+STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (8000, 256, (2, 2, 2), 3, 4))
+FLOW = 5000  # the flow loss fades until here
+OWN = 9000   # from here on most key points are M's own, as at inference
 
 
 def control_table():
@@ -37,23 +39,25 @@ def control_table():
             else up
     for name, point, z in (('jaw', 20, .5), ('lip_round', 19, .5), ('lip_wide', 19, -.4),
                            ('smile', 17, .35), ('smile', 18, .35), ('blink_l', 11, .5),
-                           ('blink_r', 14, .5), ('brow', 9, .2), ('brow', 10, .2)):
+                           ('blink_r', 14, .5), ('brow', 9, .4), ('brow', 10, .4),
+                           ('gaze_x', 13, .3), ('gaze_x', 16, .3), ('gaze_y', 12, .3),
+                           ('gaze_y', 15, .3)):
         table[draw.CONTROLS.index(name), point, 2] = z
     return table
 
 
-TABLE = torch.from_numpy(control_table())
+TABLE = array(control_table())
 
 
 def tensor(pictures):
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(255)
+    x = array(pictures).permute(0, 3, 1, 2).float().div_(255)
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def labels(characters, motions):
     """The renderer's truth as M should tell it: kp, exp, angles, t, scale."""
-    m = torch.from_numpy(np.stack(motions)).float()
-    kp = torch.from_numpy(np.stack([draw.landmarks(a, s, np.zeros(15))[0] for a, s in characters]))
+    m = array(motions).float()
+    kp = array([draw.landmarks(a, s, np.zeros(15))[0] for a, s in characters])
     t = torch.tensor([[(draw.Face(a, s).x - 128) / 128, (draw.Face(a, s).y - 128) / 128, 0]
                       for a, s in characters])
     t[:, :2] += m[:, draw.TX:draw.TY + 1]
@@ -68,7 +72,7 @@ def points(k):
 
 def driven(k, motions, still):
     """Key points of the source's face under other motions, as the engine drives it."""
-    m, s = (torch.from_numpy(np.stack(v)).float() for v in (motions, still))
+    m, s = (array(v).float() for v in (motions, still))
     n = len(m) // len(s)
     k, s = {q: v.repeat_interleave(n, 0) for q, v in k.items()}, s.repeat_interleave(n, 0)
     t = k['t'].clone()
@@ -79,9 +83,10 @@ def driven(k, motions, still):
 
 
 def attention(x, n):
-    """Where the loss looks harder, [B,1,n,n]: eyes and mouth of the target."""
+    """Where the loss looks harder, [B,1,n,n]: eyes, brows and mouth of the target."""
     g, w = centres(n), 1.
     for at, sx, sy, k in ((x[:, 11:14].mean(1), .13, .15, 4), (x[:, 14:17].mean(1), .13, .15, 4),
+                          (x[:, 9], .12, .07, 2), (x[:, 10], .12, .07, 2),
                           (x[:, 17:21].mean(1), .2, .17, 5)):
         w = w + k * torch.exp(-.5 * ((g[None, None] - at[:, 0, None, None]) / sx) ** 2
                               - .5 * ((g[None, :, None] - at[:, 1, None, None]) / sy) ** 2)
@@ -118,30 +123,46 @@ def psnr(a, b):
     return -10 * (a - b).pow(2).mean((1, 2, 3)).log10()
 
 
-def evaluate(net, size, divisor, count=24):
-    """Held-out characters, true key points: PSNR over the full and the talking range."""
+def flow_loss(by, xs, xd):
+    """How far the deformation at the driven key points is from what brings each back, L1."""
+    got = F.grid_sample(by, xd[:, None, None], align_corners=False)[:, :, 0, 0].transpose(1, 2)
+    return (got - (xs - xd)).abs().mean()
+
+
+def evaluate(net, size, divisor, own_points, count=24):
+    """Held-out characters: PSNR over the full and the talking range, and a sheet."""
     import random
     rng, result = random.Random(5), {}
     people = [draw.character(i, 'test') for i in range(count)]
     still = [draw.mood_motion(a['mood']) for a, _ in people]
     x = tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
     k = labels(people, still)
+    if own_points:
+        k = own(net, x, k, 1., rng)
     for name, pose in (('full', 1.), ('talking', .3)):
         motions = [draw.random_motion(rng, pose=pose) for _ in people]
         y = tensor([draw.render(a, s, m, 2 * size) for (a, s), m in zip(people, motions)])
-        with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        with torch.no_grad(), compute():
             out = torch.cat([net.spade_generator.picture(
                 net(x[i:i + 8], points({q: v[i:i + 8] for q, v in k.items()}),
                     driven({q: v[i:i + 8] for q, v in k.items()}, motions[i:i + 8],
                            still[i:i + 8]), divisor)[0]) for i in range(0, count, 8)])
         result[name] = psnr(out, y).mean().item()
-    small = [F.interpolate(v[:8], size=160, mode='area').permute(0, 2, 3, 1).numpy()
+    small = [F.interpolate(v[:8], size=160, mode='area').permute(0, 2, 3, 1).cpu().numpy()
              for v in (x, y, out)]
     return result, np.concatenate([np.concatenate(list(v), 1) for v in small])
 
 
+def own(net, x, truth, share, rng):
+    """M's key points for a share of the sources, the renderer's for the others."""
+    with torch.no_grad():
+        m = net.motion_extractor.eval()(F.avg_pool2d(x, 2))
+    pick = torch.tensor([rng.random() < share for _ in x])
+    return {k: torch.where(pick.view(-1, *[1] * (v.ndim - 1)), m[k], v) for k, v in truth.items()}
+
+
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 1000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 16000, 4000)
     net = Portrait()
     net.motion_extractor.requires_grad_(False)
     run = Run('portrait', net, Optimizer(net, .004, 2e-3, ('first', 'conv_img', 'compress')),
@@ -150,24 +171,26 @@ def main():
         rng, it = run.random(), run.iteration
         _, size, divisor, sources, targets = [s for s in STAGES if s[0] <= it][-1]
         people, still, motions, x, y = batch(rng, size, sources, targets)
-        k = labels(people, still)
+        truth = labels(people, still)
+        if it == OWN:
+            for n in (net, run.ema):
+                n.motion_extractor.load_state_dict(weights('motion'))
+        k = own(net, x, truth, .7, rng) if it >= OWN else truth
         xs, xd = points(k), driven(k, motions, still)
         net.train()
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             logits, by = net(x, xs, xd, divisor)
-        loss, mse = fused_loss(logits, y, attention(xd, size // 2), 4)
-        want = xs.repeat_interleave(targets, 0) - xd
-        got = F.grid_sample(by, xd[:, None, None], align_corners=False)[:, :, 0, 0].transpose(1, 2)
-        flow = (got - want).abs().mean()
-        (loss + max(0., 1 - it / 2800) * flow).backward()
+        loss, mse = fused_loss(logits, y, attention(driven(truth, motions, still), size // 2), 4)
+        loss = loss + max(0., 1 - it / FLOW) * flow_loss(by, xs.repeat_interleave(targets, 0), xd)
+        loss.backward()
         run.step(schedule(it, a.until, a.cooldown))
-        run.note(loss=loss, mse=mse, flow=flow * 128)
+        run.note(loss=loss.item(), mse=mse.item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])
             run.report(psnr=-10 * np.log10(m), size=size)
-        if run.iteration % 300 == 0:
+        if run.iteration % 500 == 0:
             from PIL import Image
-            scores, sheet = evaluate(run.ema, size, divisor)
+            scores, sheet = evaluate(run.ema, size, divisor, it >= OWN)
             run.say('held out', size, scores)
             Image.fromarray((sheet * 255).astype(np.uint8)).save(run.dir / 'sheet.png')
     run.save()

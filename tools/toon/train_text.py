@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from captions import caption
-from common import Optimizer, Run, schedule, settings
+from common import compute, Optimizer, Run, schedule, settings
 from draw import ATTRIBUTES, NAMES, draw_attributes
 from nets_image import ClipTextOnly, T5Encoder
 from vocabulary import Tokenizer
@@ -67,7 +67,7 @@ def main():
     while run.iteration < a.until:
         rng = run.random()
         texts, y = batch(rng, 40)
-        with torch.autocast('cpu', torch.bfloat16):
+        with compute():
             out = net(t5(texts), clip(texts))
         losses = [sum(F.cross_entropy(o, y[:, k]) for k, o in enumerate(q)) / len(NAMES)
                   for q in out]

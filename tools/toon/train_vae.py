@@ -1,37 +1,41 @@
-"""Trains FLUX's autoencoder on crops of drawings, small ones first (STAGES).
+"""Trains FLUX's autoencoder on drawings: small windows of them first, then whole ones (STAGES).
 
     python train_vae.py [--until N] [--cooldown N]
 
-Loss: L1 + 0.5 L1 of gradients + MSE + KL.  A floor under the latents' noise keeps neighbours of a
-latent decodable, which is what the transformer's small errors ask for.  At FROZEN the encoder stops
-and the decoder goes on alone, on windows of whole pictures' latents.
+Loss: L1, heavier at the face, + 0.5 L1 of gradients + L1 of 8x8 and 32x32 means + MSE + KL.  A floor
+under the latents' noise keeps neighbours of a latent decodable, which is what the transformer's
+small errors ask for.  At FROZEN the encoder stops, for from then on latents mean something to the
+transformer, and the decoder goes on alone on latents with errors of that kind.
 """
 import argparse
 import math
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 
 import draw
-from common import Optimizer, Run, schedule, settings
+from common import array, compute, Optimizer, Run, schedule, settings
 from nets_image import Autoencoder
 
-# (first iteration, crop, batch); pictures are drawn at 256
-STAGES = ((0, 64, 16), (1900, 128, 5), (2900, 256, 3))
-FROZEN = 1900  # from here on the encoder stays, and with it what latents mean
-FLOOR = -4.6
+# (first iteration, window, batch); pictures are drawn at 256
+STAGES = ((0, 64, 16), (1500, 128, 6), (2500, 256, 4))
+FROZEN = 5500  # from here on the encoder stays, and with it what latents mean
+FLOOR = -4.6   # of the log of the latents' noise variance
 
 
 def picture(rng):
+    """Half of them in the standard shape, as the transformer paints."""
     a, shape = draw.character(rng.getrandbits(40))
-    if rng.random() < .6:
-        shape = shape * rng.random()
-        return draw.render(a, shape, draw.mood_motion(a['mood']))
+    kind = rng.random()
+    if kind < .5:
+        return draw.render(a, shape * 0, draw.mood_motion(a['mood']))
+    if kind < .75:
+        return draw.render(a, shape * rng.random(), draw.mood_motion(a['mood']))
     return draw.render(a, shape, draw.random_motion(rng))
 
 
 def tensor(pictures):
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x = array(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -43,29 +47,34 @@ def place(rng, size):
 
 
 def batch(rng, size, count):
-    """Crops, four to a picture, half of them mirrored; places are multiples of the latent's cell."""
-    out = []
+    """Windows and their weights, four to a picture, a third of them mirrored, at whole cells."""
+    out, heavy = [], []
     while len(out) < count:
         p = picture(rng)
         for _ in range(min(4 if size < 256 else 1, count - len(out))):
             y, x = place(rng, size), place(rng, size)
-            c = p[y:y + size, x:x + size]
-            out.append(c[:, ::-1] if rng.random() < .3 else c)
-    return tensor(out)
+            c, w = (v[y:y + size, x:x + size] for v in (p, WEIGHT))
+            mirror = rng.random() < .3
+            out.append(c[:, ::-1] if mirror else c)
+            heavy.append(w.flip(1) if mirror else w)
+    return tensor(out), torch.stack(heavy)[:, None]
 
 
-def windows(net, rng, size, count):
-    """Windows of pictures and of their latents, these with noise as the transformer leaves it."""
-    x = tensor([picture(rng) for _ in range(count)])
-    with torch.no_grad():
-        z = net.encode(x)[0]
-    z = z + torch.randn_like(z) * math.exp(FLOOR / 2) * rng.uniform(.5, 2.)
-    n, xs, zs = size // 16, [], []
-    for p, q in zip(x, z):
-        i, j = place(rng, size) // 16, place(rng, size) // 16
-        xs.append(p[:, 16 * i:16 * i + size, 16 * j:16 * j + size])
-        zs.append(q[:, i:i + n, j:j + n])
-    return tuple(torch.stack(v).contiguous(memory_format=torch.channels_last) for v in (xs, zs))
+def face_weight(n=256):
+    """How heavy a pixel is, [n,n]: 3 at the middle of the face, 1 far from it."""
+    g = torch.arange(n) - n / 2
+    return 1 + 2 * torch.exp(-.5 * ((g[None] / 46) ** 2 + ((g[:, None] + 2) / 50) ** 2))
+
+
+WEIGHT = face_weight()
+
+
+def picture_loss(y, x, weight):
+    d = y.float() - x
+    edge = (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
+    coarse = F.avg_pool2d(d, 8)
+    return (d.abs() * weight).mean() + .5 * edge + .5 * coarse.abs().mean() \
+        + .5 * F.avg_pool2d(coarse, 4).abs().mean() + (d ** 2).mean(), (d ** 2).mean()
 
 
 def held_out(count=12):
@@ -74,7 +83,7 @@ def held_out(count=12):
 
 
 def evaluate(net, x):
-    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+    with torch.no_grad(), compute():
         z = net.encode(x)[0]
         y = net.decoder(z).float().clamp(-1, 1)
     return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item(), z, y
@@ -82,11 +91,11 @@ def evaluate(net, x):
 
 def rate(it):
     """Falls before the encoder is frozen, starts again for the decoder alone."""
-    return max(.2, min(1., (FROZEN - it) / 500)) if it < FROZEN else .7
+    return max(.1, min(1., (FROZEN - it) / 1500)) if it < FROZEN else .7
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 3300, 1000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 7500, 2000)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3
@@ -95,37 +104,36 @@ def main():
     while run.iteration < a.until:
         rng, it = run.random(), run.iteration
         _, size, count = [s for s in STAGES if s[0] <= it][-1]
+        x, weight = batch(rng, size, count)
         if it == FROZEN:
             net.encoder.load_state_dict(run.ema.encoder.state_dict())
         if it >= FROZEN:
             net.encoder.requires_grad_(False)
-        with torch.autocast('cpu', torch.bfloat16):
-            if it < FROZEN:
-                x = batch(rng, size, count)
-                mean, logvar = net.encode(x)
-                logvar = logvar.clamp(FLOOR, 4)
-                z = mean + torch.randn_like(mean) * (logvar / 2).exp()
-                kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
-            else:
-                x, z = windows(run.ema, rng, size, count)
-                kl = torch.zeros(())
-            y = net.decoder(z)
-        d = y.float() - x
-        l1 = d.abs().mean()
-        edge = (d[..., 1:] - d[..., :-1]).abs().mean() \
-            + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
-        (l1 + .5 * edge + (d ** 2).mean() + 3e-4 * kl).backward()
+        with compute():
+            mean, logvar = net.encode(x)
+            logvar = logvar.clamp(FLOOR, 4)
+            spread = logvar if it < FROZEN else torch.full_like(mean, FLOOR + 2 * rng.random())
+            y = net.decoder(mean + torch.randn_like(mean) * (spread / 2).exp())
+        kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
+        loss, mse = picture_loss(y, x, weight)
+        (loss + 3e-4 * kl).backward()
         run.step(schedule(it, a.until, a.cooldown, 30) * rate(it))
-        run.note(l1=l1.item(), edge=edge.item(), kl=kl.item(), mse=(d ** 2).mean().item())
+        run.note(loss=loss.item(), kl=kl.item(), mse=mse.item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])
             run.report(psnr=10 * math.log10(4 / m), held_out_256=evaluate(run.ema, test[:6])[0])
+        if run.iteration % 500 == 0:
+            save_sheet(run, test)
+    save_sheet(run, test)
+    run.save()
+
+
+def save_sheet(run, test):
     from PIL import Image
     value, z, y = evaluate(run.ema, test)
     run.say('held out', value, 'latents', z.mean().item(), z.std().item())
-    both = ((torch.cat([test[:6], y[:6]]) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
-    Image.fromarray(draw.sheet(list(both), 6)).save(run.dir / 'sheet.png')
-    run.save()
+    both = ((torch.cat([test[:6], y[:6], test[6:], y[6:]]) + 1) * 127.5).byte()
+    Image.fromarray(draw.sheet(list(both.permute(0, 2, 3, 1).cpu().numpy()), 6)).save(run.dir / 'sheet.png')
 
 
 if __name__ == '__main__':

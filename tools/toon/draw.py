@@ -168,6 +168,29 @@ def random_motion(rng, still=False, pose=1.):
     return c
 
 
+# Where smile and brows rest while a mood speaks: src/drive/manner.c, by grammar.MOODS.
+MANNERS = {'smiling': (.45, .25), 'neutral': (.05, 0.), 'sad': (-.55, .45), 'angry': (-.45, -.75),
+           'laughing': (.65, .45)}
+
+
+def talking_motion(rng, mood):
+    """A row of the motion table as the engine drives a character of that mood who speaks."""
+    u, c = rng.uniform, np.zeros(15, np.float32)
+    c[YAW], c[PITCH], c[ROLL] = rng.gauss(0, 2.5), rng.gauss(0, 2.5), rng.gauss(0, 2)
+    c[TX], c[TY], c[SCALE] = rng.gauss(0, .01), rng.gauss(0, .01), 1 + rng.gauss(0, .01)
+    c[JAW] = 0 if rng.random() < .35 else .9 * rng.random()
+    lips = rng.random()
+    if lips < .25:
+        c[ROUND] = .8 * rng.random()
+    elif lips < .5:
+        c[WIDE] = .6 * rng.random()
+    smile, brow = MANNERS[mood]
+    c[SMILE], c[BROW] = smile + rng.gauss(0, .05), brow + .3 * rng.random() ** 2
+    c[BLINK_L:BLINK_R + 1] = u(0, 1) if rng.random() < .1 else u(0, .15)
+    c[GAZE_X], c[GAZE_Y] = rng.gauss(0, .15), rng.gauss(0, .15)
+    return c
+
+
 def scaled(c, f):
     return tuple(max(0, min(255, int(v * f))) for v in c)
 

@@ -17,7 +17,7 @@ from torch import nn
 
 import draw
 from captions import caption, choose_named, matches, wrong_by_one
-from common import compute, HOME, Optimizer, Run, schedule, settings, weights
+from common import compute, Optimizer, Run, schedule, settings
 from draw import ATTRIBUTES, NAMES, visible
 from nets_image import CLIP_B, CLIP_L, Clip
 from train_judge import Drawings, to_input, wear
@@ -55,17 +55,15 @@ def pairs(rng, pool, count):
     """Pictures, captions and names in neighbours that differ in one named attribute."""
     pictures, people, named = [], [], []
     while len(people) < 2 * count:
-        picture, a, still = rng.choice(pool.items)
+        picture, a = rng.choice(pool.items)
         names = choose_named(a, rng)
-        if not still:
-            names.discard('mood')
         b, changed = wrong_by_one(a, names, rng, OFTEN)
         if b is None:
             continue
         b = draw.settle(b)
         if pool.split == 'train' and draw.held_out(b):
             continue
-        twin, _, _ = pool.draw(rng, b, np.zeros(7))
+        twin, _ = pool.draw(rng, b, np.zeros(7))
         pictures += [picture, twin]
         people += [a, b]
         named += [names, names]
@@ -95,8 +93,8 @@ def score_loss(net, image, text, same):
 
 def evaluate(net, tokenizer, count=200):
     rng = random.Random(8)
-    pool = Drawings('test', 'clip test', count)
-    people, x = [a for _, a, _ in pool.items], to_input([p for p, *_ in pool.items])
+    pool = Drawings('test', 'clip test', count, .6)
+    people, x = [a for _, a in pool.items], to_input([p for p, _ in pool.items])
     named = [choose_named(a, rng) for a in people]
     texts = [caption(a, rng, n)[0] for a, n in zip(people, named)]
     wrong = [wrong_by_one(a, n, rng)[0] for a, n in zip(people, named)]
@@ -120,12 +118,8 @@ def main():
     a = settings(argparse.ArgumentParser(description=__doc__), 3000, 1500)
     tokenizer = Tokenizer('clip')
     net = Learner(tokenizer.size, CLIP_B if which == 'b' else CLIP_L)
-    if not (HOME / f'clip_{which}' / 'state.pt').exists():
-        text = weights('text')
-        net.clip.text_model.load_state_dict({k[len('clip.text_model.'):]: v for k, v in text.items()
-                                             if k.startswith('clip.text_model.')})
     run = Run(f'clip_{which}', net, Optimizer(net, .002, 1.5e-3, PLAIN), average=.99)
-    pool = Drawings('train', f'{which}{run.iteration}', 3000, moving=.3)
+    pool = Drawings('train', f'{which}{run.iteration}', 3000, moving=.6)
     while run.iteration < a.until:
         rng = run.random()
         pool.renew(rng, 8)

@@ -52,7 +52,8 @@ def wear(x, rng):
 
 
 class Drawings:
-    """A pool of drawings at 128 with attributes; `split` as in draw.character."""
+    """A pool of drawings at 128 with attributes, a share of them of characters who speak; `split` as
+    in draw.character."""
 
     def __init__(self, split, seed, size=POOL, moving=.0):
         self.split, self.moving, self.rng = split, moving, random.Random(f'pool:{seed}')
@@ -64,11 +65,11 @@ class Drawings:
         still = rng.random() >= self.moving
         motion = draw.mood_motion(a['mood'])
         if not still:
-            motion = draw.random_motion(rng, pose=.5)
+            motion = draw.talking_motion(rng, a['mood'])
         elif rng.random() < .5:
             motion[:3] = [rng.gauss(0, 2) for _ in range(3)]
         p = array(draw.render(a, shape * rng.random(), motion, 128))
-        return p.permute(2, 0, 1), a, still
+        return p.permute(2, 0, 1), a
 
     def renew(self, rng, count):
         for _ in range(count):
@@ -89,11 +90,11 @@ def main():
         rng = run.random()
         pool.renew(rng, RENEWED)
         items = [rng.choice(pool.items) for _ in range(BATCH)]
-        y = torch.tensor([[ATTRIBUTES[n].index(a_[n]) for n in NAMES] for _, a_, _ in items])
-        seen = torch.tensor([[visible(a_, n) for n in NAMES] for _, a_, _ in items])
+        y = torch.tensor([[ATTRIBUTES[n].index(a_[n]) for n in NAMES] for _, a_ in items])
+        seen = torch.tensor([[visible(a_, n) for n in NAMES] for _, a_ in items])
         net.train()
         with compute():
-            out = net(wear(to_input([p for p, *_ in items]), rng))
+            out = net(wear(to_input([p for p, _ in items]), rng))
         loss = sum((F.cross_entropy(o, y[:, k], reduction='none') * seen[:, k]).mean()
                    for k, o in enumerate(out))
         loss.backward()

@@ -120,7 +120,7 @@ static void a_short_recipe_has_defaults(void **state)
         assert_int_equal(r.deadline_ms, 0);
         assert_null(r.audio.voice_id);
         assert_true(r.audio.speed == 1);
-        assert_int_equal(r.audio.mood, VX_MOOD_NEUTRAL);
+        assert_int_equal(r.audio.mood, -1);
         assert_int_equal(r.audio.fit, VX_FIT_ERROR);
         assert_null(r.visual.prompt);
         assert_string_equal(r.visual.image, "/a.png");

@@ -51,13 +51,38 @@ static inline void relax(void)
 #endif
 }
 
+/* In tiles denormals count as zeros: the key points' heat fades into them, and each costs a product more than
+ * a hundred cycles (docs/bench/liveportrait.md). The thread's own mode is put back. */
+static unsigned flush_denormals(void)
+{
+#if defined(__x86_64__)
+    enum { FLUSH_TO_ZERO = 1 << 15, DENORMALS_ARE_ZEROS = 1 << 6 };
+    unsigned mode = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(mode | FLUSH_TO_ZERO | DENORMALS_ARE_ZEROS);
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+static void restore_denormals(unsigned mode)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(mode);
+#else
+    (void)mode;
+#endif
+}
+
 static void work(run *r, int index)
 {
+    unsigned mode = flush_denormals();
     while (!vx_cancelled(r->cancel)) {
         int64_t tile = atomic_fetch_add(&r->next, 1);
-        if (tile >= r->tiles) return;
+        if (tile >= r->tiles) break;
         r->fn(r->arg, tile, index);
     }
+    restore_denormals(mode);
 }
 
 /* The run with tiles left that has the fewest helpers, so that two lanes get the same; the lock is held. */

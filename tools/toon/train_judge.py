@@ -38,10 +38,12 @@ class Judge(nn.Module):
 
 
 def wear(x, rng):
-    """Mild blur, noise and resampling, so that generated and encoded pictures are in range."""
+    """Mild blur, shifts of colour, noise and resampling, so that generated and encoded pictures are in range."""
     if rng.random() < .5:
         k = rng.random()
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), 'reflect'), 3, 1) * k + x * (1 - k)
+    if rng.random() < .4:
+        x = x * (1 + .05 * torch.randn(len(x), 3, 1, 1)) + .04 * torch.randn(len(x), 3, 1, 1)
     if rng.random() < .6:
         x = x + torch.randn_like(x) * rng.random() * .1
     if rng.random() < .4:

@@ -7,11 +7,13 @@ One plain Adam step on a head moves its points by 20 px: heads start at the mean
 """
 import argparse
 
+import numpy as np
 import torch
 
 import draw
 from common import compute, Optimizer, Run, schedule, settings
 from nets_portrait import CONFIG, Motion, keypoints
+from train_judge import wear
 from train_portrait import labels, points, tensor
 
 POOL, RENEWED, BATCH = 3000, 12, 24
@@ -37,8 +39,8 @@ def start_heads(net, truth):
 def draw_one(rng):
     person = draw.character(rng.getrandbits(40))
     motion = draw.random_motion(rng, rng.random() < .75)
-
-    return draw.render(*person, motion, 128), person, motion
+    p = draw.render(*person, motion).reshape(128, 2, 128, 2, 3).mean((1, 3))
+    return p.round().astype(np.uint8), person, motion
 
 
 def motion_loss(m, truth):
@@ -55,7 +57,7 @@ def motion_loss(m, truth):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 2500)
+    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 2000)
     net = Motion(CONFIG['motion_extractor_params'])
     import random
     rng = random.Random(17)
@@ -68,6 +70,8 @@ def main():
             pool[rng.randrange(POOL)] = draw_one(rng)
         items = [pool[rng.randrange(POOL)] for _ in range(BATCH)]
         x = tensor([p for p, *_ in items])
+        if rng.random() < .3:
+            x = (wear(x * 2 - 1, rng) + 1) / 2
         truth = labels([p for _, p, _ in items], [m for *_, m in items])
         with compute():
             m = net(x)

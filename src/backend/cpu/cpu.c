@@ -66,7 +66,7 @@ static size_t memory_bytes(void)
 
 /* Estimates, not measurements: floating-point operations a core starts per cycle at each level (one
  * full-width multiply-add), at 3.5 GHz, and the bandwidth that server cores reach. */
-static void describe(vx_device *device, vx_cpu_level level, int workers)
+static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
     static const double f32_per_cycle[VX_CPU_LEVELS] = {8, 32, 32, 32};
     enum { BF16_PER_CYCLE = 64 };
@@ -74,7 +74,7 @@ static void describe(vx_device *device, vx_cpu_level level, int workers)
     snprintf(device->name, sizeof device->name, "cpu");
     read_title(device->title, sizeof device->title);
     device->flops_per_s_f32 = f32_per_cycle[level] * hertz * workers;
-    if (level == VX_CPU_AVX512_BF16) device->flops_per_s_bf16 = BF16_PER_CYCLE * hertz * workers;
+    if (native == VX_BF16) device->flops_per_s_bf16 = BF16_PER_CYCLE * hertz * workers;
     device->bytes_per_s = 20e9 * (workers < 4 ? workers : 4);
     device->efficiency = 0.75;
     device->memory_bytes = memory_bytes();
@@ -161,11 +161,12 @@ vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
     pthread_mutex_init(&cpu->layout_lock, NULL);
     cpu->level = vx_onednn_level();
     cpu->pool = pool;
+    bool bf16 = cpu->level == VX_CPU_AVX512_BF16 && vx_onednn_bf16_pays();
     cpu->backend = (vx_backend){.ops = &cpu_ops,
                                 .workers = vx_pool_workers(pool),
-                                .native = cpu->level == VX_CPU_AVX512_BF16 ? VX_BF16 : VX_F32,
+                                .native = bf16 ? VX_BF16 : VX_F32,
                                 .state = cpu};
-    describe(&cpu->backend.device, cpu->level, cpu->backend.workers);
+    describe(&cpu->backend.device, cpu->level, cpu->backend.native, cpu->backend.workers);
     *out = &cpu->backend;
     return VX_OK;
 }

@@ -9,6 +9,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "base/mem.h"
 
@@ -23,6 +27,22 @@ vx_cpu_level vx_onednn_level(void)
     if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return VX_CPU_AVX512;
     if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2) return VX_CPU_AVX2;
     return VX_CPU_GENERIC;
+}
+
+/* Intel's VDPBF16PS does half as many operations a cycle as its f32 multiply-add (measured on a Xeon of model
+ * 207: 78 against 149 GFLOP/s on one core); there only the tile unit makes bf16 the faster one. On AMD's it
+ * does twice as many. By the processor's name rather than by the clock, so that bytes don't depend on the
+ * machine's load. */
+bool vx_onednn_bf16_pays(void)
+{
+#if defined(__x86_64__)
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), most, name[3];
+    if (__get_cpuid(0, &most, &name[0], &name[2], &name[1]) == 0) return true;
+    if (memcmp(name, "GenuineIntel", sizeof name) != 0) return true;
+    return (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+#else
+    return true;
+#endif
 }
 
 /* ---- one thread

@@ -18,6 +18,8 @@
 
 /* The level that oneDNN may use here: processor and environment together. */
 vx_cpu_level vx_onednn_level(void);
+/* Whether bf16 products are faster than f32's at VX_CPU_AVX512_BF16. */
+bool vx_onednn_bf16_pays(void);
 /* "2.6.3". */
 const char *vx_onednn_version(void);
 

@@ -17,8 +17,8 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
     'portrait': (('portrait', 16000, 4000),),
-    'image': (('vae', 5500, 1), ('motion', 6000, 2000), ('text', 1200, 400), ('flux', 5000, 1500),
-              ('vae', 7500, 2000), ('judge', 2500, 1500), ('clip b', 3000, 1000),
+    'image': (('vae', 4800, 1), ('motion', 6000, 2000), ('text', 1200, 400), ('flux', 5000, 1500),
+              ('vae', 6800, 2000), ('judge', 2500, 1500), ('clip b', 3000, 1000),
               ('clip l', 3000, 1000))}
 
 

@@ -3,7 +3,7 @@
     python train_portrait.py [--until N] [--cooldown N]
 
 The same weights see growing pictures (STAGES).  Key points are the renderer's until OWN, then mostly
-those of the M that train_motion.py has by then.
+those of the M that train_motion.py has by then, and some sources are soft, as painted ones are.
 """
 import argparse
 
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 import draw
 from common import array, compute, Optimizer, Run, schedule, settings, weights
 from nets_portrait import POINTS, Portrait, centres, keypoints
+from train_judge import wear
 
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
 STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (8000, 256, (2, 2, 2), 3, 4))
@@ -175,6 +176,8 @@ def main():
         if it == OWN:
             for n in (net, run.ema):
                 n.motion_extractor.load_state_dict(weights('motion'))
+        if it >= OWN and rng.random() < .3:
+            x = (wear(2 * x - 1, rng) + 1) / 2
         k = own(net, x, truth, .7, rng) if it >= OWN else truth
         xs, xd = points(k), driven(k, motions, still)
         net.train()

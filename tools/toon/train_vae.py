@@ -19,7 +19,7 @@ from nets_image import Autoencoder
 
 # (first iteration, window, batch); pictures are drawn at 256
 STAGES = ((0, 64, 16), (1500, 128, 6), (2500, 256, 4))
-FROZEN = 5500  # from here on the encoder stays, and with it what latents mean
+FROZEN = 4800  # from here on the encoder stays, and with it what latents mean
 FLOOR = -4.6   # of the log of the latents' noise variance
 
 
@@ -91,11 +91,11 @@ def evaluate(net, x):
 
 def rate(it):
     """Falls before the encoder is frozen, starts again for the decoder alone."""
-    return max(.1, min(1., (FROZEN - it) / 1500)) if it < FROZEN else .7
+    return max(.1, min(1., (FROZEN - it) / 1300)) if it < FROZEN else .7
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 7500, 2000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 6800, 2000)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3

@@ -92,8 +92,7 @@ static void fifty_utterances_take_no_more_than_planned(void **state)
         assert_true((double)measured >= 0.98 * (double)plan->total_bytes);
     }
     /* Weights that are multiplied in f32 take twice the room. */
-    if (vx_engine_backend(b.engine)->native == VX_BF16)
-        assert_true(plan->total_bytes <= 400000000);
+    if (vx_engine_backend(b.engine)->native == VX_BF16) assert_true(plan->total_bytes <= 400000000);
     close_bench(&b);
 }
 

@@ -150,7 +150,8 @@ static void broken_grammars(void **state)
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','weight':-1}]"
         "}]}",
-        "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','mood':1}]}]}",
+        "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','mood':1}]}]"
+        "}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','unless':{'c'"
         ":['d']}}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','words':["
@@ -169,10 +170,8 @@ static void broken_grammars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_read),
-        cmocka_unit_test(seeds_choose),
-        cmocka_unit_test(moods_are_implied),
-        cmocka_unit_test(strange_prompts),
+        cmocka_unit_test(names_are_read),    cmocka_unit_test(seeds_choose),
+        cmocka_unit_test(moods_are_implied), cmocka_unit_test(strange_prompts),
         cmocka_unit_test(broken_grammars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,10 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
            'MALLOC_TRIM_THRESHOLD_': str(10 ** 11), 'MALLOC_TOP_PAD_': str(5 * 10 ** 8)}
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
-    'portrait': (('portrait', 16000, 4000),),
-    'image': (('vae', 4800, 1), ('motion', 6000, 2000), ('text', 1200, 400), ('flux', 5000, 1500),
-              ('vae', 6800, 2000), ('judge', 2500, 1500), ('clip b', 3000, 1000),
-              ('clip l', 3000, 1000))}
+    'portrait': (('portrait', 8000, 1000),),
+    'image': (('vae', 4800, 1), ('motion', 5500, 1100), ('text', 800, 300), ('flux', 2500, 800),
+              ('vae', 5600, 800), ('judge', 1500, 800), ('clip b', 1200, 500),
+              ('clip l', 1200, 500))}
 
 
 def reached(name):

@@ -17,9 +17,9 @@ from nets_portrait import POINTS, Portrait, centres, keypoints
 from train_judge import wear
 
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
-STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (8000, 256, (2, 2, 2), 3, 4))
+STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (6000, 256, (2, 2, 2), 2, 4))
 FLOW = 5000  # the flow loss fades until here
-OWN = 9000   # from here on most key points are M's own, as at inference
+OWN = 6000   # from here on most key points are M's own, as at inference
 
 
 def control_table():
@@ -163,7 +163,7 @@ def own(net, x, truth, share, rng):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 16000, 4000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 8000, 1000)
     net = Portrait()
     net.motion_extractor.requires_grad_(False)
     run = Run('portrait', net, Optimizer(net, .004, 2e-3, ('first', 'conv_img', 'compress')),

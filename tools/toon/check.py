@@ -1,11 +1,9 @@
-"""Reference activations of the pack, for the engine's parity tests, and checks of the names.
+"""The pack's files in the reference implementations give the same numbers as in these networks.
 
-    python fixtures.py [--folder DIR] [--out tests/data/toon] [--check]
+    python check.py [--folder DIR]        # needs transformers and diffusers
 
-One prompt: token ids, T5's and CLIP's rows, the latents after each step from given noise, the
-picture.  One face: picture, M's outputs, volume, key points, deformation, seg and frame.  One
-picture and prompt: CLIP's embeddings and scores.  All from the exported (f16) weights, computed in
-f32.  --check loads the files into transformers' and diffusers' own models and compares.
+Loads T5, both CLIPs, the autoencoder and the transformer into transformers' and diffusers' own
+models.  What the engine computes from the same files is compared by `measure.py --only agreement`.
 """
 import argparse
 import os
@@ -13,90 +11,17 @@ from pathlib import Path
 
 os.environ['CUDA_VISIBLE_DEVICES'] = ''  # on the processor, as the engine runs
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
-import draw
-from common import noise
 from export import PACK, configs
-from measure import still
-from nets_image import TOKENS, unpack
-from nets_portrait import keypoints
+from nets_image import TOKENS
 from pack import Pack
 from train_flux import SIDE
-from train_portrait import tensor
 
 PROMPT = 'manic scientist, blue spiked hair, round glasses, white lab coat, green background'
-OUT = Path(__file__).resolve().parents[2] / 'tests' / 'data' / 'toon'
-
-
-def image_fixture(pack):
-    painter, vae = pack.painter(), pack.vae()
-    t5_ids, clip_ids = pack.t5_ids([PROMPT]), pack.clip_ids([PROMPT])
-    # The noise in diffusers' shape; packed like a latent.
-    start = noise(7, 1, 16, 2 * SIDE, 2 * SIDE)
-    from nets_image import pack as packed
-    with torch.no_grad():
-        txt, y, table = painter.t5(t5_ids), painter.clip(clip_ids), painter.table()
-        x, steps = packed(start), []
-        for t in (1., .75, .5, .25):
-            x = x - .25 * painter.flux(x, torch.tensor([t]), txt, y, table)
-            steps.append(unpack(x, 2 * SIDE, 2 * SIDE)[0])
-        picture = vae.decoder(steps[-1][None])
-        mean = vae.encoder(picture.clamp(-1, 1))[:, :16]
-    return {'t5_ids': t5_ids[0].int(), 'clip_ids': clip_ids[0].int(), 't5_out': txt[0],
-            'clip_pooled': y[0], 'noise': start[0], 'latents': torch.stack(steps),
-            'image': ((picture[0].clamp(-1, 1) + 1) * 127.5).round().byte(),
-            'image_encoded': mean[0]}, picture
-
-
-def face_fixture(pack):
-    net, (a, shape) = pack.portrait(), draw.character(3, 'test')
-    source = tensor([draw.render(a, shape, draw.mood_motion(a['mood']))])
-    motion = still()
-    motion[[draw.YAW, draw.PITCH, draw.ROLL, draw.JAW, draw.BLINK_L, draw.GAZE_X]] = \
-        (12, -5, 4, .7, .5, -.6)
-    c = torch.from_numpy(motion)[None]
-    with torch.no_grad():
-        m = net.motion_extractor(F.avg_pool2d(source, 2))
-        xs = keypoints(*(m[k] for k in ('kp', 'exp', 'angles', 't', 'scale')))
-        t = m['t'].clone()
-        t[:, :2] += c[:, draw.TX:draw.TY + 1]
-        exp = torch.einsum('bc,ckx->bkx', c[:, draw.JAW:], pack.controls)
-        xd = keypoints(m['kp'], exp, m['angles'] + c[:, :3], t, m['scale'] * c[:, draw.SCALE])
-        f = net.appearance_feature_extractor(source)
-        volume = net.warping_module.dense_motion_network.source(f, (2, 2, 2))
-        coarse, occlusion = net.warping_module.dense_motion_network(volume, xs, xd)
-        seg, _ = net.warping_module(f, volume, xs, xd)
-        frame = net.spade_generator.picture(net.spade_generator(seg))
-    return {'source': (source[0] * 255).round().byte(), 'motion': c[0], 'kp': m['kp'][0],
-            'exp': m['exp'][0], 'angles': m['angles'][0], 't': m['t'][0], 'scale': m['scale'],
-            'x_s': xs[0], 'x_d': xd[0], 'f_s': f[0].half(), 'compressed': volume[0],
-            'deformation': coarse[0], 'occlusion': occlusion[0, 0], 'seg': seg[0].half(),
-            'frame': (frame[0] * 255).round().byte()}
-
-
-def clip_fixture(pack, picture):
-    from train_clip import normal
-    pixels = F.interpolate(picture.clamp(-1, 1), size=128, mode='area')
-    pixels = ((pixels + 1) * 127.5).round().byte()
-    out = {'pixels': pixels[0]}
-    for which in ('b', 'l'):
-        clip = pack.clip(which)
-        with torch.no_grad():
-            out[f'image_{which}'] = clip.image(normal(pixels.float() / 127.5 - 1))[0]
-            out[f'text_{which}'] = clip.text(pack.clip_ids([PROMPT]))[0]
-    return out
-
-
-def save(path, values):
-    np.savez_compressed(path, **{k: v.contiguous().numpy() for k, v in values.items()})
-    print(path, f'{path.stat().st_size / 1e3:.0f} kB')
 
 
 def check(pack):
-    """The same files in the reference implementations give the same numbers."""
     from transformers import CLIPConfig, CLIPModel, T5Config, T5EncoderModel
     from safetensors.torch import load_file
     config = configs(pack.t5_ids, pack.clip_ids)
@@ -202,19 +127,8 @@ def double_names(b, rest, v):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--folder', type=Path, default=PACK)
-    parser.add_argument('--out', type=Path, default=OUT)
-    parser.add_argument('--check', action='store_true')
-    a = parser.parse_args()
     torch.set_num_threads(1)
-    pack = Pack(a.folder)
-    if a.check:
-        check(pack)
-        return
-    a.out.mkdir(parents=True, exist_ok=True)
-    values, picture = image_fixture(pack)
-    save(a.out / 'image.npz', values)
-    save(a.out / 'face.npz', face_fixture(pack))
-    save(a.out / 'clip.npz', clip_fixture(pack, picture))
+    check(Pack(parser.parse_args().folder))
 
 
 if __name__ == '__main__':

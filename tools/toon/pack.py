@@ -5,12 +5,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from common import noise
 from export import PACK
-from nets_image import CLIP_B, CLIP_L, Autoencoder, Clip, unpack
+from nets_image import CLIP_B, CLIP_L, Autoencoder, Clip
 from nets_portrait import PARTS, Portrait
-from train_clip import normal
-from train_flux import SIDE, Painter
+from train_flux import Painter
 from vocabulary import Tokenizer
 
 
@@ -54,20 +52,3 @@ class Pack:
         for name in PARTS:
             fill(getattr(net, name), self.path(name))
         return net.eval()
-
-    def imagine(self, painter, vae, texts, seed=0, steps=4):
-        """Pictures [n,3,256,256] in -1..1."""
-        out = []
-        for i in range(0, len(texts), 25):
-            part = texts[i:i + 25]
-            z = painter.paint(noise(1000 * seed + i, len(part), SIDE * SIDE, 64), self.t5_ids(part),
-                              self.clip_ids(part), steps)
-            with torch.no_grad():
-                out.append(vae.decoder(unpack(z, 2 * SIDE, 2 * SIDE)).clamp(-1, 1))
-        return torch.cat(out)
-
-    def embed(self, clip, pictures):
-        with torch.no_grad():
-            small = torch.nn.functional.interpolate(pictures, size=128, mode='bicubic',
-                                                    antialias=True, align_corners=False)
-            return torch.cat([clip.image(normal(v)) for v in small.clamp(-1, 1).split(50)])

@@ -75,7 +75,7 @@ def compute():
 
 def orthogonal(g):
     """The orthogonal factor of a matrix, by five Newton-Schulz steps (constants: Muon, K. Jordan)."""
-    x = g.bfloat16() if g.numel() > 1e5 else g.float()
+    x = g.bfloat16() if g.numel() > 1e5 and bf16_pays() else g.float()
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T

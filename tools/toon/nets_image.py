@@ -370,7 +370,7 @@ def modulated(x, shift, scale):
 def rotate(x, table):
     """Rotary embedding of adjacent pairs."""
     c, s = table
-    a, b = x[..., 0::2], x[..., 1::2]
+    a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([a * c - b * s, a * s + b * c], -1).flatten(-2)
 
 
@@ -397,8 +397,10 @@ class DoubleBlock(nn.Module):
     def forward(self, img, txt, vec, table):
         mods = {s: getattr(self, f'{s}_mod')(vec) for s in ('img', 'txt')}
         qkv = [self.project(s, x, mods[s]) for s, x in (('txt', txt), ('img', img))]
-        y, n, out = attention(*(torch.cat(t, 2) for t in zip(*qkv)), table), txt.shape[1], []
-        for s, x, part in (('img', img, y[:, n:]), ('txt', txt, y[:, :n])):
+        y, n = attention(*(torch.cat(t, 2) for t in zip(*qkv)), table), txt.shape[1]
+        text, image = y.split([n, img.shape[1]], 1)
+        out = []
+        for s, x, part in (('img', img, image), ('txt', txt, text)):
             m = mods[s]
             x = x + m[2] * getattr(self, f'{s}_attn').proj(part)
             out.append(x + m[5] * getattr(self, f'{s}_mlp')(modulated(x, m[3], m[4])))
@@ -415,9 +417,10 @@ class SingleBlock(nn.Module):
     def forward(self, x, vec, table):
         shift, scale, gate = self.modulation(vec)
         y = self.linear1(modulated(x, shift, scale))
-        q, k, v = (split(t, self.heads) for t in y[..., :3 * self.d].chunk(3, -1))
+        *y, hidden = y.split([self.d, self.d, self.d, 4 * self.d], -1)
+        q, k, v = (split(t, self.heads) for t in y)
         q, k = self.norm.query_norm(q), self.norm.key_norm(k)
-        y = torch.cat([attention(q, k, v, table), F.gelu(y[..., 3 * self.d:], approximate='tanh')], -1)
+        y = torch.cat([attention(q, k, v, table), F.gelu(hidden, approximate='tanh')], -1)
         return x + gate * self.linear2(y)
 
 

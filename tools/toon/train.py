@@ -17,9 +17,9 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
     'portrait': (('portrait', 8000, 1000),),
-    'image': (('vae', 4800, 1), ('motion', 5500, 1100), ('text', 800, 300), ('flux', 2500, 800),
-              ('vae', 5600, 800), ('judge', 1500, 800), ('clip b', 1200, 500),
-              ('clip l', 1200, 500))}
+    'image': (('vae', 4800, 1), ('motion', 5500, 1100), ('text', 800, 300), ('flux', 1900, 700),
+              ('vae', 5400, 600), ('judge', 1200, 600), ('clip b', 1000, 450),
+              ('clip l', 1000, 450))}
 
 
 def reached(name):

@@ -95,7 +95,7 @@ def rate(it):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 5600, 800)
+    a = settings(argparse.ArgumentParser(description=__doc__), 5400, 600)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3

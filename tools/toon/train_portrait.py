@@ -163,7 +163,7 @@ def own(net, x, truth, share, rng):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 8000, 1000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 7800, 1000)
     net = Portrait()
     net.motion_extractor.requires_grad_(False)
     run = Run('portrait', net, Optimizer(net, .004, 2e-3, ('first', 'conv_img', 'compress')),

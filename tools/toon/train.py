@@ -16,10 +16,9 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
            'MALLOC_TRIM_THRESHOLD_': str(10 ** 11), 'MALLOC_TOP_PAD_': str(5 * 10 ** 8)}
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
-    'portrait': (('portrait', 7800, 1000),),
-    'image': (('vae', 4800, 1), ('motion', 5500, 1100), ('text', 800, 300), ('flux', 1900, 700),
-              ('vae', 5400, 600), ('judge', 1200, 600), ('clip b', 1000, 450),
-              ('clip l', 1000, 450))}
+    'portrait': (('motion', 5500, 1100), ('portrait', 7800, 1000)),
+    'image': (('vae', 4800, 1), ('text', 800, 300), ('flux', 1650, 580), ('judge', 1200, 600),
+              ('clip b', 1150, 500), ('clip l', 1150, 500), ('vae', 5400, 600))}
 
 
 def reached(name):

@@ -23,7 +23,7 @@ from train_portrait import control_table
 from vocabulary import Tokenizer
 
 PACK = Path(__file__).resolve().parents[2] / 'packs' / 'toon'
-VERSION = '0.2.0'
+VERSION = '0.3.0'
 # Both models must agree, so each is lenient: right prompts fail seldom, other prompts still do.
 LENIENT = -1.25
 

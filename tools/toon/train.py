@@ -18,7 +18,7 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
 LANES = {
     'portrait': (('motion', 5500, 1100), ('portrait', 7800, 1000)),
     'image': (('vae', 4800, 1), ('text', 800, 300), ('flux', 1650, 580), ('judge', 1200, 600),
-              ('clip b', 1450, 600), ('clip l', 1450, 600), ('vae', 5400, 600))}
+              ('clip b', 1850, 800), ('clip l', 1850, 800), ('vae', 5400, 600))}
 
 
 def reached(name):

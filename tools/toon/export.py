@@ -1,4 +1,4 @@
-"""Writes the pack: the averaged weights of every training as f16 safetensors, and pack.yaml.
+"""Writes the pack: the averaged weights of every training as safetensors, and pack.yaml.
 
     python export.py [FOLDER]        # default packs/toon
 
@@ -29,8 +29,10 @@ LENIENT = -1.25
 
 
 def part(state, prefix):
-    """The tensors under a prefix, in f16, without what inference does not read."""
-    return {k[len(prefix):]: v.half().contiguous() for k, v in state.items()
+    """The tensors under a prefix, without what inference does not read: in f16, but statistics in f32,
+    for a variance may be more than f16 holds."""
+    return {k[len(prefix):]: (v if '.running_' in k else v.half()).contiguous()
+            for k, v in state.items()
             if k.startswith(prefix) and v.is_floating_point()}
 
 

@@ -1,7 +1,7 @@
 """Measures the pack against its bars and prints a table, one row a figure.
 
-    python measure.py [--folder DIR] [--vortex BINARY] [--prompts 200] [--faces 40] [--out DIR]
-                      [--only PART…] [--card]
+    python measure.py [--folder DIR] [--vortex BINARY] [--prompts 200] [--films 200] [--faces 40]
+                      [--out DIR] [--only PART…] [--card]
 
 Pictures and films are the engine's own; networks of animation are read from the pack.  Prompts,
 characters and pairs of style and colour are held out from every training but the judge's.  --card
@@ -96,7 +96,7 @@ def parts(engine, pack, a):
     yield 'pictures', lambda: measure_pictures(engine, pack, a)
     yield 'motion', lambda: motion.animation(pack, a.faces, engine.out)
     yield 'sync', lambda: films.sync(engine, pictures.whole(12, 32))
-    yield 'films', lambda: films.verification(engine, prompts(a.prompts))
+    yield 'films', lambda: films.verification(engine, prompts(a.films))
     yield 'agreement', lambda: films.agreement(engine, pack, *pictures.whole(1, 33)[0])
     yield 'time', lambda: films.duration(engine)
 
@@ -144,6 +144,7 @@ def main():
     parser.add_argument('--folder', type=Path, default=PACK)
     parser.add_argument('--vortex', type=Path, default=root / 'build' / 'release' / 'vortex')
     parser.add_argument('--prompts', type=int, default=200)
+    parser.add_argument('--films', type=int, default=200, help='of the prompts, for verification')
     parser.add_argument('--faces', type=int, default=40)
     parser.add_argument('--out', type=Path, default=HOME / 'measured', help='sheets, films')
     parser.add_argument('--only', nargs='*', choices=PARTS, default=PARTS)

@@ -2,8 +2,7 @@
 
     python train.py [portrait|image]      # default: both, one after the other
 
-The image lane goes round several times, so that a whole pack, if a weak one, exists early: a
-training that has reached an entry's last iteration is left alone until a later entry asks for more.
+A training that has reached its last iteration is left alone; to go on with one, raise that number.
 """
 import os
 import signal
@@ -17,8 +16,8 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
 # (training, last iteration, iterations over which the rate falls)
 LANES = {
     'portrait': (('motion', 5500, 1100), ('portrait', 7800, 1000)),
-    'image': (('vae', 4800, 1), ('text', 800, 300), ('flux', 1650, 580), ('judge', 1200, 600),
-              ('clip b', 1850, 800), ('clip l', 1850, 800), ('vae', 5400, 600))}
+    'image': (('vae', 4800, 1300), ('text', 800, 300), ('flux', 1650, 580), ('judge', 1200, 600),
+              ('clip b', 1850, 800), ('clip l', 1600, 800))}
 
 
 def reached(name):

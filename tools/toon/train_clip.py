@@ -115,7 +115,7 @@ def evaluate(net, tokenizer, count=200):
 
 def main():
     which = sys.argv.pop(1)
-    a = settings(argparse.ArgumentParser(description=__doc__), 3000, 1500)
+    a = settings(argparse.ArgumentParser(description=__doc__), 1850, 800)
     tokenizer = Tokenizer('clip')
     net = Learner(tokenizer.size, CLIP_B if which == 'b' else CLIP_L)
     run = Run(f'clip_{which}', net, Optimizer(net, .002, 1.5e-3, PLAIN), average=.99)

@@ -105,7 +105,7 @@ def evaluate(painter, pool, tokenizers, path, count=48):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 2500)
+    a = settings(argparse.ArgumentParser(description=__doc__), 1650, 580)
     tokenizers = Tokenizer('t5'), Tokenizer('clip')
     painter = Painter(*(t.size for t in tokenizers))
     if not (HOME / 'flux' / 'state.pt').exists():

@@ -84,7 +84,7 @@ def to_input(pictures):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 2500, 1500)
+    a = settings(argparse.ArgumentParser(description=__doc__), 1200, 600)
     net = Judge().to(memory_format=torch.channels_last)
     run = Run('judge', net, Optimizer(net, .002, 2e-3, ('heads', 'convs.0')), average=.99)
     pool = Drawings('all', f'judge{run.iteration}', 3000)

@@ -57,7 +57,7 @@ def motion_loss(m, truth):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 6000, 2000)
+    a = settings(argparse.ArgumentParser(description=__doc__), 5500, 1100)
     net = Motion(CONFIG['motion_extractor_params'])
     import random
     rng = random.Random(17)

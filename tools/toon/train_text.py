@@ -60,7 +60,7 @@ def batch(rng, n):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 1600, 800)
+    a = settings(argparse.ArgumentParser(description=__doc__), 800, 300)
     t5, clip = Tokenizer('t5'), Tokenizer('clip')
     net = Readers(t5.size, clip.size)
     run = Run('text', net, Optimizer(net, .002, 2e-3, PLAIN), average=.99)

@@ -4,8 +4,7 @@
 
 Loss: L1, heavier at the face, + 0.5 L1 of gradients + L1 of 8x8 and 32x32 means + MSE + KL.  A floor
 under the latents' noise keeps neighbours of a latent decodable, which is what the transformer's
-small errors ask for.  At FROZEN the encoder stops, for from then on latents mean something to the
-transformer, and the decoder goes on alone on latents with errors of that kind.
+small errors ask for.  The end is final: from then on latents mean something to the transformer.
 """
 import argparse
 import math
@@ -19,8 +18,7 @@ from nets_image import Autoencoder
 
 # (first iteration, window, batch); pictures are drawn at 256
 STAGES = ((0, 64, 16), (1500, 128, 6), (2500, 256, 4))
-FROZEN = 4800  # from here on the encoder stays, and with it what latents mean
-FLOOR = -4.6   # of the log of the latents' noise variance
+FLOOR = -4.6  # of the log of the latents' noise variance
 
 
 def picture(rng):
@@ -89,13 +87,8 @@ def evaluate(net, x):
     return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item(), z, y
 
 
-def rate(it):
-    """Falls before the encoder is frozen, starts again for the decoder alone."""
-    return max(.1, min(1., (FROZEN - it) / 1300)) if it < FROZEN else .7
-
-
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 5400, 600)
+    a = settings(argparse.ArgumentParser(description=__doc__), 4800, 1300)
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3
@@ -105,19 +98,14 @@ def main():
         rng, it = run.random(), run.iteration
         _, size, count = [s for s in STAGES if s[0] <= it][-1]
         x, weight = batch(rng, size, count)
-        if it == FROZEN:
-            net.encoder.load_state_dict(run.ema.encoder.state_dict())
-        if it >= FROZEN:
-            net.encoder.requires_grad_(False)
         with compute():
             mean, logvar = net.encode(x)
             logvar = logvar.clamp(FLOOR, 4)
-            spread = logvar if it < FROZEN else torch.full_like(mean, FLOOR + 2 * rng.random())
-            y = net.decoder(mean + torch.randn_like(mean) * (spread / 2).exp())
+            y = net.decoder(mean + torch.randn_like(mean) * (logvar / 2).exp())
         kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
         loss, mse = picture_loss(y, x, weight)
         (loss + 3e-4 * kl).backward()
-        run.step(schedule(it, a.until, a.cooldown, 30) * rate(it))
+        run.step(schedule(it, a.until, a.cooldown, 30))
         run.note(loss=loss.item(), kl=kl.item(), mse=mse.item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])

@@ -132,7 +132,8 @@ static int nearest(const vx_picture *p, int x, int y, int w, int h, const colour
 
 static void person(int i, char prompt[160])
 {
-    snprintf(prompt, 160, "a man with short %s hair and no hat, wearing a %s t-shirt, %s background",
+    snprintf(prompt, 160,
+             "a man with short %s hair and no hat, wearing a %s t-shirt, %s background",
              hair[i % 10].name, clothes[(3 * i + i / 10) % 10].name, background[i % 8].name);
 }
 

@@ -248,9 +248,10 @@ def weights(name):
     return torch.load(HOME / name / 'state.pt', DEVICE, weights_only=False)['ema']
 
 
-def settings(parser, until, cooldown):
-    parser.add_argument('--until', type=int, default=until, help='last iteration')
-    parser.add_argument('--cooldown', type=int, default=cooldown)
+def settings(parser):
+    """What train.py says to each training: the schedule is there and nowhere else."""
+    parser.add_argument('--until', type=int, required=True, help='last iteration')
+    parser.add_argument('--cooldown', type=int, required=True)
     parser.add_argument('--threads', type=int, default=1)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)

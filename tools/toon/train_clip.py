@@ -1,6 +1,6 @@
 """Trains one of the two CLIP models that verify: `b` or `l`.
 
-    python train_clip.py b|l [--until N] [--cooldown N]
+    python train_clip.py b|l --until N --cooldown K
 
 Each step draws pictures in pairs that differ in one attribute and words each pair alike, so every
 picture has a hard negative caption and every caption a hard negative picture.  A sigmoid loss on
@@ -115,7 +115,7 @@ def evaluate(net, tokenizer, count=200):
 
 def main():
     which = sys.argv.pop(1)
-    a = settings(argparse.ArgumentParser(description=__doc__), 1850, 800)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     tokenizer = Tokenizer('clip')
     net = Learner(tokenizer.size, CLIP_B if which == 'b' else CLIP_L)
     run = Run(f'clip_{which}', net, Optimizer(net, .002, 1.5e-3, PLAIN), average=.99)

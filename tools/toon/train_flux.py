@@ -1,6 +1,6 @@
 """Trains the transformer, with its T5 and CLIP text tower, on latents of drawings.
 
-    python train_flux.py [--until N] [--cooldown N]
+    python train_flux.py --until N --cooldown K
 
 Rectified flow; four of five times t is one of the four steps that inference takes.  The picture
 of a caption is its completed one, in the standard shape, so noise carries nothing and the
@@ -105,7 +105,7 @@ def evaluate(painter, pool, tokenizers, path, count=48):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 1650, 580)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     tokenizers = Tokenizer('t5'), Tokenizer('clip')
     painter = Painter(*(t.size for t in tokenizers))
     if not (HOME / 'flux' / 'state.pt').exists():

@@ -1,6 +1,6 @@
 """Trains the judge: a plain network that reads every attribute from a picture of 128x128.
 
-    python train_judge.py [--until N] [--cooldown N]
+    python train_judge.py --until N --cooldown K
 
 It sees drawings only, never a generated picture, and drawings of all pairs, held-out ones too:
 it measures what training has held back from the others.
@@ -84,7 +84,7 @@ def to_input(pictures):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 1200, 600)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     net = Judge().to(memory_format=torch.channels_last)
     run = Run('judge', net, Optimizer(net, .002, 2e-3, ('heads', 'convs.0')), average=.99)
     pool = Drawings('all', f'judge{run.iteration}', 3000)

@@ -1,6 +1,6 @@
 """Trains M, the motion extractor, on the renderer's own key points and poses.
 
-    python train_motion.py [--until N] [--cooldown N]
+    python train_motion.py --until N --cooldown K
 
 L1 on kp, exp, t, scale and on the resulting x_s; cross-entropy over the 66 bins and L1 for angles.
 One plain Adam step on a head moves its points by 20 px: heads start at the mean label and go slowly.
@@ -57,7 +57,7 @@ def motion_loss(m, truth):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 5500, 1100)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     net = Motion(CONFIG['motion_extractor_params'])
     import random
     rng = random.Random(17)

@@ -1,6 +1,6 @@
 """Trains F, W and G of LivePortrait on pairs of drawings; M learns in train_motion.py.
 
-    python train_portrait.py [--until N] [--cooldown N]
+    python train_portrait.py --until N --cooldown K
 
 The same weights see growing pictures (STAGES).  Key points are the renderer's until OWN, then mostly
 those of the M that train_motion.py has by then, and some sources are soft, as painted ones are.
@@ -163,7 +163,7 @@ def own(net, x, truth, share, rng):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 7800, 1000)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     net = Portrait()
     net.motion_extractor.requires_grad_(False)
     run = Run('portrait', net, Optimizer(net, .004, 2e-3, ('first', 'conv_img', 'compress')),

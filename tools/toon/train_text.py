@@ -1,6 +1,6 @@
 """Warms up FLUX's T5 and CLIP text tower: each must tell what a caption names.
 
-    python train_text.py [--until N] [--cooldown N]
+    python train_text.py --until N --cooldown K
 
 Learned queries (T5) and the pooled row (CLIP) predict each attribute's value, or that it is open.
 The heads are thrown away afterwards.
@@ -60,7 +60,7 @@ def batch(rng, n):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 800, 300)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     t5, clip = Tokenizer('t5'), Tokenizer('clip')
     net = Readers(t5.size, clip.size)
     run = Run('text', net, Optimizer(net, .002, 2e-3, PLAIN), average=.99)

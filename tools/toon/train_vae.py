@@ -1,6 +1,6 @@
 """Trains FLUX's autoencoder on drawings: small windows of them first, then whole ones (STAGES).
 
-    python train_vae.py [--until N] [--cooldown N]
+    python train_vae.py --until N --cooldown K
 
 Loss: L1, heavier at the face, + 0.5 L1 of gradients + L1 of 8x8 and 32x32 means + MSE + KL.  A floor
 under the latents' noise keeps neighbours of a latent decodable, which is what the transformer's
@@ -88,7 +88,7 @@ def evaluate(net, x):
 
 
 def main():
-    a = settings(argparse.ArgumentParser(description=__doc__), 4800, 1300)
+    a = settings(argparse.ArgumentParser(description=__doc__))
     net = Autoencoder()
     with torch.no_grad():
         net.encoder.conv_out.bias[16:] = -3

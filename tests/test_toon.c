@@ -38,7 +38,7 @@ typedef struct colour {
     int rgb[3];
 } colour;
 
-/* As tools/toon/draw.py has them. */
+/* As tools/toon/characters.py has them. */
 static const colour hair[] = {{"black", {46, 42, 54}},    {"brown", {120, 74, 44}},
                               {"blonde", {246, 208, 96}}, {"red", {212, 74, 38}},
                               {"gray", {160, 162, 172}},  {"white", {242, 242, 244}},

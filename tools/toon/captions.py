@@ -7,7 +7,7 @@ from are completed that way, so a prompt has one picture and nothing in it is an
 import random
 import re
 
-from draw import ATTRIBUTES, NAMES, draw_attributes, held_out, settle, visible
+from characters import ATTRIBUTES, NAMES, draw_attributes, held_out, settle, visible
 
 WORDS = {
     'skin': {'pale': ('pale', 'light', 'fair'), 'tan': ('tan', 'olive', 'tanned'),

@@ -149,6 +149,7 @@ class Run:
         self.name, self.model, self.optimizer, self.average = name, model, optimizer, average
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         self.iteration, self.cpu, self.extra = 0, 0., {}
+        self.start = 0  # where the optimizer began: later than 0 if restore.py made the state
         self.every, self.saved, self.started = seconds_between_saves, time.time(), time.process_time()
         self.means, self.stop = {}, False
         signal.signal(signal.SIGTERM, self.on_terminate)
@@ -157,8 +158,10 @@ class Run:
             s = torch.load(path, DEVICE, weights_only=False)
             model.load_state_dict(s['model'])
             self.ema.load_state_dict(s['ema'])
-            optimizer.load_state_dict(s['optimizer'])
+            if s['optimizer']:
+                optimizer.load_state_dict(s['optimizer'])
             self.iteration, self.cpu, self.extra = s['iteration'], s['cpu'], s['extra']
+            self.start = s['start']
             self.say(f'resumed at iteration {self.iteration}')
 
     def on_terminate(self, *_):
@@ -173,6 +176,11 @@ class Run:
         print(line, flush=True)
         with open(self.dir / 'log.txt', 'a') as f:
             f.write(line + '\n')
+
+    def rate(self, until, cooldown, warmup=100):
+        """1, after a warm-up, until the last `cooldown` iterations fall linearly to 0.02."""
+        down = min(1., max(.02, (until - self.iteration) / max(1, cooldown)))
+        return min(1., (self.iteration - self.start + 1) / warmup) * down
 
     def random(self):
         """The generator of this iteration; torch's is seeded alike."""
@@ -208,7 +216,7 @@ class Run:
     def save(self):
         state = {'model': self.model.state_dict(), 'ema': self.ema.state_dict(),
                  'optimizer': self.optimizer.state_dict(), 'iteration': self.iteration,
-                 'cpu': self.minutes() * 60, 'extra': self.extra}
+                 'start': self.start, 'cpu': self.minutes() * 60, 'extra': self.extra}
         part = self.dir / 'state.part'
         torch.save(state, part)
         os.replace(part, self.dir / 'state.pt')
@@ -226,12 +234,6 @@ class Run:
         self.say(' '.join(f'{k} {v:.4f}' for k, v in m.items()))
 
 
-def schedule(iteration, until, cooldown, warmup=100):
-    """1, after a warm-up, until the last `cooldown` iterations fall linearly to 0.02."""
-    down = min(1., max(.02, (until - iteration) / max(1, cooldown)))
-    return min(1., (iteration + 1) / warmup) * down
-
-
 def array(values):
     """A numpy array, or a list of equal ones, as a tensor where the training runs."""
     return torch.from_numpy(np.asarray(values)).to(DEVICE)
@@ -246,6 +248,15 @@ def noise(seed, *shape):
 def weights(name):
     """The moving average of a finished or running training."""
     return torch.load(HOME / name / 'state.pt', DEVICE, weights_only=False)['ema']
+
+
+def known_trainings(card):
+    """What a model card says of the trainings: name -> (iterations, CPU minutes)."""
+    rows = Path(card).read_text().partition('<!-- trainings -->')[2] \
+        .partition('<!-- end of trainings -->')[0].splitlines()
+    cells = [[c.strip() for c in r.strip('|').split('|')] for r in rows]
+    return {c[0].replace(' ', '_'): (int(c[1]), int(c[2])) for c in cells
+            if len(c) == 3 and c[1].isdigit()}
 
 
 def settings(parser):

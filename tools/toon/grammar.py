@@ -3,7 +3,7 @@
 What it is for and what its keys mean: src/text/expander.h.
 """
 from captions import NOUNS, ROLES, WORDS
-from draw import ATTRIBUTES, CLOTHES, HAIR
+from characters import ATTRIBUTES, CLOTHES, HAIR
 
 FRAMES = ('a', 'an', 'the', 'is', 'has', 'picture', 'portrait', 'cartoon', 'draw', 'of', 'someone',
           'person', 'character', 'speaker', 'tied', 'front', 'wall', 'backdrop', 'no', 'jacket', 'tie')

@@ -21,7 +21,7 @@ import measure_films as films
 import measure_motion as motion
 import measure_pictures as pictures
 from captions import prompts
-from common import HOME
+from common import HOME, known_trainings
 from export import PACK
 from pack import Pack
 
@@ -111,14 +111,15 @@ def verdict(name, rows):
     return f'{sign} {bar}', 'met' if (value <= bar if sign == '<=' else value >= bar) else 'MISSED'
 
 
-def trainings():
-    """Iterations and CPU minutes of every training, as its state says."""
+def trainings(known):
+    """Iterations and CPU minutes of every training, as its state says, or else the card so far."""
     out = '| training | iterations | CPU minutes |\n|---|---|---|\n'
     for name in TRAININGS:
         path = HOME / name / 'state.pt'
         if path.exists():
             s = torch.load(path, weights_only=False)
-            out += f'| {name.replace("_", " ")} | {s["iteration"]} | {s["cpu"] / 60:.0f} |\n'
+            known[name] = s['iteration'], s['cpu'] / 60
+        out += '| {} | {} | {:.0f} |\n'.format(name.replace('_', ' '), *known[name])
     return out
 
 
@@ -131,7 +132,7 @@ def table(result):
 def write_card(path, result):
     """Replaces what stands between the card's marks."""
     text = path.read_text()
-    for mark, content in (('trainings', trainings()), ('measured', table(result))):
+    for mark, content in (('trainings', trainings(known_trainings(path))), ('measured', table(result))):
         begin, end = f'<!-- {mark} -->\n', f'<!-- end of {mark} -->\n'
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+import characters
 import draw
 from captions import caption, matches, wrong_by_one
 from measure_pictures import drawings
@@ -103,9 +104,9 @@ def openings(film, a):
     def soft(x):
         return F.avg_pool2d(F.avg_pool2d(x, 4), 3, 1, 1)
     c = np.zeros(15, np.float32)
-    c[draw.SCALE] = 1
+    c[characters.SCALE] = 1
     still, wide = (torch.from_numpy(draw.render(a, np.zeros(7), m, 512)).permute(2, 0, 1)[None]
-                   .float() / 255 for m in (c, c + (np.arange(15) == draw.JAW)))
+                   .float() / 255 for m in (c, c + (np.arange(15) == characters.JAW)))
     template = soft(wide - still)
     template[template.abs().amax(1, keepdim=True).expand_as(template) < .05] = 0
     x = soft(film)
@@ -177,7 +178,7 @@ def agreement(engine, pack, text, a):
         x = (drawings([a]) + 1) / 2
         m = net.motion_extractor(F.avg_pool2d(x, 2))
         xs = keypoints(*(m[k] for k in ('kp', 'exp', 'angles', 't', 'scale')))
-        exp = pack.controls[draw.CONTROLS.index('jaw')][None]
+        exp = pack.controls[characters.CONTROLS.index('jaw')][None]
         xd = keypoints(m['kp'], exp, m['angles'] + torch.tensor([10., 4., -3.]), m['t'], m['scale'])
         frame = net.spade_generator.picture(net(x, xs, xd)[0])
     np.save(engine.out / 'points.npy', xd.numpy())

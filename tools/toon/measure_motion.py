@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import characters
 import draw
 from nets_portrait import keypoints
 from train_portrait import tensor
@@ -29,10 +30,10 @@ class Animator:
                 o = owner[i:i + 8]
                 c = torch.from_numpy(np.stack(motions[i:i + 8])).float()
                 t = m['t'][o].clone()
-                t[:, :2] += c[:, draw.TX:draw.TY + 1]
-                exp = torch.einsum('bc,ckx->bkx', c[:, draw.JAW:], self.table)
+                t[:, :2] += c[:, characters.TX:characters.TY + 1]
+                exp = torch.einsum('bc,ckx->bkx', c[:, characters.JAW:], self.table)
                 xd = keypoints(m['kp'][o], exp, m['angles'][o] + c[:, :3], t,
-                               m['scale'][o] * c[:, draw.SCALE])
+                               m['scale'][o] * c[:, characters.SCALE])
                 out.append(net.spade_generator.picture(
                     net.spade_generator(w(f[o], volume[o], xs[o], xd)[0])))
         return torch.cat(out)
@@ -40,7 +41,7 @@ class Animator:
 
 def still():
     m = np.zeros(15, np.float32)
-    m[draw.SCALE] = 1
+    m[characters.SCALE] = 1
     return m
 
 
@@ -51,11 +52,11 @@ def drawn(people, motions, owner):
 def animation(pack, faces, folder):
     """Unseen characters in the mood their portrait shows, driven from there."""
     animate, rng = Animator(pack), random.Random(12)
-    people = [draw.character(5000 + i, 'test') for i in range(faces)]
-    sources = tensor([draw.render(a, s, draw.mood_motion(a['mood'])) for a, s in people])
+    people = [characters.character(5000 + i, 'test') for i in range(faces)]
+    sources = tensor([draw.render(a, s, characters.mood_motion(a['mood'])) for a, s in people])
     every, result = list(range(faces)), {}
     for name, pose in (('talking', .3), ('full', 1.)):
-        motions = [draw.random_motion(rng, pose=pose) for _ in people]
+        motions = [characters.random_motion(rng, pose=pose) for _ in people]
         made, true = animate(sources, motions, every), drawn(people, motions, every)
         result[f'psnr_{name}'] = (-10 * (made - true).pow(2).mean((1, 2, 3)).log10()).mean().item()
         if folder:
@@ -67,7 +68,7 @@ def animation(pack, faces, folder):
                         ('blink_l', 1.), ('blink_r', 1.), ('brow', 1.), ('gaze_x', 1.),
                         ('gaze_y', 1.), ('yaw', 18.), ('pitch', 10.), ('roll', 9.)):
         m = still()
-        m[draw.MOTION.index(name)] = value
+        m[characters.MOTION.index(name)] = value
         made, true = animate(sources, [m] * len(bare), bare) - base, \
             drawn(people, [m] * len(bare), bare) - still_true
         result[f'response_{name}'] = ((made * true).sum((1, 2, 3))
@@ -81,7 +82,7 @@ def mouth(animate, people, sources, bare):
     motions = []
     for j in jaw:
         m = still()
-        m[draw.JAW] = j
+        m[characters.JAW] = j
         motions.append(m)
     values = []
     for i in bare:

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+import characters
 import draw
 from captions import caption, complete, matches, wrong_by_one
 from common import weights
-from draw import ATTRIBUTES, NAMES, visible
+from characters import ATTRIBUTES, NAMES, visible
 from train_flux import SIDE
 from train_judge import Judge
 from train_vae import tensor
@@ -91,16 +92,16 @@ def whole(count, seed=31):
     """Held-out characters with prompts that name all there is, so their drawings are known."""
     rng, out = random.Random(f'whole:{seed}'), []
     while len(out) < count:
-        a = draw.draw_attributes(rng)
+        a = characters.draw_attributes(rng)
         named = {n for n in NAMES if visible(a, n)}
         a = complete(a, named)
-        if draw.held_out(a):
+        if characters.held_out(a):
             out.append((caption(a, rng, named)[0], a))
     return out
 
 
 def drawings(people, motion=None):
-    return tensor([draw.render(a, np.zeros(7), draw.mood_motion(a['mood']) if motion is None
+    return tensor([draw.render(a, np.zeros(7), characters.mood_motion(a['mood']) if motion is None
                                else motion) for a in people])
 
 

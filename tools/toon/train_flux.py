@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
+import characters
 import draw
 from captions import caption, complete, consistent, choose_named
-from common import DEVICE, compute, HOME, noise, Optimizer, Run, schedule, settings, weights
+from common import DEVICE, compute, HOME, noise, Optimizer, Run, settings, weights
 from nets_image import Autoencoder, ClipTextOnly, Flux, T5Encoder, TOKENS, pack, unpack
 from train_text import wander
 from train_vae import tensor
@@ -66,13 +67,13 @@ class Pool:
     def renew(self, rng, count):
         words, pictures = [], []
         for _ in range(count):
-            a = draw.draw_attributes(rng)
+            a = characters.draw_attributes(rng)
             named = choose_named(a, rng)
             b = complete(a, named)
-            if draw.held_out(b):
+            if characters.held_out(b):
                 continue
             words.append((b, consistent(b, named & {n for n in named if b[n] == a[n]})))
-            pictures.append(draw.render(b, np.zeros(7), draw.mood_motion(b['mood'])))
+            pictures.append(draw.render(b, np.zeros(7), characters.mood_motion(b['mood'])))
         if not words:
             return
         with torch.no_grad(), compute():
@@ -98,7 +99,7 @@ def evaluate(painter, pool, tokenizers, path, count=48):
         z = painter.paint(noise(1, count, SIDE * SIDE, 64), *ids)
         y = torch.cat([pool.vae.decoder(unpack(z[i:i + 8], 2 * SIDE, 2 * SIDE)).float()
                        for i in range(0, count, 8)]).clamp(-1, 1)
-    x = tensor([draw.render(a, np.zeros(7), draw.mood_motion(a['mood'])) for _, a, _ in test])
+    x = tensor([draw.render(a, np.zeros(7), characters.mood_motion(a['mood'])) for _, a, _ in test])
     both = ((torch.cat([x[:8], y[:8], x[8:16], y[8:16]]) + 1) * 127.5).byte()
     Image.fromarray(draw.sheet(list(both.permute(0, 2, 3, 1).cpu().numpy()[:, ::2, ::2]), 8)).save(path)
     return (10 * torch.log10(4 / (y - x).pow(2).mean((1, 2, 3)))).mean().item()
@@ -132,7 +133,7 @@ def main():
             v = painter.velocity((1 - m) * z + m * noise, t, *(k(texts) for k in tokenizers), table)
         error = ((v.float() - (noise - z)) ** 2 * weight).mean((1, 2))
         error.mean().backward()
-        run.step(schedule(run.iteration, a.until, a.cooldown, 40))
+        run.step(run.rate(a.until, a.cooldown, 40))
         for s in STEPS:
             if (t == s).any():
                 run.note(**{f't{s:.2f}': error[t == s].mean().item()})

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import characters
 import draw
-from common import array, compute, Optimizer, Run, schedule, settings
-from draw import ATTRIBUTES, NAMES, visible
+from common import array, compute, Optimizer, Run, settings
+from characters import ATTRIBUTES, NAMES, visible
 from train_vae import tensor
 
 POOL, RENEWED, BATCH = 6000, 16, 64
@@ -55,7 +56,7 @@ def wear(x, rng):
 
 class Drawings:
     """A pool of drawings at 128 with attributes, a share of them of characters who speak; `split` as
-    in draw.character."""
+    in characters.character."""
 
     def __init__(self, split, seed, size=POOL, moving=.0):
         self.split, self.moving, self.rng = split, moving, random.Random(f'pool:{seed}')
@@ -63,11 +64,11 @@ class Drawings:
 
     def draw(self, rng, a=None, shape=None):
         if a is None:
-            a, shape = draw.character(rng.getrandbits(40), self.split)
+            a, shape = characters.character(rng.getrandbits(40), self.split)
         still = rng.random() >= self.moving
-        motion = draw.mood_motion(a['mood'])
+        motion = characters.mood_motion(a['mood'])
         if not still:
-            motion = draw.talking_motion(rng, a['mood'])
+            motion = characters.talking_motion(rng, a['mood'])
         elif rng.random() < .5:
             motion[:3] = [rng.gauss(0, 2) for _ in range(3)]
         p = array(draw.render(a, shape * rng.random(), motion, 128))
@@ -100,12 +101,12 @@ def main():
         loss = sum((F.cross_entropy(o, y[:, k], reduction='none') * seen[:, k]).mean()
                    for k, o in enumerate(out))
         loss.backward()
-        run.step(schedule(run.iteration, a.until, a.cooldown, 50), 5.)
+        run.step(run.rate(a.until, a.cooldown, 50), 5.)
         run.note(loss=loss.item())
         if run.iteration % 100 == 0:
             run.report()
-    test = [draw.character(i, 'test') for i in range(200)]
-    x = tensor([draw.render(a_, s * 0, draw.mood_motion(a_['mood']), 128) for a_, s in test])
+    test = [characters.character(i, 'test') for i in range(200)]
+    x = tensor([draw.render(a_, s * 0, characters.mood_motion(a_['mood']), 128) for a_, s in test])
     with torch.no_grad():
         out = run.ema(x)
     for k, n in enumerate(NAMES):

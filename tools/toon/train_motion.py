@@ -10,8 +10,9 @@ import argparse
 import numpy as np
 import torch
 
+import characters
 import draw
-from common import compute, Optimizer, Run, schedule, settings
+from common import compute, Optimizer, Run, settings
 from nets_portrait import CONFIG, Motion, keypoints
 from train_judge import wear
 from train_portrait import labels, points, tensor
@@ -37,8 +38,8 @@ def start_heads(net, truth):
 
 
 def draw_one(rng):
-    person = draw.character(rng.getrandbits(40))
-    motion = draw.random_motion(rng, rng.random() < .75)
+    person = characters.character(rng.getrandbits(40))
+    motion = characters.random_motion(rng, rng.random() < .75)
     p = draw.render(*person, motion).reshape(128, 2, 128, 2, 3).mean((1, 3))
     return p.round().astype(np.uint8), person, motion
 
@@ -77,7 +78,7 @@ def main():
             m = net(x)
         loss, errors = motion_loss(m, truth)
         loss.backward()
-        run.step(schedule(run.iteration, a.until, a.cooldown, 60), 2.)
+        run.step(run.rate(a.until, a.cooldown, 60), 2.)
         run.note(**{k: v.item() for k, v in errors.items()},
                  mean_xs=128 * (points(truth) - points(truth).mean(0)).abs()[..., :2].mean().item())
         if run.iteration % 100 == 0:

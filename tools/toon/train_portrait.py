@@ -3,7 +3,10 @@
     python train_portrait.py --until N --cooldown K
 
 The same weights see growing pictures (STAGES).  Key points are the renderer's until OWN, then mostly
-those of the M that train_motion.py has by then, and some sources are soft, as painted ones are.
+those of the M that train_motion.py has by then, and some sources are soft, as painted ones are.  A
+picture hardly tells dense motion where lines should have come from, and by far the most that turned
+heads lacked was that: in FLOW it learns alone, from the points that the renderer draws from, and they
+stay part of the loss.
 """
 import argparse
 
@@ -11,14 +14,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import characters
 import draw
-from common import array, compute, Optimizer, Run, schedule, settings, weights
+from common import array, compute, Optimizer, Run, settings, weights
 from nets_portrait import POINTS, Portrait, centres, keypoints
 from train_judge import wear
 
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
 STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (6000, 256, (2, 2, 2), 2, 4))
-FLOW = 5000  # the flow loss fades until here
+GUIDE = 5000  # until here the key points themselves guide dense motion, ever less
+FLOW = (7800, 8200, 4, 4)  # first, last iteration, sources, targets of each
 OWN = 6000   # from here on most key points are M's own, as at inference
 
 
@@ -28,22 +33,22 @@ def control_table():
     x and y follow the drawing.  z moves nothing that is drawn: it lets a control choose among the
     depths of the volume, where F keeps the shut eye or the open mouth.
     """
-    a, shape = draw.character(0)[0] | {'kind': 'man'}, np.zeros(len(draw.SHAPE))
+    a, shape = characters.character(0)[0] | {'kind': 'man'}, np.zeros(len(characters.SHAPE))
     table = np.zeros((9, POINTS, 3), np.float32)
     for i in range(9):
         m = np.zeros(15)
-        m[draw.JAW + i] = 1
-        up = draw.landmarks(a, shape, m)[1]
-        m[draw.JAW + i] = -1
-        down = draw.landmarks(a, shape, m)[1]
-        table[i] = (up - down) / 2 if draw.CONTROLS[i] in ('smile', 'brow', 'gaze_x', 'gaze_y') \
+        m[characters.JAW + i] = 1
+        up = characters.landmarks(a, shape, m)[1]
+        m[characters.JAW + i] = -1
+        down = characters.landmarks(a, shape, m)[1]
+        table[i] = (up - down) / 2 if characters.CONTROLS[i] in ('smile', 'brow', 'gaze_x', 'gaze_y') \
             else up
     for name, point, z in (('jaw', 20, .5), ('lip_round', 19, .5), ('lip_wide', 19, -.4),
                            ('smile', 17, .35), ('smile', 18, .35), ('blink_l', 11, .5),
                            ('blink_r', 14, .5), ('brow', 9, .4), ('brow', 10, .4),
                            ('gaze_x', 13, .3), ('gaze_x', 16, .3), ('gaze_y', 12, .3),
                            ('gaze_y', 15, .3)):
-        table[draw.CONTROLS.index(name), point, 2] = z
+        table[characters.CONTROLS.index(name), point, 2] = z
     return table
 
 
@@ -58,13 +63,13 @@ def tensor(pictures):
 def labels(characters, motions):
     """The renderer's truth as M should tell it: kp, exp, angles, t, scale."""
     m = array(motions).float()
-    kp = array([draw.landmarks(a, s, np.zeros(15))[0] for a, s in characters])
-    t = torch.tensor([[(draw.Face(a, s).x - 128) / 128, (draw.Face(a, s).y - 128) / 128, 0]
+    kp = array([characters.landmarks(a, s, np.zeros(15))[0] for a, s in characters])
+    t = torch.tensor([[(characters.Face(a, s).x - 128) / 128, (characters.Face(a, s).y - 128) / 128, 0]
                       for a, s in characters])
-    t[:, :2] += m[:, draw.TX:draw.TY + 1]
-    exp = torch.einsum('bc,ckx->bkx', m[:, draw.JAW:], TABLE)
+    t[:, :2] += m[:, characters.TX:characters.TY + 1]
+    exp = torch.einsum('bc,ckx->bkx', m[:, characters.JAW:], TABLE)
     return {'kp': kp.float(), 'exp': exp, 'angles': m[:, :3], 't': t.float(),
-            'scale': m[:, draw.SCALE]}
+            'scale': m[:, characters.SCALE]}
 
 
 def points(k):
@@ -77,10 +82,10 @@ def driven(k, motions, still):
     n = len(m) // len(s)
     k, s = {q: v.repeat_interleave(n, 0) for q, v in k.items()}, s.repeat_interleave(n, 0)
     t = k['t'].clone()
-    t[:, :2] += (m - s)[:, draw.TX:draw.TY + 1]
-    exp = torch.einsum('bc,ckx->bkx', m[:, draw.JAW:], TABLE)
+    t[:, :2] += (m - s)[:, characters.TX:characters.TY + 1]
+    exp = torch.einsum('bc,ckx->bkx', m[:, characters.JAW:], TABLE)
     return keypoints(k['kp'], exp, k['angles'] + (m - s)[:, :3], t,
-                     k['scale'] * m[:, draw.SCALE] / s[:, draw.SCALE])
+                     k['scale'] * m[:, characters.SCALE] / s[:, characters.SCALE])
 
 
 def attention(x, n):
@@ -110,38 +115,63 @@ def picture_loss(logits, y, weight, factor: int):
 fused_loss = torch.compile(picture_loss, dynamic=False)
 
 
-def batch(rng, size, sources, targets):
-    people = [draw.character(rng.getrandbits(40)) for _ in range(sources)]
-    still = [draw.random_motion(rng, rng.random() < .85) for _ in people]
-    motions = [draw.random_motion(rng, pose=rng.choice((.3, 1., 1.)))
+def cast(rng, sources, targets, low):
+    """Characters, the motions of their portraits, and where they are driven; `low` is the least range."""
+    people = [characters.character(rng.getrandbits(40)) for _ in range(sources)]
+    still = [characters.random_motion(rng, rng.random() < .85) for _ in people]
+    motions = [characters.random_motion(rng, pose=rng.choice((low, 1., 1.)))
                for _ in range(sources * targets)]
-    x = tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
-    y = tensor([draw.render(*people[i // targets], m, 2 * size) for i, m in enumerate(motions)])
-    return people, still, motions, x, y
+    return people, still, motions
+
+
+def portraits(people, still, size):
+    return tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
 
 
 def psnr(a, b):
     return -10 * (a - b).pow(2).mean((1, 2, 3)).log10()
 
 
-def flow_loss(by, xs, xd):
+def guide_loss(by, xs, xd):
     """How far the deformation at the driven key points is from what brings each back, L1."""
     got = F.grid_sample(by, xd[:, None, None], align_corners=False)[:, :, 0, 0].transpose(1, 2)
     return (got - (xs - xd)).abs().mean()
+
+
+# Points of shoulders and background, which stand still.
+STILL = torch.tensor([[x, y, z] for z in (-.5, 0, .5) for x, y in
+                      [(x, y) for x in (-.75, -.35, 0, .35, .75) for y in (.72, .9)]
+                      + [(x, y) for x in (-.9, .9) for y in (-.8, -.4, 0, .4)]])
+
+
+def flow_loss(by, people, still, motions):
+    """How far off, along x and y, the deformation is where the head is drawn, L1 summed over both; and
+    how far what stands still moves.  What the shoulders may hide (below y = 0.5) does not count."""
+    n = len(motions) // len(people)
+    pairs = [(draw.marks(*people[i // n], still[i // n]), draw.marks(*people[i // n], m))
+             for i, m in enumerate(motions)]
+    most = max(len(p) for p, _ in pairs)
+    source, target = (array([np.resize(p[k], (most, 3)) for p in pairs]) for k in (0, 1))
+
+    def flow(at):
+        return F.grid_sample(by, at[:, :, None, None], align_corners=False)[:, :2, :, 0, 0]
+    off = (flow(target).transpose(1, 2) - (source - target)[..., :2]).abs().sum(-1)
+    seen = (source[..., 1] < .5) & (target[..., 1] < .5)
+    return off[seen].mean() + flow(STILL.expand(len(by), -1, -1)).abs().sum(1).mean()
 
 
 def evaluate(net, size, divisor, own_points, count=24):
     """Held-out characters: PSNR over the full and the talking range, and a sheet."""
     import random
     rng, result = random.Random(5), {}
-    people = [draw.character(i, 'test') for i in range(count)]
-    still = [draw.mood_motion(a['mood']) for a, _ in people]
+    people = [characters.character(i, 'test') for i in range(count)]
+    still = [characters.mood_motion(a['mood']) for a, _ in people]
     x = tensor([draw.render(a, s, m, size) for (a, s), m in zip(people, still)])
     k = labels(people, still)
     if own_points:
         k = own(net, x, k, 1., rng)
     for name, pose in (('full', 1.), ('talking', .3)):
-        motions = [draw.random_motion(rng, pose=pose) for _ in people]
+        motions = [characters.random_motion(rng, pose=pose) for _ in people]
         y = tensor([draw.render(a, s, m, 2 * size) for (a, s), m in zip(people, motions)])
         with torch.no_grad(), compute():
             out = torch.cat([net.spade_generator.picture(
@@ -162,6 +192,20 @@ def own(net, x, truth, share, rng):
     return {k: torch.where(pick.view(-1, *[1] * (v.ndim - 1)), m[k], v) for k, v in truth.items()}
 
 
+def flow_alone(net, rng):
+    """The flow loss of a batch in which dense motion alone learns."""
+    people, still, motions = cast(rng, *FLOW[2:], .5)
+    x, truth = portraits(people, still, 256), labels(people, still)
+    dense = net.warping_module.dense_motion_network.train()
+    with torch.no_grad():
+        f = net.appearance_feature_extractor.eval()(x)
+    with compute():
+        volume = dense.source(f, (2, 2, 2)).repeat_interleave(FLOW[3], 0)
+        by, _ = dense(volume, points(truth).repeat_interleave(FLOW[3], 0),
+                      driven(truth, motions, still))
+    return flow_loss(by, people, still, motions)
+
+
 def main():
     a = settings(argparse.ArgumentParser(description=__doc__))
     net = Portrait()
@@ -170,8 +214,18 @@ def main():
               average=.997)
     while run.iteration < a.until:
         rng, it = run.random(), run.iteration
+        if FLOW[0] <= it < FLOW[1]:
+            loss = flow_alone(net, rng)
+            loss.backward()
+            run.step(run.rate(a.until, a.cooldown))
+            run.note(flow=loss.item())
+            if run.iteration % 100 == 0:
+                run.report()
+            continue
         _, size, divisor, sources, targets = [s for s in STAGES if s[0] <= it][-1]
-        people, still, motions, x, y = batch(rng, size, sources, targets)
+        people, still, motions = cast(rng, sources, targets, .3)
+        x = portraits(people, still, size)
+        y = portraits([p for p in people for _ in range(targets)], motions, 2 * size)
         truth = labels(people, still)
         if it == OWN:
             for n in (net, run.ema):
@@ -184,9 +238,14 @@ def main():
         with compute():
             logits, by = net(x, xs, xd, divisor)
         loss, mse = fused_loss(logits, y, attention(driven(truth, motions, still), size // 2), 4)
-        loss = loss + max(0., 1 - it / FLOW) * flow_loss(by, xs.repeat_interleave(targets, 0), xd)
+        guide = max(0., 1 - it / GUIDE)
+        loss = loss + guide * guide_loss(by, xs.repeat_interleave(targets, 0), xd)
+        if it >= FLOW[1]:
+            flow = flow_loss(by, people, still, motions)
+            loss = loss + 2 * flow
+            run.note(flow=flow.item())
         loss.backward()
-        run.step(schedule(it, a.until, a.cooldown))
+        run.step(run.rate(a.until, a.cooldown))
         run.note(loss=loss.item(), mse=mse.item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from captions import caption
-from common import compute, Optimizer, Run, schedule, settings
-from draw import ATTRIBUTES, NAMES, draw_attributes
+from common import compute, Optimizer, Run, settings
+from characters import ATTRIBUTES, NAMES, draw_attributes
 from nets_image import ClipTextOnly, T5Encoder
 from vocabulary import Tokenizer
 
@@ -72,7 +72,7 @@ def main():
         losses = [sum(F.cross_entropy(o, y[:, k]) for k, o in enumerate(q)) / len(NAMES)
                   for q in out]
         sum(losses).backward()
-        run.step(schedule(run.iteration, a.until, a.cooldown, 50))
+        run.step(run.rate(a.until, a.cooldown, 50))
         for name, q in zip(('t5', 'clip'), out):
             right = torch.stack([o.argmax(1) for o in q], 1) == y
             run.note(**{name: right.float().mean(), name + '_all': right.all(1).float().mean()})

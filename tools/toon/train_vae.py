@@ -12,8 +12,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+import characters
 import draw
-from common import array, compute, Optimizer, Run, schedule, settings
+from common import array, compute, Optimizer, Run, settings
 from nets_image import Autoencoder
 
 # (first iteration, window, batch); pictures are drawn at 256
@@ -23,13 +24,13 @@ FLOOR = -4.6  # of the log of the latents' noise variance
 
 def picture(rng):
     """Half of them in the standard shape, as the transformer paints."""
-    a, shape = draw.character(rng.getrandbits(40))
+    a, shape = characters.character(rng.getrandbits(40))
     kind = rng.random()
     if kind < .5:
-        return draw.render(a, shape * 0, draw.mood_motion(a['mood']))
+        return draw.render(a, shape * 0, characters.mood_motion(a['mood']))
     if kind < .75:
-        return draw.render(a, shape * rng.random(), draw.mood_motion(a['mood']))
-    return draw.render(a, shape, draw.random_motion(rng))
+        return draw.render(a, shape * rng.random(), characters.mood_motion(a['mood']))
+    return draw.render(a, shape, characters.random_motion(rng))
 
 
 def tensor(pictures):
@@ -76,8 +77,8 @@ def picture_loss(y, x, weight):
 
 
 def held_out(count=12):
-    people = [draw.character(i, 'test') for i in range(count)]
-    return tensor([draw.render(a, s * 0, draw.mood_motion(a['mood'])) for a, s in people])
+    people = [characters.character(i, 'test') for i in range(count)]
+    return tensor([draw.render(a, s * 0, characters.mood_motion(a['mood'])) for a, s in people])
 
 
 def evaluate(net, x):
@@ -105,7 +106,7 @@ def main():
         kl = .5 * (mean ** 2 + logvar.exp() - 1 - logvar).mean()
         loss, mse = picture_loss(y, x, weight)
         (loss + 3e-4 * kl).backward()
-        run.step(schedule(it, a.until, a.cooldown, 30))
+        run.step(run.rate(a.until, a.cooldown, 30))
         run.note(loss=loss.item(), kl=kl.item(), mse=mse.item())
         if run.iteration % 100 == 0:
             m = sum(run.means['mse']) / len(run.means['mse'])

@@ -155,7 +155,9 @@ def main():
                                for n in NAMES] for p, q in zip(claimed, names)])
         with compute():
             hidden = net.clip.vision_model(normal(wear(to_input(pictures), rng)))
-            pooled = net.clip.text_model(tokenizer(texts))
+            ids = tokenizer(texts)
+            longest = int((ids != tokenizer.end).sum(1).max()) + 1  # the tower is causal: the rest is idle
+            pooled = net.clip.text_model(ids[:, :longest])
             image = net.clip.visual_projection(hidden)
             text = net.clip.text_projection(pooled)
             reads = [h(hidden).float() for h in net.image_heads]

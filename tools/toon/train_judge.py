@@ -46,7 +46,7 @@ def wear(x, rng):
     if rng.random() < .4:
         x = x * (1 + .05 * torch.randn(len(x), 3, 1, 1)) + .04 * torch.randn(len(x), 3, 1, 1)
     if rng.random() < .6:
-        x = x + torch.randn_like(x) * rng.random() * .1
+        x = x + torch.randn(x.shape) * rng.random() * .1
     if rng.random() < .4:
         k = .8 * rng.random()
         y = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode='bilinear')

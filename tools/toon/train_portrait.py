@@ -60,12 +60,12 @@ def tensor(pictures):
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def labels(characters, motions):
+def labels(people, motions):
     """The renderer's truth as M should tell it: kp, exp, angles, t, scale."""
     m = array(motions).float()
-    kp = array([characters.landmarks(a, s, np.zeros(15))[0] for a, s in characters])
+    kp = array([characters.landmarks(a, s, np.zeros(15))[0] for a, s in people])
     t = torch.tensor([[(characters.Face(a, s).x - 128) / 128, (characters.Face(a, s).y - 128) / 128, 0]
-                      for a, s in characters])
+                      for a, s in people])
     t[:, :2] += m[:, characters.TX:characters.TY + 1]
     exp = torch.einsum('bc,ckx->bkx', m[:, characters.JAW:], TABLE)
     return {'kp': kp.float(), 'exp': exp, 'angles': m[:, :3], 't': t.float(),

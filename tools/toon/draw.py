@@ -102,13 +102,25 @@ class Bust:
         self.skin, self.hair = SKIN[a['skin']], HAIR[a['hair_colour']]
         self.cloth, self.felt = CLOTHES[a['clothes_colour']], CLOTHES[a['hat_colour']]
         self.back = BACKGROUND[a['background']]
-        self.line, self.frames, self.placed = 2.6, [], []
+        self.line, self.frames = 2.6, []
+        self.placed, self.hidden, self.covered = [], [], 0  # see marks()
+        self.tangent = False
 
     def project(self, points):
         p = np.asarray(points, float) @ self.turn.T
         p[:, :2] += self.x, self.y
-        self.placed.append(p)
+        self.place(p)
         return p[:, :2]
+
+    def place(self, points):
+        self.placed.append(points)
+        self.hidden.append(np.zeros(len(points), bool))
+
+    def cover(self, path):
+        """What was placed before this part's own points and lies in its path cannot be seen."""
+        for points, hidden in zip(self.placed[:self.covered], self.hidden):
+            hidden |= [path.contains(float(x), float(y)) for x, y, _ in points]
+        self.covered = len(self.placed)
 
     def at(self, points, lift=1.03):
         """Points in units of the ellipsoid: (x, y) lie on its front, (x, y, z) where they say."""
@@ -130,12 +142,14 @@ class Bust:
         return m
 
     def mark(self, *points):
-        """Notes where points of the last tangent frame lie."""
+        """Places points of the last tangent frame."""
         o, e, g = self.frames[-1]
-        self.placed.append(np.array([o + u * e + v * g for u, v in points]))
+        self.place(np.array([o + u * e + v * g for u, v in points]))
 
     def part(self, path, c, width=None, shade=None):
         """A filled part with its outline; `shade` draws inside it."""
+        if not self.tangent:
+            self.cover(path)
         self.cv.drawPath(path, fill(c))
         if shade:
             self.cv.save()
@@ -147,6 +161,11 @@ class Bust:
     def local(self, x, y, lift=1.):
         self.cv.save()
         self.cv.concat(self.frame(x, y, lift))
+        self.tangent = True
+
+    def upright(self):
+        self.cv.restore()
+        self.tangent = False
 
     def draw(self):
         self.background()
@@ -194,6 +213,7 @@ class Bust:
                 path.addCircle(float(q[0]), float(q[1]), 18)
             path.addPath(spline(self.at([(-1.1, 0, .15), (-.8, -.9, .15), (.8, -.9, .15),
                                          (1.1, 0, .15)])))
+            self.cover(path)
             self.cv.drawPath(path, stroke(outline(c), 2 * self.line))
             self.cv.drawPath(path, fill(c))
         elif style == 'bun' and self.a['hat'] == 'none':
@@ -296,7 +316,7 @@ class Bust:
             for s in (-1, 1):
                 self.local(.62 * s, .36)
                 cv.drawPath(oval(0, 0, 11, 7.5), fill((244, 96, 96), 80))
-                cv.restore()
+                self.upright()
         self.part(self.oval, self.skin, shade=shade)
 
     def beard(self):
@@ -318,11 +338,10 @@ class Bust:
             _, corner, upper, _ = f.mouth(self.m)
             self.local(0, f.mouth_y)
             y = upper - 6
-            self.mark((0, y), (-27, y), (27, y))
             self.part(spline([(0, y - 9), (-12, y - 10), (-25, y - 1), (-33, y - 7),
                               (-27, y + 6), (-11, y + 3), (0, y), (11, y + 3), (27, y + 6),
                               (33, y - 7), (25, y - 1), (12, y - 10)]), c, 2.2)
-            cv.restore()
+            self.upright()
 
     def mouth(self):
         f, cv = self.f, self.cv
@@ -333,7 +352,6 @@ class Bust:
         if self.a['beard'] == 'beard':
             lip = (226, 140, 130)
         self.local(0, f.mouth_y)
-        self.mark((-w, corner), (w, corner), (0, upper), (0, lower))
         cv.drawPath(whole, stroke(lip, 6.4 if woman or self.a['beard'] == 'beard' else 4.2))
         if lower - upper > 1:
             cv.drawPath(whole, fill(INSIDE))
@@ -350,7 +368,7 @@ class Bust:
             cv.drawPath(teeth, fill((255, 253, 250)))
             cv.restore()
         cv.drawPath(whole, stroke(mix(scaled(lip, .6), INK, .5), 2.4))
-        cv.restore()
+        self.upright()
 
     def eye(self, side, blink):
         f, m, cv = self.f, self.m, self.cv
@@ -383,7 +401,7 @@ class Bust:
             cv.drawLine(s * w, mid, s * (w + 6), mid - 5 + 5 * blink, stroke(INK, 2.8))
             cv.drawLine(s * .86 * w, .5 * (mid + up), s * (w + 3), .5 * (mid + up) - 5 + 6 * blink,
                         stroke(INK, 2.4))
-        cv.restore()
+        self.upright()
 
     def nose(self):
         self.local(0, self.f.nose, 1.15)
@@ -394,7 +412,7 @@ class Bust:
         else:
             self.part(oval(0, 0, 8, 6.5), mix(self.skin, (240, 120, 100), .35), 2)
             self.cv.drawCircle(-2.6, -2.2, 2, fill(WHITE, 150))
-        self.cv.restore()
+        self.upright()
 
     def front_hair(self):
         style, c, hat = self.a['hair'], self.hair, self.a['hat']
@@ -421,6 +439,7 @@ class Bust:
             for q in self.at([(-.8, -.5), (-.48, -.7), (-.16, -.62), (.16, -.7), (.48, -.62),
                               (.8, -.5)]):
                 path.addCircle(float(q[0]), float(q[1]), 13.5)
+            self.cover(path)
             self.cv.drawPath(path, stroke(outline(c), 2 * self.line))
             self.cv.drawPath(path, fill(c))
             self.cv.drawPath(spline(self.at([(-.7, -.62), (-.5, -1.0, 0), (0, -1.16, 0),
@@ -445,13 +464,12 @@ class Bust:
         if self.a['hair_colour'] in ('white', 'gray') and c != (70, 48, 40):
             c = (116, 116, 124)
         self.local(side * f.eye_x, f.eye_y - f.brow)
-        self.mark((-13, -7 * lift), (0, -7 * lift), (13, -7 * lift))
         self.cv.translate(0, -7 * lift)
         self.cv.rotate(side * (13 * lift - 2))
         n = 13
         path = spline([(-side * n, 2), (0, -2.4), (side * n, 1.6)], False)
         self.cv.drawPath(path, stroke(c, 4 if self.a['kind'] == 'woman' else 5.6))
-        self.cv.restore()
+        self.upright()
 
     def glasses(self):
         kind, f, cv = self.a['glasses'], self.f, self.cv
@@ -481,7 +499,7 @@ class Bust:
             else:
                 cv.drawPath(path, fill((224, 242, 255), 50))
             cv.drawPath(path, stroke(rim, 3.8))
-            cv.restore()
+            self.upright()
 
     def goggles(self):
         cv = self.cv
@@ -497,7 +515,7 @@ class Bust:
             cv.drawPath(oval(0, 0, 11.5, 10.5), fill((132, 226, 216)))
             cv.drawPath(oval(0, 0, 11.5, 10.5), stroke(INK, 2))
             cv.drawLine(-5, 2, 1, -5, stroke(WHITE, 3, 230))
-            cv.restore()
+            self.upright()
 
     def hat(self):
         kind, c = self.a['hat'], self.felt
@@ -555,13 +573,16 @@ def render(a, shape, motion, size=256):
 
 
 def marks(a, shape, motion):
-    """Where the points lie that the head is drawn from, [n,3] in units of 128 from the canvas's centre.
+    """Where points of the head lie, [n,3] in units of 128 from the canvas's centre, and which are hidden.
 
-    n and the order depend on attributes alone, so two motions of a character give pairs.
+    They are the points that hair, hats, glasses and the head's outline are drawn from, and the edges of
+    the eyes, not brows and lips.  n and the order depend on attributes alone, so two motions of a
+    character give pairs.
     """
     bust = Bust(skia.Surface(1, 1).getCanvas(), a, shape, motion)
     bust.draw()
-    return (np.concatenate(bust.placed) / 128 - [1, 1, 0]).astype(np.float32)
+    return (np.concatenate(bust.placed) / 128 - [1, 1, 0]).astype(np.float32), \
+        np.concatenate(bust.hidden)
 
 
 def sheet(pictures, columns):

@@ -23,7 +23,7 @@ from train_judge import wear
 # (first iteration, source size, pooling of the volume for dense motion, sources, targets each)
 STAGES = ((0, 64, (2, 1, 1), 8, 2), (2000, 128, (2, 1, 1), 4, 3), (6000, 256, (2, 2, 2), 2, 4))
 GUIDE = 5000  # until here the key points themselves guide dense motion, ever less
-FLOW = (7800, 8200, 4, 4)  # first, last iteration, sources, targets of each
+FLOW = ((7800, 8200), (9317, 9720))  # iterations in which dense motion learns alone
 OWN = 6000   # from here on most key points are M's own, as at inference
 
 
@@ -109,7 +109,7 @@ def picture_loss(logits, y, weight, factor: int):
     r2 = r.reshape(b, 3, n, 4, n, 4).mean((3, 5))
     r3 = r2.reshape(b, 3, n // 4, 4, n // 4, 4).mean((3, 5))
     mse = (r * r).mean()
-    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 2 * mse, mse
+    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 6 * mse, mse
 
 
 fused_loss = torch.compile(picture_loss, dynamic=False)
@@ -139,25 +139,26 @@ def guide_loss(by, xs, xd):
 
 
 # Points of shoulders and background, which stand still.
-STILL = torch.tensor([[x, y, z] for z in (-.5, 0, .5) for x, y in
-                      [(x, y) for x in (-.75, -.35, 0, .35, .75) for y in (.72, .9)]
-                      + [(x, y) for x in (-.9, .9) for y in (-.8, -.4, 0, .4)]])
+STILL = torch.tensor([(x, y) for x in (-.75, -.35, 0, .35, .75) for y in (.72, .9)]
+                     + [(x, y) for x in (-.9, .9) for y in (-.8, -.4, 0, .4)])
 
 
 def flow_loss(by, people, still, motions):
     """How far off, along x and y, the deformation is where the head is drawn, L1 summed over both; and
-    how far what stands still moves.  What the shoulders may hide (below y = 0.5) does not count."""
-    n = len(motions) // len(people)
-    pairs = [(draw.marks(*people[i // n], still[i // n]), draw.marks(*people[i // n], m))
-             for i, m in enumerate(motions)]
-    most = max(len(p) for p, _ in pairs)
-    source, target = (array([np.resize(p[k], (most, 3)) for p in pairs]) for k in (0, 1))
+    how far what stands still moves.  It counts at all depths alike, for F may keep what is seen at any."""
+    n, (d, h, w) = len(motions) // len(people), by.shape[2:]
+    sources = [draw.marks(*p, s) for p, s in zip(people, still)]
+    pairs = [(*sources[i // n], *draw.marks(*people[i // n], m)) for i, m in enumerate(motions)]
+    most = max(len(p[0]) for p in pairs)
+    source, unseen, target, hidden = (
+        array([np.resize(p[k], (most, *p[k].shape[1:])) for p in pairs]) for k in range(4))
 
     def flow(at):
-        return F.grid_sample(by, at[:, :, None, None], align_corners=False)[:, :2, :, 0, 0]
-    off = (flow(target).transpose(1, 2) - (source - target)[..., :2]).abs().sum(-1)
-    seen = (source[..., 1] < .5) & (target[..., 1] < .5)
-    return off[seen].mean() + flow(STILL.expand(len(by), -1, -1)).abs().sum(1).mean()
+        """[B,n,d,2] at the points' x and y."""
+        y = F.grid_sample(by[:, :2].reshape(-1, 2 * d, h, w), at[:, :, None, :2], align_corners=False)
+        return y[..., 0].reshape(-1, 2, d, at.shape[1]).permute(0, 3, 2, 1)
+    off = (flow(target) - (source - target)[:, :, None, :2]).abs().sum(-1)
+    return off[~(unseen | hidden)].mean() + flow(STILL.expand(len(by), -1, -1)).abs().sum(-1).mean()
 
 
 def evaluate(net, size, divisor, own_points, count=24):
@@ -194,14 +195,14 @@ def own(net, x, truth, share, rng):
 
 def flow_alone(net, rng):
     """The flow loss of a batch in which dense motion alone learns."""
-    people, still, motions = cast(rng, *FLOW[2:], .5)
+    people, still, motions = cast(rng, 4, 4, .5)
     x, truth = portraits(people, still, 256), labels(people, still)
     dense = net.warping_module.dense_motion_network.train()
     with torch.no_grad():
         f = net.appearance_feature_extractor.eval()(x)
     with compute():
-        volume = dense.source(f, (2, 2, 2)).repeat_interleave(FLOW[3], 0)
-        by, _ = dense(volume, points(truth).repeat_interleave(FLOW[3], 0),
+        volume = dense.source(f, (2, 2, 2)).repeat_interleave(4, 0)
+        by, _ = dense(volume, points(truth).repeat_interleave(4, 0),
                       driven(truth, motions, still))
     return flow_loss(by, people, still, motions)
 
@@ -214,7 +215,7 @@ def main():
               average=.997)
     while run.iteration < a.until:
         rng, it = run.random(), run.iteration
-        if FLOW[0] <= it < FLOW[1]:
+        if any(first <= it < last for first, last in FLOW):
             loss = flow_alone(net, rng)
             loss.backward()
             run.step(run.rate(a.until, a.cooldown))
@@ -240,7 +241,7 @@ def main():
         loss, mse = fused_loss(logits, y, attention(driven(truth, motions, still), size // 2), 4)
         guide = max(0., 1 - it / GUIDE)
         loss = loss + guide * guide_loss(by, xs.repeat_interleave(targets, 0), xd)
-        if it >= FLOW[1]:
+        if it >= FLOW[0][1]:
             flow = flow_loss(by, people, still, motions)
             loss = loss + 2 * flow
             run.note(flow=flow.item())

@@ -109,7 +109,7 @@ def picture_loss(logits, y, weight, factor: int):
     r2 = r.reshape(b, 3, n, 4, n, 4).mean((3, 5))
     r3 = r2.reshape(b, 3, n // 4, 4, n // 4, 4).mean((3, 5))
     mse = (r * r).mean()
-    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 6 * mse, mse
+    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 15 * mse, mse
 
 
 fused_loss = torch.compile(picture_loss, dynamic=False)
@@ -224,7 +224,7 @@ def main():
                 run.report()
             continue
         _, size, divisor, sources, targets = [s for s in STAGES if s[0] <= it][-1]
-        people, still, motions = cast(rng, sources, targets, .3)
+        people, still, motions = cast(rng, sources, targets, 1.)
         x = portraits(people, still, size)
         y = portraits([p for p in people for _ in range(targets)], motions, 2 * size)
         truth = labels(people, still)

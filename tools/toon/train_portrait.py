@@ -109,7 +109,7 @@ def picture_loss(logits, y, weight, factor: int):
     r2 = r.reshape(b, 3, n, 4, n, 4).mean((3, 5))
     r3 = r2.reshape(b, 3, n // 4, 4, n // 4, 4).mean((3, 5))
     mse = (r * r).mean()
-    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 15 * mse, mse
+    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 30 * mse, mse
 
 
 fused_loss = torch.compile(picture_loss, dynamic=False)

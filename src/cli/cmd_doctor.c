@@ -48,7 +48,7 @@ static void report(doctor *d, check_state state, const char *name, const char *f
 static vx_status check_processor(doctor *d, vx_error *err)
 {
     static const char *const levels[VX_CPU_LEVELS] = {"no vector level above SSE2", "AVX2",
-                                                      "AVX-512", "AVX-512 with bf16"};
+                                                      "AVX-512", "AVX-512 with bf16", "AMX"};
     vx_pool *pool = NULL;
     vx_backend *backend = NULL;
     VX_TRY(vx_pool_open(&pool, 0, err));

@@ -212,7 +212,7 @@ static float code_at(vx_dtype store, const char *codes, int64_t k, int64_t colum
 void vx_codes_decode(vx_cpu_level level, const vx_cpu_layout *l, const void *data, int64_t panel,
                      void *out)
 {
-    if (level == VX_CPU_AVX512_BF16 && l->type == VX_BF16) {
+    if (level >= VX_CPU_AVX512_BF16 && l->type == VX_BF16) {
         vx_codes_decode_avx512bf16(l, data, panel, out);
         return;
     }

@@ -1,4 +1,5 @@
 /* Running filters over planes and volumes; see plane.h. */
+#include "backend/cpu/amx.h"
 #include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/taps.h"
@@ -208,6 +209,28 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
     }
 }
 
+/* The tile unit takes rows in sixteens; those that are too many read zeroes and are not finished. */
+static void taps_amx(const vx_taps *t)
+{
+    enum { STEP = 16 };
+    static_assert(VX_TAPS_ROWS % STEP == 0, "there is room");
+    vx_amx_run(&(vx_amx){.row = t->row,
+                         .taps = t->taps,
+                         .words = t->words,
+                         .weights = t->weights,
+                         .weight_ld = t->cols,
+                         .rows = (t->rows + STEP - 1) / STEP * STEP,
+                         .cols = t->cols,
+                         .sum = t->sum,
+                         .add = t->add});
+}
+
+static vx_taps_fn taps_fn(const run *r)
+{
+    if (r->l->type != VX_BF16) return taps_f32[r->cpu->level];
+    return r->cpu->level == VX_CPU_AMX ? taps_amx : vx_taps_bf16;
+}
+
 static void unit(void *arg, int64_t number, int worker)
 {
     const run *r = arg;
@@ -228,7 +251,7 @@ static void unit(void *arg, int64_t number, int worker)
             row_words = px->taps * l->words * l->columns;
     vx_taps t = {.row = pointers, .taps = px->taps, .words = l->words};
     t.rows = (rows + VX_TAPS_STEP - 1) / VX_TAPS_STEP * VX_TAPS_STEP;
-    vx_taps_fn fn = l->type == VX_BF16 ? vx_taps_bf16 : taps_f32[r->cpu->level];
+    vx_taps_fn fn = taps_fn(r);
     for (int64_t k = 0; k < l->depth.phase[0].taps * py->taps; k++) {
         if (!point(r, index, rows, py, px, k / py->taps, k % py->taps, pointers,
                    base + part.inputs))

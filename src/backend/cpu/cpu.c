@@ -68,7 +68,7 @@ static size_t memory_bytes(void)
  * full-width multiply-add), at 3.5 GHz, and the bandwidth that server cores reach. */
 static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
-    static const double f32_per_cycle[VX_CPU_LEVELS] = {8, 32, 32, 32};
+    static const double f32_per_cycle[VX_CPU_LEVELS] = {8, 32, 32, 32, 32};
     enum { BF16_PER_CYCLE = 64 };
     const double hertz = 3.5e9;
     snprintf(device->name, sizeof device->name, "cpu");
@@ -161,7 +161,7 @@ vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
     pthread_mutex_init(&cpu->layout_lock, NULL);
     cpu->level = vx_onednn_level();
     cpu->pool = pool;
-    bool bf16 = cpu->level == VX_CPU_AVX512_BF16 && vx_onednn_bf16_pays();
+    bool bf16 = cpu->level >= VX_CPU_AVX512_BF16 && vx_onednn_bf16_pays();
     cpu->backend = (vx_backend){.ops = &cpu_ops,
                                 .workers = vx_pool_workers(pool),
                                 .native = bf16 ? VX_BF16 : VX_F32,

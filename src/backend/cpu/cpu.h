@@ -13,12 +13,13 @@
 
 /* Instruction levels, each including those before it. The level is what the processor has, lowered
  * by oneDNN's own setting (environment ONEDNN_MAX_CPU_ISA or DNNL_MAX_CPU_ISA: AVX2, AVX512_CORE,
- * AVX512_CORE_BF16, …), so that one setting forces oneDNN and our kernels alike. */
+ * AVX512_CORE_BF16, AVX512_CORE_AMX, …), so that one setting forces oneDNN and our kernels alike. */
 typedef enum vx_cpu_level {
     VX_CPU_GENERIC,
     VX_CPU_AVX2,        /* avx2, fma, f16c */
     VX_CPU_AVX512,      /* avx512 f, bw, dq, vl */
     VX_CPU_AVX512_BF16, /* avx512 vnni, bf16 */
+    VX_CPU_AMX,         /* amx tile, bf16, int8 */
     VX_CPU_LEVELS
 } vx_cpu_level;
 

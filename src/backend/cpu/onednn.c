@@ -14,6 +14,7 @@
 #include <cpuid.h>
 #endif
 
+#include "backend/cpu/amx.h"
 #include "base/mem.h"
 
 const int vx_tile_rows[VX_TILE_SIZES] = {64, 16, 4, 1};
@@ -22,6 +23,8 @@ vx_cpu_level vx_onednn_level(void)
 {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
     /* The values are sets of bits, so that a later level contains the earlier ones. */
+    if ((isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx && vx_amx_permitted())
+        return VX_CPU_AMX;
     if ((isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16)
         return VX_CPU_AVX512_BF16;
     if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return VX_CPU_AVX512;
@@ -36,10 +39,10 @@ vx_cpu_level vx_onednn_level(void)
 bool vx_onednn_bf16_pays(void)
 {
 #if defined(__x86_64__)
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), most, name[3];
+    unsigned most, name[3];
     if (__get_cpuid(0, &most, &name[0], &name[2], &name[1]) == 0) return true;
     if (memcmp(name, "GenuineIntel", sizeof name) != 0) return true;
-    return (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+    return vx_onednn_level() == VX_CPU_AMX;
 #else
     return true;
 #endif
@@ -90,6 +93,7 @@ typedef struct tile {
 
 struct vx_product {
     vx_onednn *onednn;
+    bool amx; /* no tile is described */
     vx_product *next;
     vx_product_shape shape;
     tile tile[VX_TILE_SIZES];
@@ -177,8 +181,31 @@ static dnnl_status_t describe_tile(vx_onednn *onednn, const vx_product_shape *s,
     return status;
 }
 
+static int64_t channels_of_word(vx_dtype compute)
+{
+    return compute == VX_BF16 ? 2 : 4;
+}
+
+static bool takes_amx(const vx_product_shape *s)
+{
+    return vx_onednn_level() == VX_CPU_AMX && s->compute != VX_F32 &&
+           s->in % channels_of_word(s->compute) == 0;
+}
+
+static int64_t amx_ld(const vx_product_shape *s)
+{
+    return s->open ? VX_PANEL : s->cols;
+}
+
 static dnnl_status_t describe(vx_product *p)
 {
+    const vx_product_shape *s = &p->shape;
+    p->amx = takes_amx(s);
+    if (p->amx) {
+        int64_t words = s->taps * s->in / channels_of_word(s->compute);
+        p->weight_bytes = (size_t)(words * amx_ld(s)) * sizeof(float);
+        return dnnl_success;
+    }
     for (int i = 0; i < VX_TILE_SIZES; i++) {
         /* The largest tile chooses the layout of the weights and the others follow. */
         dnnl_status_t status = describe_tile(p->onednn, &p->shape, vx_tile_rows[i],
@@ -333,7 +360,8 @@ static dnnl_status_t compile(vx_product *p)
 vx_status vx_product_compile(const vx_product *product, vx_error *err)
 {
     vx_product *p = (vx_product *)(uintptr_t)product; /* only compiling changes it */
-    if (atomic_load_explicit(&p->tile[0].primitive, memory_order_acquire) != NULL) return VX_OK;
+    if (p->amx || atomic_load_explicit(&p->tile[0].primitive, memory_order_acquire) != NULL)
+        return VX_OK;
     vx_onednn_hold_one_thread();
     pthread_mutex_lock(&p->onednn->lock);
     dnnl_status_t status = compile(p);
@@ -370,10 +398,31 @@ static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, 
     return status;
 }
 
+/* From [cols, in, taps] into [taps, words, ld], as amx.h has it. */
+static void pack_amx(const vx_product_shape *s, const void *plain, void *packed)
+{
+    int64_t width = channels_of_word(s->compute), ld = amx_ld(s);
+    memset(packed, 0, (size_t)(s->taps * s->in / width * ld) * sizeof(float));
+    for (int64_t c = 0; c < s->cols; c++)
+        for (int64_t k = 0; k < s->in; k++)
+            for (int64_t tap = 0; tap < s->taps; tap++) {
+                int64_t from = (c * s->in + k) * s->taps + tap;
+                int64_t to = ((tap * s->in + k) / width * ld + c) * width + k % width;
+                if (s->compute == VX_BF16)
+                    ((uint16_t *)packed)[to] = vx_f32_to_bf16(((const float *)plain)[from]);
+                else
+                    ((int8_t *)packed)[to] = ((const int8_t *)plain)[from];
+            }
+}
+
 vx_status vx_product_pack(const vx_product *product, const void *plain, void *packed, vx_error *err)
 {
     VX_TRY(vx_product_compile(product, err));
     const vx_product *p = product;
+    if (p->amx) {
+        pack_amx(&p->shape, plain, packed);
+        return VX_OK;
+    }
     const vx_product_shape *s = &p->shape;
     dnnl_data_type_t type = s->compute == VX_U8 ? dnnl_s8 : dnnl_f32;
     dnnl_memory_desc_t from;
@@ -441,10 +490,31 @@ static void give_set(tile *t, arg_set *set)
     destroy_set(set);
 }
 
+static void run_amx(const vx_product_shape *s, int size, const void *x, const void *packed,
+                    float *out)
+{
+    int64_t width = channels_of_word(s->compute), words = s->in / width;
+    vx_amx_run(&(vx_amx){.bytes = s->compute == VX_U8,
+                         .x = x,
+                         .row_step = s->stride * words * (int64_t)sizeof(float),
+                         .tap_step = s->dilation * words * (int64_t)sizeof(float),
+                         .taps = s->taps,
+                         .words = words,
+                         .weights = packed,
+                         .weight_ld = amx_ld(s),
+                         .rows = vx_tile_rows[size],
+                         .cols = s->cols,
+                         .sum = out});
+}
+
 bool vx_product_run(const vx_product *product, int size, const void *x, const void *packed,
                     float *out, void *scratch)
 {
     assert(size >= 0 && size < VX_TILE_SIZES);
+    if (product->amx) {
+        run_amx(&product->shape, size, x, packed, out);
+        return true;
+    }
     vx_product *p = (vx_product *)(uintptr_t)product; /* the idle sets change hands */
     tile *t = &p->tile[size];
     vx_onednn_hold_one_thread();

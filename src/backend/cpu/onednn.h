@@ -8,6 +8,8 @@
  * primitives serves every length; tiles this small reach the processor's peak (measured on Zen 4:
  * 64 x 64 tiles 0.95 and more of the 1280 x 3072 x 3072 matmul, in bf16, f32 and u8).
  *
+ * At VX_CPU_AMX products of bf16 and of bytes are our own (amx.h), if a row fills whole words.
+ *
  * Primitives are single-threaded: whoever creates or runs one holds OpenMP at one thread in the
  * calling thread first, so libgomp never starts a thread of its own. Running is safe from any
  * number of threads at once. Nothing is freed before vx_onednn_close. */
@@ -18,7 +20,7 @@
 
 /* The level that oneDNN may use here: processor and environment together. */
 vx_cpu_level vx_onednn_level(void);
-/* Whether bf16 products are faster than f32's at VX_CPU_AVX512_BF16. */
+/* Whether bf16 products are faster than f32's at VX_CPU_AVX512_BF16 and later. */
 bool vx_onednn_bf16_pays(void);
 /* "2.6.3". */
 const char *vx_onednn_version(void);

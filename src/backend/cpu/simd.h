@@ -26,7 +26,7 @@
     result name##_avx512(__VA_ARGS__);
 #define VX_SIMD_TABLE(name)                                                                        \
     {                                                                                              \
-        name##_generic, name##_avx2, name##_avx512, name##_avx512                                  \
+        name##_generic, name##_avx2, name##_avx512, name##_avx512, name##_avx512                   \
     }
 
 #define VX_SIMD_DECLARE_BF16(result, name, ...)                                                    \
@@ -34,7 +34,7 @@
     result name##_avx512bf16(__VA_ARGS__);
 #define VX_SIMD_TABLE_BF16(name)                                                                   \
     {                                                                                              \
-        name##_generic, name##_avx2, name##_avx512, name##_avx512bf16                              \
+        name##_generic, name##_avx2, name##_avx512, name##_avx512bf16, name##_avx512bf16           \
     }
 
 #if defined(__AVX512F__)

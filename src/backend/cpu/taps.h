@@ -28,7 +28,7 @@ typedef void (*vx_taps_fn)(const vx_taps *t);
 
 /* Floats. */
 VX_SIMD_DECLARE(void, vx_taps_f32, const vx_taps *t)
-/* Pairs of bf16, for VX_CPU_AVX512_BF16. */
+/* Pairs of bf16, for VX_CPU_AVX512_BF16 and later. */
 void vx_taps_bf16(const vx_taps *t);
 
 #endif

@@ -18,7 +18,7 @@ static size_t align(size_t bytes)
  * without VNNI: f32 takes their place. */
 static vx_dtype product_type(const vx_cpu *cpu, vx_dtype compute)
 {
-    return cpu->level == VX_CPU_AVX512_BF16 ? compute : VX_F32;
+    return cpu->level >= VX_CPU_AVX512_BF16 ? compute : VX_F32;
 }
 
 static bool same(const vx_weight *a, const vx_weight *b)

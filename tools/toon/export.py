@@ -23,7 +23,7 @@ from train_portrait import control_table
 from vocabulary import Tokenizer
 
 PACK = Path(__file__).resolve().parents[2] / 'packs' / 'toon'
-VERSION = '0.4.0'
+VERSION = '0.5.0'
 # Both models must agree, so each is lenient: right prompts fail seldom, other prompts still do
 # (calibrate.py shows what each value accepts).
 LENIENT = -1.75

@@ -167,7 +167,8 @@ MANNERS = {'smiling': (.45, .25), 'neutral': (.05, 0.), 'sad': (-.55, .45), 'ang
 
 
 def talking_motion(rng, mood):
-    """A row of the motion table as the engine drives a character of that mood who speaks."""
+    """A row of the motion table as a film shows a character of that mood who speaks: our animation makes
+    less than half of a smile and a third of a brow's height (measure_motion's responses)."""
     u, c = rng.uniform, np.zeros(15, np.float32)
     c[YAW], c[PITCH], c[ROLL] = rng.gauss(0, 2.5), rng.gauss(0, 2.5), rng.gauss(0, 2)
     c[TX], c[TY], c[SCALE] = rng.gauss(0, .01), rng.gauss(0, .01), 1 + rng.gauss(0, .01)
@@ -178,7 +179,8 @@ def talking_motion(rng, mood):
     elif lips < .5:
         c[WIDE] = .6 * rng.random()
     smile, brow = MANNERS[mood]
-    c[SMILE], c[BROW] = smile + rng.gauss(0, .05), brow + .3 * rng.random() ** 2
+    c[SMILE] = u(.4, .8) * (smile + rng.gauss(0, .05))
+    c[BROW] = u(.2, .7) * (brow + .3 * rng.random() ** 2)
     c[BLINK_L:BLINK_R + 1] = u(0, 1) if rng.random() < .1 else u(0, .15)
     c[GAZE_X], c[GAZE_Y] = rng.gauss(0, .15), rng.gauss(0, .15)
     return c

@@ -92,24 +92,26 @@ def attention(x, n):
     """Where the loss looks harder, [B,1,n,n]: eyes, brows and mouth of the target."""
     g, w = centres(n), 1.
     for at, sx, sy, k in ((x[:, 11:14].mean(1), .13, .15, 4), (x[:, 14:17].mean(1), .13, .15, 4),
-                          (x[:, 9], .12, .07, 2), (x[:, 10], .12, .07, 2),
-                          (x[:, 17:21].mean(1), .2, .17, 5)):
+                          (x[:, 9], .12, .07, 10), (x[:, 10], .12, .07, 10),
+                          (x[:, 17:21].mean(1), .2, .17, 6)):
         w = w + k * torch.exp(-.5 * ((g[None, None] - at[:, 0, None, None]) / sx) ** 2
                               - .5 * ((g[None, :, None] - at[:, 1, None, None]) / sy) ** 2)
     return w[:, None]
 
 
 def picture_loss(logits, y, weight, factor: int):
-    """L1 weighted at eyes and mouth, L1 of gradients, L1 of 4x4 and 16x16 means; and the MSE."""
+    """L1 weighted at eyes, brows and mouth, L1 of gradients, L1 of 4x4 and 16x16 means, squared error, a
+    fifth of it weighted alike; and the MSE."""
     r = torch.sigmoid(F.pixel_shuffle(logits.float(), factor)) - y
     b, _, s, _ = r.shape
     n = s // 4
     l1 = (r.abs().reshape(b, 3, n, 4, n, 4).mean((1, 3, 5)) * weight[:, 0]).mean()
+    face = ((r * r).reshape(b, 3, n, 4, n, 4).mean((1, 3, 5)) * weight[:, 0]).mean()
     edge = (r[..., 1:] - r[..., :-1]).abs().mean() + (r[..., 1:, :] - r[..., :-1, :]).abs().mean()
     r2 = r.reshape(b, 3, n, 4, n, 4).mean((3, 5))
     r3 = r2.reshape(b, 3, n // 4, 4, n // 4, 4).mean((3, 5))
     mse = (r * r).mean()
-    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 30 * mse, mse
+    return l1 + .5 * edge + .5 * (r2.abs().mean() + r3.abs().mean()) + 24 * mse + 6 * face, mse
 
 
 fused_loss = torch.compile(picture_loss, dynamic=False)

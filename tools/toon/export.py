@@ -26,7 +26,7 @@ PACK = Path(__file__).resolve().parents[2] / 'packs' / 'toon'
 VERSION = '0.5.0'
 # Both models must agree, so each is lenient: right prompts fail seldom, other prompts still do
 # (calibrate.py shows what each value accepts).
-LENIENT = -1.75
+LENIENT = -2.4
 
 
 def part(state, prefix):

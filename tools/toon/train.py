@@ -18,10 +18,11 @@ KEEPING = {'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1', 'MALLOC_MMAP_MAX_': '0',
 LANES = {
     'portrait': (('motion', 5500, 1100), ('portrait', 7800, 1000), ('portrait', 8200, 150),
                  ('portrait', 9317, 0), ('portrait', 9720, 150), ('portrait', 12700, 1700),
-                 ('portrait', 13170, 1700)),
+                 ('portrait', 13170, 1700), ('portrait', 14300, 2600)),
     'image': (('vae', 4800, 1300), ('text', 800, 300), ('flux', 1650, 580), ('judge', 1200, 600),
               ('clip b', 1850, 800), ('clip l', 1600, 800), ('clip b', 4000, 1200),
-              ('clip l', 5600, 1600))}
+              ('clip l', 5600, 1600), ('clip b', 5600, 1600), ('clip b', 6900, 1200),
+              ('clip l', 6500, 900), ('clip b', 7650, 700), ('clip l', 7050, 500))}
 
 
 def reached(name):

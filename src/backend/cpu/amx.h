@@ -11,6 +11,8 @@
 
 #include "backend/cpu/cpu.h"
 
+enum { VX_AMX_ROWS = 16 };
+
 typedef struct vx_amx {
     bool bytes; /* u8 x with s8 weights, summed exactly in 32 bits; else bf16 */
     /* Where row r of x lies under a tap: row[tap][r] of VX_TAPS_ROWS pointers, or, where that is NULL,
@@ -21,13 +23,13 @@ typedef struct vx_amx {
     int64_t taps, words;
     const char *weights;
     int64_t weight_ld; /* words between two rows of weights */
-    int64_t rows;      /* 1..16, or a multiple of 16 */
+    int64_t rows;      /* 1..VX_AMX_ROWS, or a multiple of it */
     int64_t cols;
     float *sum; /* [rows][cols]; of `bytes` rounded to float at the end */
     bool add;   /* to what is there; not of `bytes` */
 } vx_amx;
 
-/* Asks Linux for the tile registers, once for the process (arch_prctl(2), since 5.16); false without. */
+/* Asks Linux for the tile registers, for the whole process (arch_prctl(2), since 5.16); false without. */
 bool vx_amx_permitted(void);
 
 /* For VX_CPU_AMX. */

@@ -212,14 +212,13 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
 /* The tile unit takes rows in sixteens; those that are too many read zeroes and are not finished. */
 static void taps_amx(const vx_taps *t)
 {
-    enum { STEP = 16 };
-    static_assert(VX_TAPS_ROWS % STEP == 0, "there is room");
+    static_assert(VX_TAPS_ROWS % VX_AMX_ROWS == 0, "there is room");
     vx_amx_run(&(vx_amx){.row = t->row,
                          .taps = t->taps,
                          .words = t->words,
                          .weights = t->weights,
                          .weight_ld = t->cols,
-                         .rows = (t->rows + STEP - 1) / STEP * STEP,
+                         .rows = vx_cpu_tiles(t->rows, VX_AMX_ROWS) * VX_AMX_ROWS,
                          .cols = t->cols,
                          .sum = t->sum,
                          .add = t->add});

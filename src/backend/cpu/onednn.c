@@ -19,7 +19,7 @@
 
 const int vx_tile_rows[VX_TILE_SIZES] = {64, 16, 4, 1};
 
-vx_cpu_level vx_onednn_level(void)
+static vx_cpu_level find_level(void)
 {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
     /* The values are sets of bits, so that a later level contains the earlier ones. */
@@ -30,6 +30,21 @@ vx_cpu_level vx_onednn_level(void)
     if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return VX_CPU_AVX512;
     if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2) return VX_CPU_AVX2;
     return VX_CPU_GENERIC;
+}
+
+static vx_cpu_level level;
+static pthread_once_t level_once = PTHREAD_ONCE_INIT;
+
+static void set_level(void)
+{
+    level = find_level();
+}
+
+/* Once, for ops ask again and the tile registers cost a system call. */
+vx_cpu_level vx_onednn_level(void)
+{
+    pthread_once(&level_once, set_level);
+    return level;
 }
 
 /* Intel's VDPBF16PS does half as many operations a cycle as its f32 multiply-add (measured on a Xeon of model
@@ -181,15 +196,10 @@ static dnnl_status_t describe_tile(vx_onednn *onednn, const vx_product_shape *s,
     return status;
 }
 
-static int64_t channels_of_word(vx_dtype compute)
-{
-    return compute == VX_BF16 ? 2 : 4;
-}
-
 static bool takes_amx(const vx_product_shape *s)
 {
     return vx_onednn_level() == VX_CPU_AMX && s->compute != VX_F32 &&
-           s->in % channels_of_word(s->compute) == 0;
+           s->in % vx_word_elements(s->compute) == 0;
 }
 
 static int64_t amx_ld(const vx_product_shape *s)
@@ -202,7 +212,7 @@ static dnnl_status_t describe(vx_product *p)
     const vx_product_shape *s = &p->shape;
     p->amx = takes_amx(s);
     if (p->amx) {
-        int64_t words = s->taps * s->in / channels_of_word(s->compute);
+        int64_t words = s->taps * s->in / vx_word_elements(s->compute);
         p->weight_bytes = (size_t)(words * amx_ld(s)) * sizeof(float);
         return dnnl_success;
     }
@@ -398,16 +408,15 @@ static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, 
     return status;
 }
 
-/* From [cols, in, taps] into [taps, words, ld], as amx.h has it. */
+/* From [cols, in, taps] into [taps, words, cols], as amx.h has it. */
 static void pack_amx(const vx_product_shape *s, const void *plain, void *packed)
 {
-    int64_t width = channels_of_word(s->compute), ld = amx_ld(s);
-    memset(packed, 0, (size_t)(s->taps * s->in / width * ld) * sizeof(float));
+    assert(!s->open); /* their writers fill them */
     for (int64_t c = 0; c < s->cols; c++)
         for (int64_t k = 0; k < s->in; k++)
             for (int64_t tap = 0; tap < s->taps; tap++) {
                 int64_t from = (c * s->in + k) * s->taps + tap;
-                int64_t to = ((tap * s->in + k) / width * ld + c) * width + k % width;
+                int64_t to = vx_panel_at(s->compute, amx_ld(s), tap * s->in + k, c);
                 if (s->compute == VX_BF16)
                     ((uint16_t *)packed)[to] = vx_f32_to_bf16(((const float *)plain)[from]);
                 else
@@ -493,7 +502,7 @@ static void give_set(tile *t, arg_set *set)
 static void run_amx(const vx_product_shape *s, int size, const void *x, const void *packed,
                     float *out)
 {
-    int64_t width = channels_of_word(s->compute), words = s->in / width;
+    int64_t words = s->in / vx_word_elements(s->compute);
     vx_amx_run(&(vx_amx){.bytes = s->compute == VX_U8,
                          .x = x,
                          .row_step = s->stride * words * (int64_t)sizeof(float),

@@ -42,12 +42,19 @@ typedef struct vx_product_shape {
     bool open;
 } vx_product_shape;
 
+/* Channels that a word of 32 bits holds. */
+static inline int64_t vx_word_elements(vx_dtype compute)
+{
+    return compute == VX_U8 ? 4 : compute == VX_BF16 ? 2 : 1;
+}
+
 /* Where weight (k, column) of an open panel lies, in elements: bf16 [in/2][VX_PANEL][2], f32
  * [in][ld]. Rows up to a multiple of VX_PANEL_ROWS are there and must be zero beyond `in`. Any run
  * of rows that starts and ends on such a multiple is itself a panel. */
 enum { VX_PANEL_ROWS = 32 };
 static inline int64_t vx_panel_at(vx_dtype compute, int64_t ld, int64_t k, int64_t column)
 {
+    if (compute == VX_U8) return (k / 4 * ld + column) * 4 + k % 4;
     return compute == VX_BF16 ? (k / 2 * ld + column) * 2 + k % 2 : k * ld + column;
 }
 

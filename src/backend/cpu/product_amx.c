@@ -8,7 +8,7 @@
 
 /* Rows, columns and words of one tile. Two tiles of rows times two of columns make a square: each of its
  * four products needs half a load, which is what the unit can be fed. */
-enum { TILE = 16, SQUARE = 2 * TILE };
+enum { TILE = VX_AMX_ROWS, SQUARE = 2 * TILE };
 
 /* Tile registers: the four sums, two of rows, two of weights. The compiler wants numbers. */
 #define UPPER_LEFT  0
@@ -190,7 +190,7 @@ void vx_amx_run(const vx_amx *a)
     for (int64_t col = 0; col < a->cols; col += SQUARE) {
         int64_t left = a->cols - col < TILE ? a->cols - col : TILE, right = a->cols - col - left;
         if (right > TILE) right = TILE;
-        configure(a, step, left, right);
+        if (col == 0 || left + right < SQUARE) configure(a, step, left, right);
         if (a->bytes && right > 0)
             all_rows(a, col, step, true, true);
         else if (a->bytes)

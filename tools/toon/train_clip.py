@@ -54,6 +54,15 @@ def normal(x):
     return ((x + 1) / 2 - MEAN) / DEVIATION
 
 
+def other(rng, a, names, deceives):
+    """A character with one named attribute changed, and which; none where that makes a held-out pair, for
+    neither pictures nor wrong captions may show one."""
+    b, changed = wrong_by_one(a, names, rng, deceives)
+    if b is None or characters.held_out(characters.settle(b)):
+        return None, None
+    return b, changed
+
+
 def pairs(rng, pool, count, deceives):
     """Pictures in neighbours that differ in one named attribute, who they show, what to name, and what
     was changed."""
@@ -61,12 +70,10 @@ def pairs(rng, pool, count, deceives):
     while len(people) < 2 * count:
         picture, a = rng.choice(pool.items)
         names = choose_named(a, rng)
-        b, changed = wrong_by_one(a, names, rng, deceives)
+        b, changed = other(rng, a, names, deceives)
         if b is None:
             continue
         b = characters.settle(b)
-        if pool.split == 'train' and characters.held_out(b):
-            continue
         twin, _ = pool.draw(rng, b, np.zeros(7))
         pictures += [picture, twin]
         people += [a, b]
@@ -144,7 +151,7 @@ def main():
         claimed, names, changes = list(people), list(named), [[c] for c in changes]
         for p, n, c in zip(people, named, changes):
             for _ in range(WRONG):
-                b, changed = wrong_by_one(p, n, rng, deceives)
+                b, changed = other(rng, p, n, deceives)
                 claimed.append(b or p)
                 names.append(n)
                 c.append(changed)

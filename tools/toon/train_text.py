@@ -14,7 +14,7 @@ from torch import nn
 
 from captions import caption
 from common import compute, Optimizer, Run, settings
-from characters import ATTRIBUTES, NAMES, draw_attributes
+from characters import ATTRIBUTES, character, NAMES
 from nets_image import ClipTextOnly, T5Encoder
 from vocabulary import Tokenizer
 
@@ -52,7 +52,7 @@ def wander(text, rng):
 
 
 def batch(rng, n):
-    people = [draw_attributes(rng) for _ in range(n)]
+    people = [character(rng.getrandbits(40))[0] for _ in range(n)]
     texts = [caption(a, rng) for a in people]
     y = torch.tensor([[ATTRIBUTES[k].index(a[k]) if k in named else len(ATTRIBUTES[k])
                        for k in NAMES] for a, (_, named) in zip(people, texts)])

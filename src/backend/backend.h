@@ -95,7 +95,8 @@ typedef struct vx_device {
     double bytes_per_s;      /* memory bandwidth */
     double efficiency;       /* share of the peak that is projected, 0..1 */
     size_t memory_bytes;     /* capacity; 0 unknown */
-    size_t overhead_bytes;   /* taken by driver and context beside our reservation */
+    size_t overhead_bytes;   /* taken beside our reservation, by what `overhead` says */
+    const char *overhead[2]; /* who takes it and for what: "driver", "driver and context" */
 } vx_device;
 
 struct vx_backend {

@@ -388,7 +388,8 @@ static vx_status run_animate(vx_cli *cli, void *raw, vx_error *err)
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
     vx_engine_params params = {.settings = &cli->settings,
                                .pack = &pack,
-                               .wants = VX_WANT_VIDEO | (p->say != NULL ? VX_WANT_SPEECH : 0),
+                               .wants = VX_WANT_VIDEO | VX_WANT_FILM |
+                                        (p->say != NULL ? VX_WANT_SPEECH : 0),
                                .frames = 1};
     int accents = 0;
     if (status == VX_OK) {

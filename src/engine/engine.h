@@ -28,7 +28,7 @@ enum {
     VX_WANT_VERIFY = 2, /* clip_b and clip_l */
     VX_WANT_ACTOR = 4,  /* flux.*: a picture from a prompt */
     VX_WANT_VIDEO = 8,  /* liveportrait */
-    VX_WANT_FILM = 16,  /* no component: the frames that outlive the video stage */
+    VX_WANT_FILM = 16,  /* no component: frames that outlive the video stage; the encoder */
     VX_WANT_ALL = 31    /* whatever the pack has, for plans */
 };
 

@@ -11,7 +11,7 @@ void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, siz
     assert(soft_bytes <= hard_bytes);
     *plan = (vx_plan){.device = *device, .soft_bytes = soft_bytes, .hard_bytes = hard_bytes};
     if (device->overhead_bytes > 0)
-        vx_plan_region(plan, VX_REGION_OVERHEAD, "driver", "driver and context",
+        vx_plan_region(plan, VX_REGION_OVERHEAD, device->overhead[0], device->overhead[1],
                        device->overhead_bytes);
 }
 

@@ -1,7 +1,7 @@
 /* The plan: every byte and every stage, known before anything loads.
  *
- * regions = buffers + lane workspaces + weights + what the driver takes beside our reservation. A
- * plan is filled by running the models' own code on plan contexts (engine/engine.c) and then only
+ * regions = buffers + lane workspaces + weights + what the driver and libraries take beside our
+ * reservation. A plan is filled by running the models' own code on plan contexts (engine/engine.c) and then only
  * read. */
 #ifndef VX_ENGINE_PLAN_H
 #define VX_ENGINE_PLAN_H
@@ -14,7 +14,7 @@ typedef enum vx_region_kind {
     VX_REGION_BUFFER,
     VX_REGION_WORKSPACE,
     VX_REGION_WEIGHTS,
-    VX_REGION_OVERHEAD /* the driver's own; not part of our reservation */
+    VX_REGION_OVERHEAD /* the driver's and libraries' own; not part of our reservation */
 } vx_region_kind;
 
 typedef struct vx_region {
@@ -46,7 +46,7 @@ typedef struct vx_plan {
     size_t soft_bytes, hard_bytes;
 } vx_plan;
 
-/* An empty plan for a device; its driver overhead is the first region. */
+/* An empty plan for a device; its overhead is the first region. */
 void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, size_t hard_bytes);
 
 /* Appends a region and returns its index. Order of calls is order in memory. bytes may be 0. */

@@ -82,6 +82,14 @@ static vx_status fail_mux(vx_mux *mux, int code, const char *doing, vx_error *er
                    "%s failed: %s; try other output settings", doing, vx_av_strerror(code).text);
 }
 
+size_t vx_mux_bytes(int width, int height, int threads)
+{
+    enum { FIXED = 16000000, OF_PIXEL = 75, OF_PIXEL_AND_THREAD = 12 };
+    assert(width > 0 && height > 0 && threads > 0);
+    size_t of_pixel = OF_PIXEL + OF_PIXEL_AND_THREAD * (size_t)threads;
+    return FIXED + of_pixel * (size_t)width * (size_t)height;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static vx_status check_params(const vx_mux_params *p, vx_error *err)

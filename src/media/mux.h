@@ -40,6 +40,10 @@ typedef struct vx_mux_params {
 
 typedef struct vx_mux vx_mux;
 
+/* What the encoders take from the heap for a film of this size, in bytes: about, as measured
+ * (docs/bench/slot.md) at the preset "veryfast", whose frames in flight are what counts. */
+size_t vx_mux_bytes(int width, int height, int threads);
+
 /* VX_ERR_USAGE for parameters out of range, VX_ERR_MISSING when FFmpeg lacks libx264, VX_ERR_IO
  * when the file cannot be made. *mux is NULL on failure. */
 vx_status vx_mux_open(vx_mux **mux, const vx_mux_params *params, vx_error *err);

@@ -65,11 +65,12 @@ static size_t memory_bytes(void)
 }
 
 /* Estimates, not measurements: floating-point operations a core starts per cycle at each level (one
- * full-width multiply-add), at 3.5 GHz, and the bandwidth that server cores reach. */
+ * full-width multiply-add), at 3.5 GHz, and the bandwidth that server cores reach. The overhead was measured
+ * (docs/bench/slot.md): oneDNN's compiled kernels, staging and packing of weights, pages of libraries. */
 static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
     static const double f32_per_cycle[VX_CPU_LEVELS] = {8, 32, 32, 32, 32};
-    enum { BF16_PER_CYCLE = 64 };
+    enum { BF16_PER_CYCLE = 64, OVERHEAD = 48000000 };
     const double hertz = 3.5e9;
     snprintf(device->name, sizeof device->name, "cpu");
     read_title(device->title, sizeof device->title);
@@ -78,6 +79,9 @@ static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int
     device->bytes_per_s = 20e9 * (workers < 4 ? workers : 4);
     device->efficiency = 0.75;
     device->memory_bytes = memory_bytes();
+    device->overhead_bytes = OVERHEAD;
+    device->overhead[0] = "process";
+    device->overhead[1] = "libraries and kernels";
 }
 
 static void close_cpu(vx_backend *backend)

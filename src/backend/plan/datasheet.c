@@ -152,6 +152,8 @@ vx_status vx_backend_open_datasheet(vx_backend **out, const char *name, vx_error
     device->efficiency = EFFICIENCY;
     device->memory_bytes = (size_t)d->memory * (d->binary ? GIB : GB);
     device->overhead_bytes = OVERHEAD;
+    device->overhead[0] = "driver";
+    device->overhead[1] = "driver and context";
     *out = backend;
     return VX_OK;
 }

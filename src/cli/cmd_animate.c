@@ -390,7 +390,8 @@ static vx_status run_animate(vx_cli *cli, void *raw, vx_error *err)
                                .pack = &pack,
                                .wants = VX_WANT_VIDEO | VX_WANT_FILM |
                                         (p->say != NULL ? VX_WANT_SPEECH : 0),
-                               .frames = 1};
+                               .frames = 1,
+                               .cancel = cli->cancel};
     int accents = 0;
     if (status == VX_OK) {
         vx_film_size(&in.portrait, &params.frame_width, &params.frame_height);

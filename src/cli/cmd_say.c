@@ -120,7 +120,8 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
     vx_engine_params params = {.settings = &cli->settings,
                                .pack = &pack,
                                .wants = VX_WANT_SPEECH,
-                               .speech_seconds = longest_seconds(&text, p->speed)};
+                               .speech_seconds = longest_seconds(&text, p->speed),
+                               .cancel = cli->cancel};
     if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
     int accents = p->phonemes ? 0 : VX_ACCENTS_US;
     if (status == VX_OK && !p->phonemes)

@@ -86,7 +86,7 @@ vx_status vx_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stor
 
 /* ---- devices ------------------------------------------------------------------------------- */
 
-/* What the roofline needs. For the CPU the rates are measured or estimated at open. */
+/* What the roofline needs. For the CPU the rates are bounds of its kind (cpu/cpu.c). */
 typedef struct vx_device {
     char name[64];           /* "cpu", "rtx3060", … */
     char title[96];          /* for people: the processor's or the card's name */

@@ -17,7 +17,7 @@ from export import LENIENT, PACK
 from measure_films import Engine
 
 VORTEX = PACK.parents[1] / 'build' / 'release' / 'vortex'
-OFFSETS = [-1.5 - .1 * k for k in range(13)]
+OFFSETS = [-.1 * k for k in range(26)]
 
 
 def logits(heads, scores):

@@ -55,7 +55,7 @@ GAZE_REACH = (.36, .32)  # how far the pupil goes, in half widths and half heigh
 
 
 def held_out(a):
-    """True for the pairs of style and colour that no training picture shows."""
+    """True for the pairs of style and colour that no training shows or names."""
     i, j = (ATTRIBUTES[n].index(a[n]) for n in ('hair', 'hair_colour'))
     k, m = (ATTRIBUTES[n].index(a[n]) for n in ('clothes', 'clothes_colour'))
     return (a['hair'] != 'bald' and (3 * i + j + 2) % 7 == 0) or \

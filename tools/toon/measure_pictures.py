@@ -12,12 +12,27 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import characters
 import draw
-from captions import caption, complete, matches, wrong_by_one
+from captions import caption, choose_named, complete, matches, wrong_by_one
 from common import weights
 from characters import ATTRIBUTES, NAMES, visible
-from train_flux import SIDE
+from train_clip import other
+from train_flux import choose, SIDE
 from train_judge import Judge
 from train_vae import tensor
+
+
+def held_out(test, count=20000):
+    """How many held-out pairs trainings draw, for their pictures or to name in texts: characters of all
+    of them, those that FLUX's captions complete, and CLIP's with one attribute changed.  And how
+    many of the prompts that test ask for one."""
+    rng, seen = random.Random(34), 0
+    equally = dict.fromkeys(NAMES, 1.)
+    for _ in range(count):
+        a, _ = characters.character(rng.getrandbits(40))
+        completed = choose(rng)
+        changed, _ = other(rng, a, choose_named(a, rng), equally)
+        seen += sum(characters.held_out(b) for b in (a, completed and completed[0], changed) if b)
+    return {'held_out_drawn': seen, 'held_out_prompts': sum(characters.held_out(b) for _, b, _ in test)}
 
 
 def gigaflops(call):

@@ -50,6 +50,16 @@ class Painter(nn.Module):
         return x
 
 
+def choose(rng):
+    """A character who completes a caption, and what the caption names; None for a held-out pair."""
+    a = characters.draw_attributes(rng)
+    named = choose_named(a, rng)
+    b = complete(a, named)
+    if characters.held_out(b):
+        return None
+    return b, consistent(b, named & {n for n in named if b[n] == a[n]})
+
+
 class Pool:
     """Latents of completed captions, with the attributes and the names to word them anew."""
 
@@ -67,12 +77,11 @@ class Pool:
     def renew(self, rng, count):
         words, pictures = [], []
         for _ in range(count):
-            a = characters.draw_attributes(rng)
-            named = choose_named(a, rng)
-            b = complete(a, named)
-            if characters.held_out(b):
+            chosen = choose(rng)
+            if chosen is None:
                 continue
-            words.append((b, consistent(b, named & {n for n in named if b[n] == a[n]})))
+            b = chosen[0]
+            words.append(chosen)
             pictures.append(draw.render(b, np.zeros(7), characters.mood_motion(b['mood'])))
         if not words:
             return

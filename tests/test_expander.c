@@ -16,15 +16,18 @@ static const char grammar[] =
     "'{coat_colour} {coat}'],'slots':["
     "{'name':'hair','beside':['hair','bun'],'values':[{'name':'short','words':['short'],'say':"
     "'short hair','weight':1},{'name':'long','words':['long','very long'],'say':'long hair',"
-    "'weight':1},{'name':'bun','words':['bun'],'say':'bun','weight':1,'unless':{'hat':['cap']}},"
+    "'weight':1},{'name':'bun','words':['bun'],'say':'bun','weight':1,'unless':{'hat':['cap','hood'"
+    "]}},"
     "{'name':'bald','words':['bald']}]},"
     "{'name':'colour','beside':['hair','bun'],'values':[{'name':'red','words':['red'],'say':'red',"
     "'weight':1,'unless':{'hair':['bald']}},{'name':'blue','words':['blue'],'say':'blue','weight':1"
     ",'unless':{'hair':['bald']}}]},"
     "{'name':'face','values':[{'name':'sad','words':['sad','gloomy'],'mood':'sad'},{'name':'calm',"
     "'words':['calm']}]},"
-    "{'name':'hat','values':[{'name':'none','words':['no hat'],'weight':1},{'name':'cap','words':["
-    "'cap','baseball cap'],'say':'cap'}]},"
+    "{'name':'hat','some':['hat','headwear'],'values':[{'name':'none','words':['no "
+    "hat'],'weight':1},{'name':'cap','words':["
+    "'cap','baseball "
+    "cap'],'say':'cap'},{'name':'hood','words':['hood'],'say':'hood','weight':1e-6}]},"
     "{'name':'coat','values':[{'name':'lab','words':['lab coat','scientist'],'say':'lab coat'},"
     "{'name':'suit','words':['suit'],'say':'suit','weight':1}]},"
     "{'name':'coat_colour','beside':['coat','suit'],'values':[{'name':'red','words':['red'],'say':"
@@ -97,6 +100,28 @@ static void seeds_choose(void **state)
     vx_expander_close(&e);
 }
 
+/* "A hat" leaves open which, but there is one, be it ever so rare, and hair that goes with none gives way. */
+static void some_is_not_none(void **state)
+{
+    (void)state;
+    vx_expansion x;
+    vx_expander *e = open_grammar(grammar);
+    for (uint64_t seed = 0; seed < 64; seed++) {
+        assert_true(vx_expander_run(e, "a suit and a hat", seed, &x));
+        assert_int_equal(x.named, 1);
+        assert_int_equal(x.unknown, 0);
+        assert_non_null(strstr(x.text, ", hood"));
+        assert_true(vx_expander_run(e, "a suit and no hat", seed, &x));
+        assert_int_equal(x.named, 2);
+        assert_null(strstr(x.text, "hood"));
+        assert_true(vx_expander_run(e, "a suit, a hat, a baseball cap", seed, &x));
+        assert_null(strstr(x.text, "hood"));
+        assert_true(vx_expander_run(e, "a suit", seed, &x));
+        assert_null(strstr(x.text, "hood"));
+    }
+    vx_expander_close(&e);
+}
+
 static void moods_are_implied(void **state)
 {
     (void)state;
@@ -126,6 +151,9 @@ static void strange_prompts(void **state)
     for (size_t i = 0; i + 2 < sizeof huge; i += 2)
         memcpy(huge + i, "x ", 2);
     huge[VX_EXPANDER_PROMPT_MAX - 1] = '\0';
+    /* Things whose kind or colour is not named have no effect. */
+    assert_true(vx_expander_run(e, "a coat and red hair", 1, &x));
+    assert_string_equal(x.unknown_words, "coat");
     vx_heap_counts before = vx_heap_read();
     assert_true(vx_expander_run(e, huge, 1, &x));
     assert_true(strlen(x.text) < sizeof x.text);
@@ -147,6 +175,8 @@ static void broken_grammars(void **state)
         "{'known':[],'breaks':[],'tags':['{x}'],'slots':[]}",
         "{'known':[],'breaks':[],'tags':['{'],'slots':[]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a'}]}",
+        "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','some':'b','values':[{'name':'c'}]}"
+        "]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{}]}]}",
         "{'known':[],'breaks':[],'tags':[],'slots':[{'name':'a','values':[{'name':'b','weight':-1}]"
         "}]}",
@@ -170,9 +200,9 @@ static void broken_grammars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_read),    cmocka_unit_test(seeds_choose),
-        cmocka_unit_test(moods_are_implied), cmocka_unit_test(strange_prompts),
-        cmocka_unit_test(broken_grammars),
+        cmocka_unit_test(names_are_read),   cmocka_unit_test(seeds_choose),
+        cmocka_unit_test(some_is_not_none), cmocka_unit_test(moods_are_implied),
+        cmocka_unit_test(strange_prompts),  cmocka_unit_test(broken_grammars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ typedef struct value {
 typedef struct slot {
     const char *name;
     const json_t *beside; /* array of words, or NULL */
+    const json_t *some;   /* array of words, or NULL */
     value *values;
     int count;
 } slot;
@@ -120,8 +121,11 @@ static vx_status read_slot(vx_expander *e, const char *file, const json_t *from,
     const json_t *values = json_object_get(from, "values");
     s->name = json_string_value(json_object_get(from, "name"));
     s->beside = json_object_get(from, "beside");
-    if (s->name == NULL || (s->beside != NULL && !are_words(s->beside)))
-        return broken(file, "a slot needs a name, and 'beside' is a list of words", s->name, err);
+    s->some = json_object_get(from, "some");
+    if (s->name == NULL || (s->beside != NULL && !are_words(s->beside)) ||
+        (s->some != NULL && !are_words(s->some)))
+        return broken(file, "a slot needs a name, and 'beside' and 'some' are lists of words",
+                      s->name, err);
     if (find_slot(e, s->name, strlen(s->name)) >= 0)
         return broken(file, "there are two slots", s->name, err);
     if (!json_is_array(values) || json_array_size(values) == 0 ||
@@ -338,8 +342,9 @@ static bool matches(const vx_expander *e, const phrase *p, int at)
     return beside == NULL || is_beside(e, beside, e->tokens[at].stretch);
 }
 
-/* Sets the slots that the prompt names; of two values for one slot the first found stands. */
-static void read_prompt(vx_expander *e, int chosen[SLOTS_MAX])
+/* Sets the slots that the prompt names; of two values for one slot the first found stands. `some` is set
+ * where it says that there is one, but not which. */
+static void read_prompt(vx_expander *e, int chosen[SLOTS_MAX], bool some[SLOTS_MAX])
 {
     for (int i = 0; i < e->phrase_count; i++)
         for (int at = 0; at < e->token_count; at++) {
@@ -349,9 +354,18 @@ static void read_prompt(vx_expander *e, int chosen[SLOTS_MAX])
                 e->tokens[at + k].used = true;
             if (chosen[p->slot] == OPEN) chosen[p->slot] = p->value;
         }
+    for (int s = 0; s < e->slot_count; s++)
+        for (int at = 0; at < e->token_count; at++) {
+            token *t = &e->tokens[at];
+            if (t->used || !holds(e->slots[s].some, t->text)) continue;
+            t->used = true;
+            some[s] |= chosen[s] == OPEN;
+        }
 }
 
-static void note_unknown(const vx_expander *e, vx_expansion *out)
+/* A thing that has a colour or a kind is understood where the prompt names that ("red hair"); alone ("a hat") it
+ * has no effect. */
+static void note_unknown(const vx_expander *e, const int chosen[SLOTS_MAX], vx_expansion *out)
 {
     const json_t *known = json_object_get(e->grammar, "known"),
                  *breaks = json_object_get(e->grammar, "breaks");
@@ -361,7 +375,7 @@ static void note_unknown(const vx_expander *e, vx_expansion *out)
         bool understood =
             t->used || !in_word(t->text[0]) || holds(known, t->text) || holds(breaks, t->text);
         for (int s = 0; s < e->slot_count && !understood; s++)
-            understood = e->slots[s].beside != NULL && holds(e->slots[s].beside, t->text);
+            understood = chosen[s] != OPEN && holds(e->slots[s].beside, t->text);
         if (understood) continue;
         size_t length = strlen(t->text);
         if (used + length + 3 < sizeof out->unknown_words)
@@ -373,22 +387,24 @@ static void note_unknown(const vx_expander *e, vx_expansion *out)
 
 /* ---- what is left open ---------------------------------------------------------------------- */
 
-static bool allowed(const vx_expander *e, const value *v, const int chosen[SLOTS_MAX])
+/* `some`: only what can be said. */
+static bool allowed(const vx_expander *e, const value *v, bool some, const int chosen[SLOTS_MAX])
 {
+    if (some && v->say[0] == '\0') return false;
     for (int s = 0; s < e->slot_count; s++)
         if (chosen[s] != OPEN && (v->unless[s] >> chosen[s] & 1) != 0) return false;
     return v->weight > 0;
 }
 
-static int draw(const vx_expander *e, int s, uint64_t seed, const int chosen[SLOTS_MAX])
+static int draw(const vx_expander *e, int s, bool some, uint64_t seed, const int chosen[SLOTS_MAX])
 {
     double sum = 0, at = vx_random_uniform(seed, VX_STREAM_PROMPT, (uint64_t)s);
     for (int i = 0; i < e->slots[s].count; i++)
-        if (allowed(e, &e->slots[s].values[i], chosen)) sum += e->slots[s].values[i].weight;
+        if (allowed(e, &e->slots[s].values[i], some, chosen)) sum += e->slots[s].values[i].weight;
     at *= sum;
     int last = OPEN;
     for (int i = 0; i < e->slots[s].count && at >= 0; i++)
-        if (allowed(e, &e->slots[s].values[i], chosen)) {
+        if (allowed(e, &e->slots[s].values[i], some, chosen)) {
             at -= e->slots[s].values[i].weight;
             last = i;
         }
@@ -426,7 +442,7 @@ static bool say_tag(const vx_expander *e, const char *tag, const int chosen[SLOT
 bool vx_expander_run(vx_expander *e, const char *prompt, uint64_t seed, vx_expansion *out)
 {
     int chosen[SLOTS_MAX];
-    bool drawn[SLOTS_MAX] = {false};
+    bool drawn[SLOTS_MAX] = {false}, some[SLOTS_MAX] = {false};
     char tag[VX_EXPANDER_TAGS_MAX];
     size_t used = strlen(prompt);
     *out = (vx_expansion){0};
@@ -435,15 +451,18 @@ bool vx_expander_run(vx_expander *e, const char *prompt, uint64_t seed, vx_expan
     cut(e, out->text);
     for (int s = 0; s < SLOTS_MAX; s++)
         chosen[s] = OPEN;
-    read_prompt(e, chosen);
-    note_unknown(e, out);
+    read_prompt(e, chosen, some);
+    note_unknown(e, chosen, out);
     for (int s = 0; s < e->slot_count; s++) {
-        if (chosen[s] != OPEN) {
-            out->named++;
-            if (out->mood == NULL) out->mood = e->slots[s].values[chosen[s]].mood;
-            continue;
-        }
-        chosen[s] = draw(e, s, seed, chosen);
+        if (chosen[s] == OPEN) continue;
+        out->named++;
+        if (out->mood == NULL) out->mood = e->slots[s].values[chosen[s]].mood;
+    }
+    for (int i = 0; i < 2 * e->slot_count; i++) {
+        int s = i % e->slot_count;
+        bool first = i < e->slot_count;
+        if (chosen[s] != OPEN || some[s] != first) continue;
+        chosen[s] = draw(e, s, some[s], seed, chosen);
         drawn[s] = chosen[s] != OPEN;
         out->drawn += drawn[s];
     }

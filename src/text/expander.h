@@ -8,9 +8,11 @@
  * What can be said is data: a JSON file that belongs to the pack.
  *     known   words that are understood and name nothing ("a", "portrait")
  *     breaks  words and marks beyond which a colour no longer belongs to its thing ("and", ",")
- *     slots   [{name, beside, values: [{name, words, say, weight, unless, mood}]}]
+ *     slots   [{name, beside, some, values: [{name, words, say, weight, unless, mood}]}]
  *             words name the value, the longest match first; with `beside` one of those words must
- *             stand in the same stretch between breaks. A value with a weight may be drawn, unless
+ *             stand in the same stretch between breaks. A word of `some` ("glasses") says
+ *             that there is one and not which: then a value that has something to say is drawn,
+ *             before the other slots'. A value with a weight may be drawn, unless
  *             a slot already has one of the values that `unless` lists for it; what is drawn and
  *             has no `say` is left to the network's default. `mood` is the recipe's mood that a
  *             prompt with this value implies.

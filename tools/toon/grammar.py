@@ -14,6 +14,9 @@ BESIDE = {'skin': ('skin',), 'hair': ('hair', 'bun', 'mohawk', 'bald'),
           'clothes_colour': ('t-shirt', 'tee', 'shirt', 'suit', 'coat', 'hoodie', 'sweatshirt',
                              'sweater', 'jumper', 'dress', 'gown', 'jacket'),
           'background': ('background', 'wall', 'backdrop')}
+# Words that say that there is one, and not which.  "A hat" is no such word: CLIP has learned it from
+# "no hat" alone.
+SOME = {'glasses': ('glasses', 'spectacles')}
 # How likely the seed picks what a prompt leaves open; a value that is absent here is only read.
 WEIGHTS = {
     'hair': {'short': 3, 'long': 3, 'curly': 3, 'spiked': 2, 'bun': 1, 'mohawk': 1, 'bob': 2},
@@ -94,6 +97,8 @@ def grammar():
         slot = {'name': name, 'values': []}
         if name in BESIDE:
             slot['beside'] = list(BESIDE[name])
+        if name in SOME:
+            slot['some'] = list(SOME[name])
         for v in values:
             row = {'name': v, 'words': words(name, v)}
             if name not in ('kind', 'mood'):

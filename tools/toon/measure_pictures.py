@@ -15,23 +15,35 @@ import draw
 from captions import caption, choose_named, complete, matches, wrong_by_one
 from common import weights
 from characters import ATTRIBUTES, NAMES, visible
-from train_clip import other
-from train_flux import choose, SIDE
+from train_clip import claims
+from train_flux import choose as choose_completed, SIDE
 from train_judge import Judge
+from train_text import batch as text_batch
 from train_vae import tensor
 
 
+def names_held_out(a, named):
+    """Whether a caption of a character names both halves of a held-out pair."""
+    none = {'hair': 'bald', 'hair_colour': 'brown', 'clothes': 'labcoat', 'clothes_colour': 'white'}
+    return any(pair <= set(named) and characters.held_out(none | {n: a[n] for n in pair})
+               for pair in ({'hair', 'hair_colour'}, {'clothes', 'clothes_colour'}))
+
+
 def held_out(test, count=20000):
-    """How many held-out pairs trainings draw, for their pictures or to name in texts: characters of all
-    of them, those that FLUX's captions complete, and CLIP's with one attribute changed.  And how
-    many of the prompts that test ask for one."""
+    """How many held-out pairs the trainings' own draws show or name, of `count` each: characters, captions of
+    the text encoders' warm-up (by their labels), FLUX's completed captions, CLIP's claims.  And how many of
+    the pictures that `test` asks for show one."""
     rng, seen = random.Random(34), 0
-    equally = dict.fromkeys(NAMES, 1.)
-    for _ in range(count):
-        a, _ = characters.character(rng.getrandbits(40))
-        completed = choose(rng)
-        changed, _ = other(rng, a, choose_named(a, rng), equally)
-        seen += sum(characters.held_out(b) for b in (a, completed and completed[0], changed) if b)
+    people = [characters.character(rng.getrandbits(40))[0] for _ in range(count)]
+    seen += sum(map(characters.held_out, people))
+    for row in text_batch(rng, count)[1].tolist():
+        a = {n: ATTRIBUTES[n][i] for n, i in zip(NAMES, row) if i < len(ATTRIBUTES[n])}
+        seen += names_held_out(a, a)
+    completed = [c for c in (choose_completed(rng) for _ in range(count)) if c]
+    seen += sum(characters.held_out(a) or names_held_out(a, n) for a, n in completed)
+    named = [choose_named(a, rng) for a in people]
+    claimed, names, _ = claims(rng, people, named, [None] * count, dict.fromkeys(NAMES, 1.))
+    seen += sum(map(names_held_out, claimed, names))
     return {'held_out_drawn': seen, 'held_out_prompts': sum(characters.held_out(b) for _, b, _ in test)}
 
 

@@ -82,6 +82,18 @@ def pairs(rng, pool, count, deceives):
     return pictures, people, named, changes
 
 
+def claims(rng, people, named, changes, deceives):
+    """Who captions claim to show, what they name, and what was changed: the right ones, then WRONG for each."""
+    claimed, names, changes = list(people), list(named), [[c] for c in changes]
+    for p, n, c in zip(people, named, changes):
+        for _ in range(WRONG):
+            b, changed = other(rng, p, n, deceives)
+            claimed.append(b or p)
+            names.append(n)
+            c.append(changed)
+    return claimed, names, changes
+
+
 def right_pairs(people, claimed, named):
     """[pictures, captions]: whether a picture of `people` is right for a caption of `claimed`."""
     return torch.tensor([[matches(c, n, p) for c, n in zip(claimed, named)] for p in people])
@@ -148,13 +160,7 @@ def main():
         rng = run.random()
         pool.renew(rng, 8)
         pictures, people, named, changes = pairs(rng, pool, PAIRS, deceives)
-        claimed, names, changes = list(people), list(named), [[c] for c in changes]
-        for p, n, c in zip(people, named, changes):
-            for _ in range(WRONG):
-                b, changed = other(rng, p, n, deceives)
-                claimed.append(b or p)
-                names.append(n)
-                c.append(changed)
+        claimed, names, changes = claims(rng, people, named, changes, deceives)
         texts = [wander(caption(p, rng, n)[0], rng) for p, n in zip(claimed, names)]
         y = torch.tensor([[ATTRIBUTES[n].index(p[n]) for n in NAMES] for p in people])
         seen = torch.tensor([[visible(p, n) for n in NAMES] for p in people])

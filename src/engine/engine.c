@@ -116,10 +116,13 @@ static void plan_film_buffers(vx_engine *e)
     size_t width = (size_t)(p->frame_width > 0 ? p->frame_width : p->pack->width);
     size_t height = (size_t)(p->frame_height > 0 ? p->frame_height : p->pack->height);
     plan_sets(e, VX_BUFFER_KEY_FRAMES, "engine", "key frames", VX_KEY_FRAMES * width * height * 3);
-    /* Films are encoded in the machine's memory, which is the device's only here. */
-    if (e->pool != NULL)
-        vx_plan_region(&e->plan, VX_REGION_OVERHEAD, "engine", "film encoder",
-                       vx_mux_bytes((int)width, (int)height, vx_pool_workers(e->pool)));
+    /* Films are encoded in the machine's memory, which is the device's only where there is a pool. What a slot
+     * takes besides was measured (docs/bench/slot.md). */
+    enum { SLOT_BYTES = 16000000 };
+    if (e->pool == NULL) return;
+    vx_plan_region(&e->plan, VX_REGION_OVERHEAD, "engine", "film encoder",
+                   vx_mux_bytes((int)width, (int)height, vx_pool_workers(e->pool)));
+    vx_plan_region(&e->plan, VX_REGION_OVERHEAD, "engine", "texts and sheet", SLOT_BYTES);
 }
 
 static void plan_speech_buffers(vx_engine *e)

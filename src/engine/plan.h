@@ -1,8 +1,8 @@
 /* The plan: every byte and every stage, known before anything loads.
  *
  * regions = buffers + lane workspaces + weights + what the driver and libraries take beside our
- * reservation. A plan is filled by running the models' own code on plan contexts (engine/engine.c) and then only
- * read. */
+ * reservation. A plan is filled by running the models' own code on plan contexts (engine/engine.c)
+ * and then only read. */
 #ifndef VX_ENGINE_PLAN_H
 #define VX_ENGINE_PLAN_H
 

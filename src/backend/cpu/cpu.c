@@ -68,21 +68,21 @@ static size_t memory_bytes(void)
  * may be faster. Operations that the widest cores of each level start per cycle: two full-width multiply-adds,
  * with pairs of bf16 twice as many, and on AMX one product of 16x16x32 in 16 cycles (Intel 64 and IA-32
  * Optimization Reference Manual, TMUL); no core clocks or reads memory faster for long. The efficiency is
- * what Kokoro reaches of the bound, measured: 365 of 1152 GFLOP/s on two cores of Zen 4, 938 of 9216 on two
+ * what Kokoro reaches of the bound, measured: 365 of 1536 GFLOP/s on two cores of Zen 4, 938 of 12288 on two
  * with AMX (docs/bench/kokoro.md). The overhead was measured (docs/bench/slot.md): oneDNN's compiled
  * kernels, staging and packing of weights, pages of libraries. */
 static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
     static const double f32_per_cycle[VX_CPU_LEVELS] = {16, 32, 64, 64, 64};
     const double bf16_per_cycle = level == VX_CPU_AMX ? 1024 : 128;
-    const double hertz = 4.5e9;
-    enum { OVERHEAD = 48000000 };
+    const double hertz = 6e9;
+    enum { OVERHEAD = 42000000 };
     snprintf(device->name, sizeof device->name, "cpu");
     read_title(device->title, sizeof device->title);
     device->flops_per_s_f32 = f32_per_cycle[level] * hertz * workers;
     if (native == VX_BF16) device->flops_per_s_bf16 = bf16_per_cycle * hertz * workers;
     device->bytes_per_s = 50e9 * (workers < 4 ? workers : 4);
-    device->efficiency = level == VX_CPU_AMX ? 0.10 : 0.32;
+    device->efficiency = level == VX_CPU_AMX ? 0.076 : 0.24;
     device->memory_bytes = memory_bytes();
     device->overhead_bytes = OVERHEAD;
     device->overhead[0] = "process";

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "engine/animate.h"
-#include "engine/ring.h"
+#include "slot/animate.h"
+#include "slot/ring.h"
 #include "media/warp.h"
 
 #define DATA VX_TEST_DATA "/animate"

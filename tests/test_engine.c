@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engine/speak.h"
+#include "slot/speak.h"
 
 /* Sanitizers keep shadow memory and freed blocks, so the process's size says nothing under them. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -13,8 +13,8 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "engine/slot.h"
-#include "engine/synth.h"
+#include "slot/slot.h"
+#include "packs/synth.h"
 
 #define DATA VX_TEST_DATA "/imagine"
 static const char PROMPT[] = "a small cat on the red mat";

@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "engine/pack.h"
-#include "engine/settings.h"
+#include "config/pack.h"
+#include "config/settings.h"
 
 static char root[64]; /* a folder of our own: root/data is XDG_DATA_HOME, root/p a pack */
 

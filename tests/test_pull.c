@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/sha256.h"
-#include "engine/pull.h"
+#include "packs/pull.h"
 
 enum { BYTES = 300000 };
 

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/recipe.h"
+#include "config/recipe.h"
 
 static int refused; /* malformed recipes so far; the last test counts them */
 

@@ -17,8 +17,8 @@
 #include <jansson.h>
 
 #include "base/sha256.h"
-#include "engine/imagine.h"
-#include "engine/verify.h"
+#include "slot/imagine.h"
+#include "slot/verify.h"
 #include "media/video.h"
 
 #define PACK   VX_SOURCE_DIR "/packs/toon"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engine/verify.h"
+#include "slot/verify.h"
 #include "media/video.h"
 
 #define PACK VX_TEST_DATA "/clip/pack"

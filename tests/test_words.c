@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "engine/speak.h"
+#include "slot/speak.h"
 #include "text/phonemes.h"
 
 /* GRID: Kokoro gives durations in multiples of 25 ms, so a sound may lie one step beside its entry. */

@@ -10,7 +10,7 @@
 #define VX_CLI_CLI_H
 
 #include "base/cancel.h"
-#include "engine/settings.h"
+#include "config/settings.h"
 
 /* One flag; a required one must be given. BOOL flags take no value; the others take the next word, or what follows '='. The last
  * one given wins. */

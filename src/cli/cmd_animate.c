@@ -11,7 +11,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/crew.h"
+#include "slot/crew.h"
 #include "formats/source.h"
 #include "media/mux.h"
 #include "media/sound.h"

@@ -12,9 +12,9 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "base/random.h"
-#include "engine/imagine.h"
-#include "engine/speak.h"
-#include "engine/verify.h"
+#include "slot/imagine.h"
+#include "slot/speak.h"
+#include "slot/verify.h"
 
 enum { RUNS_MAX = 100 };
 

@@ -9,7 +9,7 @@
 #include "backend/cpu/onednn.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "engine/pack.h"
+#include "config/pack.h"
 #include "text/espeak.h"
 
 typedef enum check_state { CHECK_OK, CHECK_NOTE, CHECK_MISSING } check_state;

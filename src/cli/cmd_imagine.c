@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/imagine.h"
+#include "slot/imagine.h"
 #include "formats/writer.h"
 
 typedef struct imagine_params {

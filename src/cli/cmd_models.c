@@ -6,7 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "engine/pack.h"
+#include "config/pack.h"
 #include "formats/source.h"
 
 typedef struct list_state {

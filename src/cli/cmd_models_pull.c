@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/pull.h"
+#include "packs/pull.h"
 
 static void show(void *arg, uint64_t done, uint64_t total)
 {

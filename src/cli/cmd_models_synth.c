@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/synth.h"
+#include "packs/synth.h"
 
 typedef struct synth_params {
     const char *out;

@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "engine/speak.h"
+#include "slot/speak.h"
 #include "media/wav.h"
 #include "text/clean.h"
 

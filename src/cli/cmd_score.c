@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "engine/verify.h"
+#include "slot/verify.h"
 #include "media/video.h"
 
 /* As many prompts as a table that people still read. */

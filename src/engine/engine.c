@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/animate.h"
-#include "engine/part.h"
+#include "slot/animate.h"
+#include "slot/part.h"
 #include "media/mux.h"
 #include "models/kokoro/speech.h"
 #include "models/kokoro/voice.h"

@@ -11,10 +11,10 @@
 #define VX_ENGINE_ENGINE_H
 
 #include "base/mem.h"
-#include "engine/actor.h"
-#include "engine/pack.h"
+#include "slot/actor.h"
+#include "config/pack.h"
 #include "engine/plan.h"
-#include "engine/settings.h"
+#include "config/settings.h"
 #include "models/clip/clip.h"
 #include "models/flux/t5.h"
 #include "models/kokoro/kokoro.h"

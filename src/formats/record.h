@@ -1,7 +1,7 @@
 /* A source without a file that has every tensor it is asked for, and remembers what that was.
  *
  * A model's own binding code, run on it, tells which tensors a checkpoint holds and their shapes; so
- * checkpoints can be made without a second list (engine/synth.h). */
+ * checkpoints can be made without a second list (packs/synth.h). */
 #ifndef VX_FORMATS_RECORD_H
 #define VX_FORMATS_RECORD_H
 

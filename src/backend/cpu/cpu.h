@@ -2,8 +2,8 @@
  *
  * A kernel splits its op into tiles whose number and bounds depend on shapes alone and runs them
  * with vx_pool_run(ctx->pool, ctx->cancel, …). Kernels that need vector instructions are written
- * once over backend/cpu/simd.h and compiled once per level (files *_avx512.c, *_avx2.c and one
- * without suffix for any processor); the level is chosen at open, never by the compiler. */
+ * once over backend/cpu/simd.h, in kernels/, and compiled once per level (kernels/CMakeLists.txt); the
+ * level is chosen at open, never by the compiler. */
 #ifndef VX_BACKEND_CPU_CPU_H
 #define VX_BACKEND_CPU_CPU_H
 

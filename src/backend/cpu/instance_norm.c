@@ -6,7 +6,7 @@
  *   3. tiles of rows apply the factors
  * Tiles depend on the shape alone and the merge's order is fixed, so the number of workers changes
  * nothing. */
-#include "backend/cpu/instance_norm.inc"
+#include "backend/cpu/instance_norm.h"
 
 static void (*const column_sums[VX_CPU_LEVELS])(const vx_tensor *, int64_t, int64_t, float *,
                                                 float *,

@@ -1,4 +1,4 @@
-/* Columns of instance_norm, one build per level (instance_norm.inc). */
+/* Columns of instance_norm, one build per level (kernels/instance_norm.c). */
 #ifndef VX_BACKEND_CPU_INSTANCE_NORM_H
 #define VX_BACKEND_CPU_INSTANCE_NORM_H
 

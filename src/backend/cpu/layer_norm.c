@@ -1,5 +1,5 @@
 /* layer_norm on the CPU: tiles of rows, one row of sums per worker. */
-#include "backend/cpu/layer_norm.inc"
+#include "backend/cpu/layer_norm.h"
 
 static void (*const layer_norm_row[VX_CPU_LEVELS])(const vx_layer_norm_args *, int64_t,
                                                    float *) = VX_SIMD_TABLE(vx_cpu_layer_norm_row);

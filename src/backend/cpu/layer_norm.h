@@ -1,4 +1,4 @@
-/* A row of layer_norm, one build per level (layer_norm.inc). */
+/* A row of layer_norm, one build per level (kernels/layer_norm.c). */
 #ifndef VX_BACKEND_CPU_LAYER_NORM_H
 #define VX_BACKEND_CPU_LAYER_NORM_H
 

@@ -2,7 +2,7 @@
  *
  * A sparse motion shifts the whole volume, so sampling along it is three interpolations along the axes, and a
  * Gaussian is a product of three: tables of one entry per key point, axis and position say it all. */
-#include "backend/cpu/motion.inc"
+#include "backend/cpu/motion.h"
 
 #include "backend/cpu/enlarge.h"
 

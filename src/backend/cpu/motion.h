@@ -1,4 +1,4 @@
-/* Pieces of the ops over dense motion, one build per level (motion.inc). */
+/* Pieces of the ops over dense motion, one build per level (kernels/motion.c). */
 #ifndef VX_BACKEND_CPU_MOTION_H
 #define VX_BACKEND_CPU_MOTION_H
 

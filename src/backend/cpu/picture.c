@@ -1,5 +1,5 @@
 /* pool2, depthwise, row_gate and to_picture on the CPU: tiles of rows, pixels or lines. */
-#include "backend/cpu/picture.inc"
+#include "backend/cpu/picture.h"
 
 static void (*const mean_row[VX_CPU_LEVELS])(const void *const[8], int, vx_dtype, void *, vx_dtype,
                                              int64_t) = VX_SIMD_TABLE(vx_cpu_mean_row);

@@ -1,4 +1,4 @@
-/* Rows of the ops over pictures, one build per level (picture.inc). */
+/* Rows of the ops over pictures, one build per level (kernels/picture.c). */
 #ifndef VX_BACKEND_CPU_PICTURE_H
 #define VX_BACKEND_CPU_PICTURE_H
 

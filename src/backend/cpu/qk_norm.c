@@ -1,5 +1,5 @@
 /* FLUX's query and key preparation: root mean square, weight and rotation, a row of heads at a time. */
-#include "backend/cpu/qk_norm.inc"
+#include "backend/cpu/qk_norm.h"
 
 static void (*const qk_norm_row[VX_CPU_LEVELS])(const vx_qk_norm_args *,
                                                 int64_t) = VX_SIMD_TABLE_BF16(vx_cpu_qk_norm_row);

@@ -1,12 +1,11 @@
-/* One vector of floats, by the level that a file is compiled for: 16 lanes (AVX-512), 8 (AVX2)
- * or 1. A fourth build, *_avx512bf16.c with VX_SIMD_DECLARE_BF16 and VX_SIMD_TABLE_BF16, is for kernels
- * that spend their time rounding to bf16: the processor's own conversion, which takes denormals as 0.
+/* One vector of floats, by the level that a file is compiled for: 16 lanes (AVX-512), 8 (AVX2) or 1.
+ * A fourth build, with VX_SIMD_DECLARE_BF16 and VX_SIMD_TABLE_BF16, is for kernels that spend their time
+ * rounding to bf16: the processor's own conversion, which takes denormals as 0.
  *
- * A kernel is written once in a file *.inc over these functions, each of its external functions
- * named VX_SIMD(name), and compiled by three small files (name.c, name_avx2.c, name_avx512.c) that
- * include it. Callers choose by vx_cpu.level through a table made with VX_SIMD_TABLE. Results
- * differ between levels by rounding only; within a level an element's value does not depend on its
- * place.
+ * A kernel is written once, in kernels/, over these functions; each of its external functions is named
+ * VX_SIMD(name). kernels/CMakeLists.txt lists which are compiled for which level. Callers choose by
+ * vx_cpu.level through a table made with VX_SIMD_TABLE. Results differ between levels by rounding only;
+ * within a level an element's value does not depend on its place.
  *
  * Names: vf_… works on all lanes; …n takes the first n lanes, 1 <= n <= VF_LANES (others load as 0
  * and are not stored). bf16 is rounded to nearest even with NaN kept. */

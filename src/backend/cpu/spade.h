@@ -1,4 +1,4 @@
-/* Rows of spade, one build per level (spade.inc). */
+/* Rows of spade, one build per level (kernels/spade.c). */
 #ifndef VX_BACKEND_CPU_SPADE_H
 #define VX_BACKEND_CPU_SPADE_H
 

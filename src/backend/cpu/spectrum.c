@@ -1,6 +1,6 @@
 /* stft and istft on the CPU: tiles of frames. A tile of istft also does the three frames that reach
  * into it from its neighbours, so that tiles are independent. */
-#include "backend/cpu/spectrum.inc"
+#include "backend/cpu/spectrum.h"
 
 static void (*const stft_tile[VX_CPU_LEVELS])(const vx_spectrum_tables *, float[][VX_STREAM_ROOM],
                                               const vx_tensor *, int64_t,

@@ -1,4 +1,4 @@
-/* Tiles of stft and istft, one build per level (spectrum.inc).
+/* Tiles of stft and istft, one build per level (kernels/spectrum.c).
  *
  * n_fft 20, hop 5, periodic Hann (Kokoro's config.json: gen_istft_n_fft, gen_istft_hop_size). The
  * signal is kept as five streams, stream m holding the samples 5h + m of the hops h: sample

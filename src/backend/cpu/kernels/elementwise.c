@@ -1,0 +1,85 @@
+/* Rows of copy, blend, gate and depthwise_up2: one compilation per level, see elementwise.h. */
+#include "backend/cpu/elementwise.h"
+
+/* `lanes` is VF_LANES in the body of a row, which the compiler sees, and less at its end. */
+static inline vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
+{
+    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
+}
+
+static inline void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
+{
+    if (lanes == VF_LANES)
+        vf_put(row, dtype, i, x);
+    else
+        vf_putn(row, dtype, i, x, lanes);
+}
+
+#define EACH_VECTOR(n, at, ...)                                                                    \
+    do {                                                                                           \
+        int64_t i = 0;                                                                             \
+        for (; i + VF_LANES <= (n); i += VF_LANES)                                                 \
+            at(__VA_ARGS__, i, VF_LANES);                                                          \
+        if (i < (n)) at(__VA_ARGS__, i, (int)((n)-i));                                             \
+    } while (0)
+
+static inline void convert_at(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t i,
+                              int lanes)
+{
+    if (from != VX_F16)
+        put(dst, to, i, get(src, from, i, lanes), lanes);
+    else if (lanes == VF_LANES)
+        put(dst, to, i, vf_load_f16((const uint16_t *)src + i), lanes);
+    else
+        put(dst, to, i, vf_loadn_f16((const uint16_t *)src + i, lanes), lanes);
+}
+
+void VX_SIMD(vx_cpu_convert_row)(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t n)
+{
+    EACH_VECTOR(n, convert_at, src, from, dst, to);
+}
+
+static inline void blend_at(const vx_blend_args *a, const void *const x[3], void *out, int64_t i,
+                            int lanes)
+{
+    vf sum = vf_mul(vf_set(a->scale[0]), get(x[0], a->x[0]->dtype, i, lanes));
+    if (a->n > 1) sum = vf_fma(vf_set(a->scale[1]), get(x[1], a->x[1]->dtype, i, lanes), sum);
+    if (a->n > 2) sum = vf_fma(vf_set(a->scale[2]), get(x[2], a->x[2]->dtype, i, lanes), sum);
+    put(out, a->out->dtype, i, vf_act(sum, a->act), lanes);
+}
+
+void VX_SIMD(vx_cpu_blend_row)(const vx_blend_args *a, const void *const x[3], void *out, int64_t n)
+{
+    EACH_VECTOR(n, blend_at, a, x, out);
+}
+
+static inline void gate_at(const vx_gate_args *a, const void *x, const void *y, void *out,
+                           int64_t i, int lanes)
+{
+    vf gate = vf_act(get(x, a->x->dtype, i, lanes), a->act);
+    put(out, a->out->dtype, i, vf_mul(gate, get(y, a->y->dtype, i, lanes)), lanes);
+}
+
+void VX_SIMD(vx_cpu_gate_row)(const vx_gate_args *a, const void *x, const void *y, void *out,
+                              int64_t n)
+{
+    EACH_VECTOR(n, gate_at, a, x, y, out);
+}
+
+static inline void up2_at(const vx_depthwise_up2_args *a, const float *taps, const void *here,
+                          const void *next, void *even, void *odd, int64_t i, int lanes)
+{
+    int64_t n = vx_cols(a->x);
+    vx_dtype from = a->x->dtype, to = a->out->dtype;
+    vf x = get(here, from, i, lanes), bias = get(taps + 3 * n, VX_F32, i, lanes);
+    put(even, to, i, vf_fma(x, get(taps + n, VX_F32, i, lanes), bias), lanes);
+    vf sum = vf_fma(x, get(taps + 2 * n, VX_F32, i, lanes), bias);
+    if (next) sum = vf_fma(get(next, from, i, lanes), get(taps, VX_F32, i, lanes), sum);
+    put(odd, to, i, sum, lanes);
+}
+
+void VX_SIMD(vx_cpu_up2_row)(const vx_depthwise_up2_args *a, const float *taps, const void *here,
+                             const void *next, void *even, void *odd)
+{
+    EACH_VECTOR(vx_cols(a->x), up2_at, a, taps, here, next, even, odd);
+}

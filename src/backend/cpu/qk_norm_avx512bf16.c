@@ -1,1 +1,0 @@
-#include "backend/cpu/qk_norm.inc"

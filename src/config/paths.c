@@ -1,0 +1,76 @@
+#include "config/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool fits(vx_path *out, int length)
+{
+    if (length >= 0 && (size_t)length < sizeof out->text) return true;
+    out->text[0] = '\0';
+    return false;
+}
+
+bool vx_path_join(vx_path *out, const char *folder, const char *name)
+{
+    if (name[0] == '/' || folder[0] == '\0')
+        return fits(out, snprintf(out->text, sizeof out->text, "%s", name));
+    if (name[0] == '\0') return fits(out, snprintf(out->text, sizeof out->text, "%s", folder));
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    return fits(out, snprintf(out->text, sizeof out->text, "%s%s%s", folder, slash, name));
+}
+
+void vx_path_folder(vx_path *out, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    size_t length = slash == NULL ? 0 : slash == file ? 1 : (size_t)(slash - file);
+    if (slash == NULL || length >= sizeof out->text)
+        strcpy(out->text, ".");
+    else {
+        memmove(out->text, file, length);
+        out->text[length] = '\0';
+    }
+}
+
+const char *vx_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool xdg(vx_path *out, const char *variable, const char *under_home, const char *name)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    vx_path root, own;
+    if (base != NULL && base[0] == '/') {
+        if (!vx_path_join(&root, base, "vortex")) return fits(out, -1);
+    } else {
+        if (home == NULL || home[0] != '/' || !vx_path_join(&own, home, under_home) ||
+            !vx_path_join(&root, own.text, "vortex"))
+            return fits(out, -1);
+    }
+    return vx_path_join(out, root.text, name);
+}
+
+bool vx_path_data(vx_path *out, const char *name)
+{
+    return xdg(out, "XDG_DATA_HOME", ".local/share", name);
+}
+
+bool vx_path_config(vx_path *out, const char *name)
+{
+    return xdg(out, "XDG_CONFIG_HOME", ".config", name);
+}
+
+bool vx_path_is_file(const char *path)
+{
+    struct stat info;
+    return path[0] != '\0' && stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool vx_path_is_folder(const char *path)
+{
+    struct stat info;
+    return path[0] != '\0' && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}

@@ -1,0 +1,162 @@
+#include "config/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "config/paths.h"
+
+static vx_status check_slot_id(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                               vx_error *err)
+{
+    /* It names files, log lines and metrics. */
+    const char *id = *(const char *const *)value;
+    if (id[0] == '.' || strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789._-") != strlen(id))
+        return vx_yaml_fail(yaml, node, err,
+                            "slot_id may hold letters, digits, '.', '_' and '-' and not begin "
+                            "with '.'; rename it");
+    return VX_OK;
+}
+
+static vx_status check_script(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                              vx_error *err)
+{
+    const char *script = *(const char *const *)value;
+    if (script[strspn(script, " \t\r\n")] == '\0')
+        return vx_yaml_fail(yaml, node, err,
+                            "audio_track.script is empty; write what is to be said");
+    return VX_OK;
+}
+
+static vx_status check_moods(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                             vx_error *err)
+{
+    const vx_list *moods = value;
+    const vx_mood_at *at = moods->items;
+    const vx_yaml_node *child = node->first;
+    for (int i = 1; i < moods->count; i++) {
+        child = child->next;
+        if (at[i].at_s <= at[i - 1].at_s)
+            return vx_yaml_fail(yaml, child, err,
+                                "visual_track.moods[%d] begins at %g s, not after the one before "
+                                "it at %g s; put them in order of time",
+                                i, at[i].at_s, at[i - 1].at_s);
+    }
+    return VX_OK;
+}
+
+static const vx_field audio_rows[] = {
+    VX_ROW(vx_recipe_audio, script, TEXT, .required = true, .min = 1, .max = VX_SCRIPT_BYTES_MAX,
+           .check = check_script),
+    VX_ROW(vx_recipe_audio, voice_id, WORD, .min = 1, .max = 256),
+    VX_ROW(vx_recipe_audio, speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
+    VX_ROW(vx_recipe_audio, mood, ENUM, .choices = VX_MOOD_NAMES),
+    VX_ROW(vx_recipe_audio, fit, ENUM, .choices = VX_FIT_NAMES, .fallback = "error"),
+    VX_ROWS_END,
+};
+
+static const vx_field coordinate = {.type = VX_FIELD_FLOAT, .min = 0, .max = 16384};
+
+static const vx_field mood_rows[] = {
+    VX_ROW(vx_mood_at, at_s, FLOAT, .required = true, .min = 0, .max = VX_SLOT_SECONDS_MAX),
+    VX_ROW(vx_mood_at, mood, ENUM, .required = true, .choices = VX_MOOD_NAMES),
+    VX_ROWS_END,
+};
+static const vx_field mood_element = {.type = VX_FIELD_MAP, .fields = mood_rows};
+
+static const vx_field visual_rows[] = {
+    VX_ROW(vx_recipe_visual, prompt, TEXT, .min = 1, .max = VX_PROMPT_BYTES_MAX),
+    VX_ROW(vx_recipe_visual, negative_prompt, TEXT, .min = 0, .max = VX_PROMPT_BYTES_MAX),
+    VX_ROW(vx_recipe_visual, image, WORD, .min = 1, .max = 4000),
+    VX_ROW(vx_recipe_visual, face, LIST, .element = &coordinate, .size = sizeof(double), .min = 6,
+           .max = 6),
+    VX_ROW(vx_recipe_visual, moods, LIST, .element = &mood_element, .size = sizeof(vx_mood_at),
+           .min = 0, .max = 64, .check = check_moods),
+    VX_ROWS_END,
+};
+
+static const vx_field output_rows[] = {
+    VX_ROW(vx_recipe_output, width, INT, .min = 64, .max = 1024, .multiple = 16),
+    VX_ROW(vx_recipe_output, height, INT, .min = 64, .max = 1024, .multiple = 16),
+    VX_ROW(vx_recipe_output, fps, INT, .min = 1, .max = VX_SLOT_FPS_MAX),
+    VX_ROW(vx_recipe_output, max_seconds, FLOAT, .min = 0.1, .max = VX_SLOT_SECONDS_MAX),
+    VX_ROW(vx_recipe_output, container, ENUM, .choices = VX_CONTAINER_NAMES),
+    VX_ROWS_END,
+};
+
+static const vx_field verify_rows[] = {
+    VX_ROW(vx_recipe_verify, enabled, BOOL, .fallback = "true"),
+    VX_ROW(vx_recipe_verify, threshold_b, FLOAT, .min = 0, .max = 2.5, .fallback = "-1"),
+    VX_ROW(vx_recipe_verify, threshold_l, FLOAT, .min = 0, .max = 2.5, .fallback = "-1"),
+    VX_ROW(vx_recipe_verify, outlier, FLOAT, .min = 0, .max = 2.5, .fallback = "-1"),
+    VX_ROWS_END,
+};
+
+static const vx_field recipe_rows[] = {
+    VX_ROW(vx_recipe, slot_id, WORD, .numeric = true, .min = 1, .max = 64, .check = check_slot_id),
+    VX_ROW(vx_recipe, seed, INT, .min = 0, .max = 0x1p63),
+    VX_ROW(vx_recipe, deadline_ms, INT, .min = 1, .max = 86400000), /* a day */
+    VX_ROW_AS("audio_track", vx_recipe, audio, MAP, .required = true, .fields = audio_rows),
+    VX_ROW_AS("visual_track", vx_recipe, visual, MAP, .required = true, .fields = visual_rows),
+    VX_ROW(vx_recipe, output, MAP, .fields = output_rows),
+    VX_ROW(vx_recipe, verify, MAP, .fields = verify_rows),
+    VX_ROWS_END,
+};
+
+/* Completes what the table can't say: the image's folder and the name of an unnamed slot. */
+static vx_status complete(vx_recipe *recipe, const char *folder, vx_error *err)
+{
+    const vx_yaml *yaml = recipe->document;
+    const vx_yaml_node *visual = vx_yaml_get(vx_yaml_root(yaml), "visual_track");
+    if (recipe->visual.image == NULL && recipe->visual.prompt == NULL)
+        return vx_yaml_fail(yaml, visual, err,
+                            "visual_track has neither image nor prompt; give one of them");
+    vx_path image = {""};
+    if (recipe->visual.image != NULL &&
+        !vx_path_join(&image, strcmp(folder, ".") == 0 ? "" : folder, recipe->visual.image))
+        return vx_yaml_fail(yaml, vx_yaml_get(visual, "image"), err,
+                            "visual_track.image is too long a path; shorten it");
+    char *kept = vx_yaml_alloc(recipe->document, strlen(image.text) + 32);
+    if (kept == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to read the recipe");
+    if (recipe->visual.image != NULL) recipe->visual.image = strcpy(kept, image.text);
+    if (recipe->slot_id == NULL) {
+        char *id = kept + strlen(image.text) + 1;
+        snprintf(id, 24, "slot-%.16s", recipe->sha256);
+        recipe->slot_id = id;
+    }
+    return VX_OK;
+}
+
+static vx_status fill(vx_recipe *recipe, const char *folder, vx_error *err)
+{
+    vx_status status = vx_schema_read(recipe->document, recipe_rows, recipe, err);
+    if (status == VX_OK) status = complete(recipe, folder, err);
+    if (status != VX_OK) vx_recipe_close(recipe);
+    return status;
+}
+
+vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folder, const char *text,
+                          size_t bytes, vx_error *err)
+{
+    *recipe = (vx_recipe){0};
+    vx_sha256_bytes(text, bytes, recipe->sha256);
+    VX_TRY(vx_yaml_parse(&recipe->document, name, text, bytes, "bad_recipe", err));
+    return fill(recipe, folder, err);
+}
+
+vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err)
+{
+    *recipe = (vx_recipe){0};
+    VX_TRY(vx_yaml_load(&recipe->document, path, "bad_recipe", recipe->sha256, err));
+    vx_path folder;
+    vx_path_folder(&folder, path);
+    return fill(recipe, folder.text, err);
+}
+
+void vx_recipe_close(vx_recipe *recipe)
+{
+    vx_yaml_close(&recipe->document);
+    *recipe = (vx_recipe){0};
+}

@@ -1,0 +1,77 @@
+/* Recipes: what a slot is made from (docs/CONTRACTS.md, "Recipe").
+ *
+ * A recipe that was read is valid: every value is in range, texts hold no control characters but
+ * newlines and tabs, and what contradicts itself was refused with its line. What depends on the
+ * pack (is there such a voice?) is checked by whoever uses it. */
+#ifndef VX_CONFIG_RECIPE_H
+#define VX_CONFIG_RECIPE_H
+
+#include "drive/mood.h"
+#include "config/schema.h"
+#include "media/mux.h"
+
+enum {
+    VX_SCRIPT_BYTES_MAX = 16384, /* 45 s at twice the speed of a fast speaker are 2,500 letters */
+    VX_PROMPT_BYTES_MAX = 4096,  /* 256 tokens are about 1,200 letters; more is cut with a word */
+    VX_SLOT_SECONDS_MAX = 45,
+    VX_SLOT_FPS_MAX = 60
+};
+
+/* What to do with speech that is longer than the slot. */
+typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
+#define VX_FIT_NAMES "error|speed|truncate"
+
+/* In the order of media/mux.h's vx_container. */
+#define VX_CONTAINER_NAMES "mp4|mkv"
+
+typedef struct vx_recipe_audio {
+    const char *script;   /* at least one character that is no space */
+    const char *voice_id; /* a name, an alias or a blend; NULL: the pack's first */
+    double speed;         /* 0.5..2 */
+    int mood;             /* vx_mood; -1: what the prompt implies, else neutral */
+    int fit;              /* vx_fit */
+} vx_recipe_audio;
+
+typedef struct vx_recipe_visual {
+    const char *prompt;          /* NULL when not given */
+    const char *negative_prompt; /* NULL when not given */
+    const char *image; /* NULL when not given; else a path, relative to the working folder */
+    vx_list face;      /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
+                          in pixels of the original */
+    vx_list moods;     /* vx_mood_at, at_s ascending; may be empty */
+} vx_recipe_visual;
+
+typedef struct vx_recipe_output {
+    int64_t width, height; /* 0: the pack's; else a multiple of 16 from 64 to 1024 */
+    int64_t fps;           /* 0: the pack's */
+    double max_seconds;    /* 0: the pack's; at most 45 */
+    int container;         /* vx_container; -1: by the output's name, else MP4 */
+} vx_recipe_output;
+
+typedef struct vx_recipe_verify {
+    bool enabled;
+    double threshold_b, threshold_l, outlier; /* negative: the pack's */
+} vx_recipe_verify;
+
+typedef struct vx_recipe {
+    vx_yaml *document;   /* owns every text below */
+    char sha256[65];     /* of the recipe's bytes */
+    const char *slot_id; /* never NULL: "slot-" and 16 digits of the hash when not given */
+    int64_t seed;        /* 0..2^63-1 */
+    int64_t deadline_ms; /* 0: none */
+    vx_recipe_audio audio;
+    vx_recipe_visual visual;
+    vx_recipe_output output;
+    vx_recipe_verify verify;
+} vx_recipe;
+
+/* Reads a file ("-": standard input). A relative image lies beside the recipe. VX_ERR_MISSING,
+ * VX_ERR_IO, or VX_ERR_INPUT with code "bad_recipe" and the line. Close it in any case. */
+vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err);
+/* The same from memory; `name` is for messages, and a relative image lies in `folder`. */
+vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folder, const char *text,
+                          size_t bytes, vx_error *err);
+/* Safe on a zeroed or closed one. */
+void vx_recipe_close(vx_recipe *recipe);
+
+#endif

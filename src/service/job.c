@@ -1,0 +1,224 @@
+#include "service/job.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
+}
+
+/* ---- submit --------------------------------------------------------------------------------- */
+
+vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *err)
+{
+    *recipe = (vx_recipe){0};
+    if ((p->recipe != NULL) == (p->text != NULL))
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give either a recipe's path or its text");
+    if (p->has_seed && p->seed < 0)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "seed is %lld and must not be negative",
+                       (long long)p->seed);
+    if (p->recipe != NULL) {
+        VX_TRY(vx_recipe_read(recipe, p->recipe, err));
+    } else {
+        size_t bytes = p->text_bytes > 0 ? p->text_bytes : strlen(p->text);
+        const char *folder = p->folder != NULL ? p->folder : ".";
+        VX_TRY(vx_recipe_parse(recipe, "recipe", folder, p->text, bytes, err));
+    }
+    if (p->has_seed) recipe->seed = p->seed;
+    return VX_OK;
+}
+
+static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
+{
+    if (p->path == NULL || p->path[0] == '\0')
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
+    VX_TRY(vx_job_recipe(&job->recipe, p, err));
+    VX_TRY(vx_slot_check(&job->recipe, job->vortex->crew.engine, err));
+    job->path = vx_heap_text(p->path, strlen(p->path));
+    if (p->sheet != NULL) job->sheet = vx_heap_text(p->sheet, strlen(p->sheet));
+    if (job->path == NULL || (p->sheet != NULL && job->sheet == NULL))
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
+    job->request = (vx_slot_request){.recipe = &job->recipe,
+                                     .path = job->path,
+                                     .sheet = job->sheet,
+                                     .begin_s = vx_now_s(),
+                                     .deadline_ms = p->deadline_ms,
+                                     .cancel = &job->cancel,
+                                     .progress = p->progress,
+                                     .frame = p->frame,
+                                     .arg = p->arg};
+    return VX_OK;
+}
+
+static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
+{
+    bool closing, full;
+    pthread_mutex_lock(&v->lock);
+    closing = v->closing;
+    full = v->waiting == (int)v->settings.queue;
+    if (!closing && !full) {
+        v->queue[(v->first + v->waiting++) % (int)v->settings.queue] = job;
+        v->holders++;
+        vx_metrics_queue(&v->crew.metrics, v->waiting, v->running != NULL);
+        pthread_cond_signal(&v->work);
+    } else {
+        vx_metrics_slot(&v->crew.metrics, "busy", 0);
+    }
+    pthread_mutex_unlock(&v->lock);
+    if (closing)
+        return vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closing; no job is taken");
+    if (full)
+        return vx_fail(err, VX_ERR_DEADLINE, "busy",
+                       "the queue is full with %lld slots; try again later, or raise queue in the "
+                       "settings",
+                       (long long)v->settings.queue);
+    return VX_OK;
+}
+
+static void discard(vx_job *job)
+{
+    vx_slot_close(&job->slot);
+    vx_recipe_close(&job->recipe);
+    vx_heap_free(job->report);
+    vx_heap_free(job->sheet);
+    vx_heap_free(job->path);
+    vx_heap_free(job);
+}
+
+vx_status vx_submit(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err)
+{
+    *out = NULL;
+    vx_job *job = vx_heap_alloc(sizeof *job);
+    if (job == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a job");
+    job->vortex = v;
+    vx_status status = fill(job, params, err);
+    if (status == VX_OK) status = enqueue(v, job, err);
+    if (status == VX_OK)
+        *out = job;
+    else
+        discard(job);
+    return status;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+vx_state vx_job_poll(vx_job *job)
+{
+    pthread_mutex_lock(&job->vortex->lock);
+    vx_state state = job->state;
+    pthread_mutex_unlock(&job->vortex->lock);
+    return state;
+}
+
+vx_status vx_job_wait(vx_job *job, int64_t timeout_ms)
+{
+    vx_vortex *v = job->vortex;
+    struct timespec until = in_ms(timeout_ms > 0 ? timeout_ms : 0);
+    int timed_out = 0;
+    pthread_mutex_lock(&v->lock);
+    while (job->state != VX_ENDED && !timed_out) {
+        if (timeout_ms < 0)
+            pthread_cond_wait(&v->ended, &v->lock);
+        else
+            timed_out = pthread_cond_timedwait(&v->ended, &v->lock, &until) != 0;
+    }
+    bool ended = job->state == VX_ENDED;
+    pthread_mutex_unlock(&v->lock);
+    return ended ? VX_OK : VX_ERR_DEADLINE;
+}
+
+void vx_job_cancel(vx_job *job)
+{
+    vx_cancel_ask(&job->cancel);
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+static void publish_views(vx_job *job, vx_result *r)
+{
+    const vx_slot *s = &job->slot;
+    r->samples = s->spoken.samples;
+    r->sample_count = s->spoken.count;
+    r->sample_rate = VX_KOKORO_RATE;
+    r->symbol = s->spoken.symbol;
+    r->symbol_times = s->spoken.symbol_span;
+    r->symbol_count = s->spoken.symbols;
+    r->frames = s->frames;
+    r->fps = s->fps;
+    for (int i = 0; i < s->keys; i++)
+        job->key_frames[i] =
+            (vx_frame){s->key[i].rgb, s->key[i].width, s->key[i].height, s->key[i].stride};
+    r->key_frames = job->key_frames;
+    r->key_frame_count = s->keys;
+    r->verified = s->verified;
+    if (!s->verified) return;
+    r->pass = s->score.pass;
+    r->outlier = s->score.outlier;
+    r->score_b = s->score.b;
+    r->score_l = s->score.l;
+    r->score_ensemble = s->score.ensemble;
+    r->embedding_b = s->embedding_b;
+    r->embedding_b_count = s->embedding_b_count;
+    r->embedding_l = s->embedding_l;
+    r->embedding_l_count = s->embedding_l_count;
+}
+
+void vx_job_publish(vx_job *job)
+{
+    vx_result *r = &job->result;
+    if (job->report == NULL && job->slot.report != NULL) {
+        char *text = json_dumps(job->slot.report, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        if (text != NULL) job->report = vx_heap_text(text, strlen(text));
+        free(text);
+        json_decref(job->slot.report);
+        job->slot.report = NULL;
+    }
+    *r = (vx_result){.outcome = job->slot.outcome,
+                     .error = job->err,
+                     .report = job->report != NULL ? job->report : "{}",
+                     .path = job->path,
+                     .stages = job->slot.stage,
+                     .stage_count = job->slot.stages};
+    if (job->leased) publish_views(job, r);
+}
+
+const vx_result *vx_job_result(vx_job *job)
+{
+    return vx_job_poll(job) == VX_ENDED ? &job->result : NULL;
+}
+
+void vx_job_release(vx_job *job)
+{
+    vx_vortex *v = job->vortex;
+    pthread_mutex_lock(&v->lock);
+    if (job->state == VX_ENDED && job->leased) {
+        job->leased = false;
+        vx_job_publish(job);
+        v->user[job->request.set] = NULL;
+        pthread_cond_signal(&v->work);
+    }
+    pthread_mutex_unlock(&v->lock);
+}
+
+void vx_job_free(vx_job **handle)
+{
+    vx_job *job = *handle;
+    if (job == NULL) return;
+    vx_vortex *v = job->vortex;
+    vx_job_cancel(job);
+    vx_job_wait(job, -1);
+    vx_job_release(job);
+    discard(job);
+    *handle = NULL;
+    pthread_mutex_lock(&v->lock);
+    vx_vortex_drop(v);
+}

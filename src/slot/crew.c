@@ -1,0 +1,35 @@
+#include "slot/crew.h"
+
+/* The largest film (docs/CONTRACTS.md, recipe). */
+enum { FRAME_SIDE_MAX = 1024 };
+
+vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accents, vx_error *err)
+{
+    const vx_settings *settings = params->settings;
+    *crew = (vx_crew){.open = true};
+    vx_metrics_open(&crew->metrics);
+    vx_monitor_open(&crew->monitor,
+                    &(vx_monitor_limits){(size_t)settings->soft_bytes, (size_t)settings->hard_bytes,
+                                         (size_t)settings->free_bytes});
+    VX_TRY(vx_engine_open(&crew->engine, params, err));
+    if (params->wants & VX_WANT_SPEECH)
+        VX_TRY(vx_speaker_open(&crew->speaker, crew->engine, accents, err));
+    if (params->wants & VX_WANT_VERIFY)
+        VX_TRY(vx_verifier_open(&crew->verifier, crew->engine, FRAME_SIDE_MAX, err));
+    if (params->wants & VX_WANT_ACTOR) VX_TRY(vx_imaginer_open(&crew->imaginer, crew->engine, err));
+    if (params->wants & VX_WANT_VIDEO) VX_TRY(vx_animator_open(&crew->animator, crew->engine, err));
+    return VX_OK;
+}
+
+void vx_crew_close(vx_crew *crew)
+{
+    vx_imaginer_close(&crew->imaginer);
+    vx_animator_close(&crew->animator);
+    vx_verifier_close(&crew->verifier);
+    vx_speaker_close(&crew->speaker);
+    vx_engine_close(&crew->engine);
+    if (!crew->open) return;
+    vx_monitor_close(&crew->monitor);
+    vx_metrics_close(&crew->metrics);
+    crew->open = false;
+}

@@ -1,0 +1,101 @@
+#include "slot/report.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/sha256.h"
+
+static json_t *stages_json(const vx_stage_time *stage, int stages)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < stages; i++)
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:I}", "name", stage[i].name,
+                                              "start_s", stage[i].start_s, "end_s", stage[i].end_s,
+                                              "peak_bytes", (json_int_t)stage[i].peak_bytes));
+    return list;
+}
+
+static json_t *output_json(const vx_slot *slot)
+{
+    struct stat info;
+    char hex[65] = "";
+    if (strcmp(slot->path, "-") == 0 || stat(slot->path, &info) != 0)
+        return json_pack("{s:s}", "path", slot->path);
+    vx_sha256_file(slot->path, hex, NULL);
+    return json_pack("{s:s, s:I, s:s}", "path", slot->path, "bytes", (json_int_t)info.st_size,
+                     "sha256", hex);
+}
+
+/* The pack's own hashes: what its files were checked against when they were fetched. */
+static json_t *weights_json(const vx_slot *slot)
+{
+    json_t *list = json_array();
+    int wants = vx_engine_wants(slot->crew->engine);
+    for (int i = 0; i < VX_COMPONENTS; i++) {
+        const vx_pack_component *c = &slot->pack->components[i];
+        if (!c->present || !(vx_component_want((vx_component)i) & wants)) continue;
+        for (int k = 0; k < c->file_count; k++)
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s?}", "component",
+                                                  vx_component_name((vx_component)i), "file",
+                                                  c->files[k].name, "sha256", c->files[k].sha256));
+    }
+    return list;
+}
+
+static json_t *numbers_json(const float *values, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_real((double)values[i]));
+    return list;
+}
+
+/* null when verification was skipped: no prompt, no CLIPs in the pack, or not wanted. */
+static json_t *verify_json(const vx_slot *slot)
+{
+    const vx_score *score = &slot->score;
+    if (!slot->verified) return json_null();
+    return json_pack("{s:f, s:f, s:f, s:b, s:b, s:{s:o, s:o}}", "b", score->b, "l", score->l,
+                     "ensemble", score->ensemble, "pass", score->pass, "outlier", score->outlier,
+                     "embeddings", "b", numbers_json(slot->embedding_b, slot->embedding_b_count),
+                     "l", numbers_json(slot->embedding_l, slot->embedding_l_count));
+}
+
+json_t *vx_report(const vx_slot *slot, vx_status status)
+{
+    const vx_recipe *r = slot->recipe;
+    const vx_pack *pack = slot->pack;
+    const vx_engine *engine = slot->crew->engine;
+    json_t *report = json_pack(
+        "{s:s, s:s, s:I, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:{s:I, s:I, s:i}, s:s}", "slot_id",
+        r->slot_id, "recipe_sha256", r->sha256, "seed", (json_int_t)r->seed, "pack", "name",
+        pack->name, "version", pack->version, "synthetic", pack->synthetic, "sha256", pack->sha256,
+        "device", vx_engine_backend(engine)->device.name, "stages",
+        stages_json(slot->stage, slot->stages), "memory", "planned_bytes",
+        (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
+        (json_int_t)vx_engine_measured_bytes(engine), "soft_events",
+        (int)vx_monitor_read(&slot->crew->monitor).soft_events, "outcome", slot->outcome);
+    if (report == NULL) return NULL;
+    if (slot->pictured != NULL)
+        json_object_set_new(report, "actor",
+                            json_pack("{s:s, s:s?, s:s?}", "from", slot->pictured, "prompt",
+                                      r->visual.prompt, "expanded", slot->expanded));
+    json_object_set_new(json_object_get(report, "pack"), "weights", weights_json(slot));
+    if (slot->spoken.count > 0)
+        json_object_set_new(report, "audio",
+                            json_pack("{s:s, s:f, s:o}", "voice", slot->spoken.voice, "duration_s",
+                                      (double)slot->spoken.count / VX_KOKORO_RATE, "timings",
+                                      vx_spoken_timings(&slot->spoken)));
+    if (status != VX_OK && status != VX_ERR_VERIFY) return report;
+    char mood[16] = "";
+    if (slot->motion.count > 0) vx_choice_name(VX_MOOD_NAMES, slot->mood, mood, sizeof mood);
+    json_object_set_new(report, "video",
+                        json_pack("{s:I, s:i, s:s, s:s?}", "frames", (json_int_t)slot->frames,
+                                  "fps", slot->fps, "driven_by", slot->driven_by, "mood",
+                                  slot->motion.count > 0 ? mood : NULL));
+    if (slot->sync_s >= 0)
+        json_object_set_new(report, "sync", json_pack("{s:f}", "max_offset_s", slot->sync_s));
+    json_object_set_new(report, "verify", verify_json(slot));
+    json_object_set_new(report, "output", output_json(slot));
+    return report;
+}

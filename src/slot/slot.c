@@ -1,0 +1,255 @@
+#include "slot/slot.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "slot/report.h"
+#include "slot/sheet.h"
+#include "slot/watch.h"
+
+enum { LAST_PHASE = 2 };
+
+/* Letters that are spoken in a second at speed 1, about (docs/bench). */
+static const double LETTERS_PER_S = 15;
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static bool is_verified(const vx_slot *slot)
+{
+    return slot->crew->verifier != NULL && slot->recipe->visual.prompt != NULL &&
+           slot->recipe->verify.enabled;
+}
+
+static double speech_s(const vx_slot *slot)
+{
+    const vx_recipe_audio *audio = &slot->recipe->audio;
+    double seconds = (double)strlen(audio->script) / LETTERS_PER_S / audio->speed;
+    if (slot->spoken.count > 0) seconds = (double)slot->spoken.count / VX_KOKORO_RATE;
+    return seconds < slot->seconds ? seconds : slot->seconds;
+}
+
+/* What was planned is one chunk of the settings' length. */
+static double speech_share(const vx_slot *slot)
+{
+    double chunk_s = (double)vx_engine_settings(slot->crew->engine)->frames_max * 0.025;
+    return speech_s(slot) / chunk_s;
+}
+
+static double prompts(const vx_slot *slot)
+{
+    return slot->recipe->visual.image == NULL ? 1 : 0;
+}
+
+static double film_frames(const vx_slot *slot)
+{
+    return speech_s(slot) * slot->fps;
+}
+
+static double one(const vx_slot *slot)
+{
+    (void)slot;
+    return 1;
+}
+
+const vx_stage_kind vx_stages[] = {
+    {.name = "audio",
+     .phase = 0,
+     .lane = VX_LANE_AUDIO,
+     .want = VX_WANT_SPEECH,
+     .again = true,
+     .units = speech_s,
+     .share = speech_share,
+     .run = vx_stage_audio},
+    {.name = "actor",
+     .phase = 0,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_ACTOR,
+     .units = prompts,
+     .share = prompts,
+     .run = vx_stage_actor},
+    {.name = "video",
+     .phase = 1,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VIDEO,
+     .units = film_frames,
+     .run = vx_stage_video},
+    {.name = "verify",
+     .phase = 2,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VERIFY,
+     .applies = is_verified,
+     .units = one,
+     .run = vx_stage_verify},
+    {0},
+};
+
+const char *vx_slot_outcome(vx_status status, const char *code)
+{
+    switch (status) {
+    case VX_OK:
+        return "done";
+    case VX_ERR_MEMORY:
+        return "memory_pressure";
+    case VX_ERR_DEADLINE:
+        return strcmp(code, "timeout") == 0 || strcmp(code, "busy") == 0 ? code : "deadline";
+    case VX_ERR_CANCELLED:
+        return "cancelled";
+    case VX_ERR_IO:
+        return "io_error";
+    case VX_ERR_VERIFY:
+        return "verify_failed";
+    case VX_ERR_INTERNAL:
+        return "device_error";
+    default:
+        return "bad_recipe";
+    }
+}
+
+/* ---- what a recipe needs -------------------------------------------------------------------- */
+
+vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
+{
+    *wants = VX_WANT_SPEECH | VX_WANT_FILM;
+    if (recipe->visual.prompt != NULL && recipe->verify.enabled &&
+        pack->components[VX_COMPONENT_CLIP_B].present &&
+        pack->components[VX_COMPONENT_CLIP_L].present)
+        *wants |= VX_WANT_VERIFY;
+    if (pack->components[VX_COMPONENT_LIVEPORTRAIT].present) *wants |= VX_WANT_VIDEO;
+    if (recipe->visual.image != NULL) return VX_OK;
+    *wants |= VX_WANT_ACTOR;
+    return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
+}
+
+static double seconds_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return recipe->output.max_seconds > 0 ? recipe->output.max_seconds : pack->max_seconds;
+}
+
+vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
+                        vx_error *err)
+{
+    params->speech_seconds = seconds_of(recipe, pack);
+    params->frame_width = (int)recipe->output.width;
+    params->frame_height = (int)recipe->output.height;
+    int64_t fps = recipe->output.fps > 0 ? recipe->output.fps : pack->fps;
+    params->frames = (int64_t)ceil(params->speech_seconds * (double)fps);
+    return vx_slot_wants(recipe, pack, &params->wants, err);
+}
+
+static int width_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.width > 0 ? recipe->output.width : pack->width);
+}
+
+static int height_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.height > 0 ? recipe->output.height : pack->height);
+}
+
+vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_error *err)
+{
+    const vx_pack *pack = vx_engine_pack(engine);
+    size_t frames_bytes, samples_bytes;
+    int wants, width = width_of(recipe, pack), height = height_of(recipe, pack);
+    double seconds = seconds_of(recipe, pack);
+    VX_TRY(vx_slot_wants(recipe, pack, &wants, err));
+    if ((wants & ~vx_engine_wants(engine)) != 0)
+        return vx_fail(err, VX_ERR_MISSING, "not_loaded",
+                       "the recipe needs a model that this engine was opened without");
+    vx_engine_buffer(engine, VX_BUFFER_KEY_FRAMES, &frames_bytes);
+    vx_engine_buffer(engine, VX_BUFFER_SAMPLES, &samples_bytes);
+    if ((size_t)VX_KEY_FRAMES * 3 * (size_t)width * (size_t)height > frames_bytes)
+        return vx_fail(err, VX_ERR_INPUT, "film_too_large",
+                       "the film is to be %d x %d, larger than this engine was planned for; make "
+                       "output.width and height smaller, or raise slot.width and slot.height in "
+                       "the settings",
+                       width, height);
+    if ((size_t)(seconds * VX_KOKORO_RATE) * sizeof(float) > samples_bytes)
+        return vx_fail(err, VX_ERR_INPUT, "film_too_long",
+                       "the slot may last %.1f s, longer than this engine was planned for; lower "
+                       "output.max_seconds, or raise slot.max_seconds in the settings",
+                       seconds);
+    return VX_OK;
+}
+
+vx_picture vx_slot_key_frame(const vx_slot *slot, int index)
+{
+    size_t bytes, stride = (size_t)slot->width * 3;
+    char *memory =
+        vx_engine_set_buffer(slot->crew->engine, VX_BUFFER_KEY_FRAMES, slot->set, &bytes);
+    size_t offset = stride * (size_t)slot->height * (size_t)index;
+    assert(index < VX_KEY_FRAMES && offset + stride * (size_t)slot->height <= bytes);
+    return (vx_picture){.rgb = (uint8_t *)memory + offset,
+                        .width = slot->width,
+                        .height = slot->height,
+                        .stride = (ptrdiff_t)stride};
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *request)
+{
+    const vx_recipe *recipe = request->recipe;
+    const vx_pack *pack = vx_engine_pack(crew->engine);
+    *slot = (vx_slot){.crew = crew,
+                      .recipe = recipe,
+                      .pack = pack,
+                      .path = request->path,
+                      .set = request->set,
+                      .mood = recipe->audio.mood,
+                      .width = width_of(recipe, pack),
+                      .height = height_of(recipe, pack),
+                      .fps = (int)(recipe->output.fps > 0 ? recipe->output.fps : pack->fps),
+                      .seconds = seconds_of(recipe, pack)};
+}
+
+static void end_slot(vx_slot *slot, vx_status status, const char *code, double seconds)
+{
+    slot->outcome = vx_slot_outcome(status, code);
+    slot->report = vx_report(slot, status);
+    vx_metrics_slot(&slot->crew->metrics, slot->outcome, seconds);
+}
+
+/* Sheet and film are there after a failed verification too; after any other failure nothing is. */
+static vx_status deliver(vx_slot *slot, const char *sheet, vx_status status, vx_error *err)
+{
+    vx_error failed;
+    vx_status delivered = status == VX_ERR_VERIFY ? VX_OK : status;
+    if (delivered == VX_OK && sheet != NULL) delivered = vx_sheet_write(slot, sheet, &failed);
+    if (delivered == VX_OK) delivered = vx_mux_finish(&slot->film, &failed);
+    vx_mux_abort(&slot->film);
+    if (delivered == VX_OK || delivered == status) return status;
+    *err = failed;
+    return delivered;
+}
+
+vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, vx_error *err)
+{
+    vx_watch watch;
+    vx_status status = VX_OK;
+    vx_error none = {0};
+    if (err == NULL) err = &none;
+    *err = (vx_error){0};
+    open_slot(slot, crew, request);
+    vx_watch_open(&watch, slot, request);
+    for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
+        status = vx_watch_phase(&watch, phase, err);
+    status = deliver(slot, request->sheet, status, err);
+    vx_image_free(&slot->decoded);
+    slot->actor = (vx_picture){0};
+    end_slot(slot, status, err->code, vx_watch_close(&watch));
+    return status;
+}
+
+void vx_slot_skip(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, const vx_error *why)
+{
+    open_slot(slot, crew, request);
+    end_slot(slot, why->status, why->code, 0);
+}
+
+void vx_slot_close(vx_slot *slot)
+{
+    json_decref(slot->report);
+    vx_image_free(&slot->decoded);
+    *slot = (vx_slot){0};
+}

@@ -1,0 +1,116 @@
+/* The stages of a slot, and what they share.
+ *
+ *     phase 0   audio (audio lane) side by side with actor (picture lane)
+ *     phase 1   video     frames go to the encoder as they are made
+ *     phase 2   verify
+ *
+ * A stage is one function in stage_NAME.c and one row of vx_stages (slot.c):
+ *
+ *     vx_status vx_stage_NAME(vx_stage_run *run)
+ *
+ * It reads what earlier phases left in run->slot, computes on run->ctx (its lane's context, whose cancel
+ * token fires when the slot is cancelled, misses its deadline or times out), calls vx_stage_step between
+ * steps, writes its own results into run->slot, and returns. Failures are described in run->ctx.err. Stages
+ * of one phase run on two threads at once: they read the recipe and write only their own fields. Memory for
+ * results is an engine buffer (vx_engine_buffer), so that a lease can hand it out; nothing in proportion to
+ * the work comes from the heap.
+ *
+ * To add one: the function, its row, its fields below, its tools in crew.h, its part in part.c. */
+#ifndef VX_SLOT_STAGE_H
+#define VX_SLOT_STAGE_H
+
+#include <vortex/vortex.h>
+
+#include "slot/crew.h"
+#include "config/recipe.h"
+#include "media/mux.h"
+
+enum { VX_SLOT_STAGES = 8, VX_EMBEDDING_MAX = 1024 };
+
+/* One slot under way. */
+typedef struct vx_slot {
+    vx_crew *crew;
+    const vx_recipe *recipe;
+    const vx_pack *pack;
+    const char *path; /* of the film */
+    int set;          /* of the engine's buffers (vx_engine_set_buffer) */
+    int width, height, fps;
+    double seconds; /* the longest that it may be */
+
+    /* audio */
+    vx_spoken spoken; /* count 0 until it was spoken */
+
+    /* actor */
+    vx_picture actor;     /* who is to speak, at any size */
+    vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
+    const char *pictured; /* "image" or "prompt" */
+    const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
+    int mood;             /* the recipe's, else the prompt's; -1: nobody has named one */
+
+    /* video */
+    int64_t frames;
+    const char *driven_by;         /* "still", "timings", … */
+    vx_picture key[VX_KEY_FRAMES]; /* frames vx_video_key_frame(i) in VX_BUFFER_KEY_FRAMES */
+    int keys;                      /* 1 when all of them are the same picture */
+    vx_motion_table motion;        /* in VX_BUFFER_MOTION; count 0: not driven by one */
+    double sync_s; /* how far the lips are from the timings; negative: not driven by them */
+    vx_mux *film;  /* whole (vx_mux_end); gets its name when the slot has ended well */
+
+    /* verify */
+    bool verified;
+    vx_score score;
+    float embedding_b[VX_EMBEDDING_MAX], embedding_l[VX_EMBEDDING_MAX];
+    int embedding_b_count, embedding_l_count;
+
+    /* vx_slot_run's */
+    vx_stage_time stage[VX_SLOT_STAGES];
+    int stages;
+    const char *outcome;
+    json_t *report; /* NULL when out of memory */
+} vx_slot;
+
+typedef struct vx_stage_run {
+    vx_slot *slot;
+    vx_ctx ctx;
+    const struct vx_stage_kind *kind;
+    /* vx_slot_run's side of vx_stage_step and vx_stage_frame. */
+    vx_status (*step)(struct vx_stage_run *run, double share);
+    void (*show)(struct vx_stage_run *run, int64_t index, const vx_picture *picture);
+} vx_stage_run;
+
+typedef struct vx_stage_kind {
+    const char *name; /* NULL ends the table */
+    int phase;        /* stages of one phase run side by side, each on its own lane */
+    vx_lane lane;
+    int want;   /* VX_WANT_*: whose planned time stands in until there is history */
+    bool again; /* a timeout or a fault of the device is worth a second try */
+    bool (*applies)(const vx_slot *slot); /* NULL: always */
+    /* How much work it is, in a unit that its time is proportional to; 0: too little to count. */
+    double (*units)(const vx_slot *slot);
+    /* The share of the largest run, which is what was planned, 0..1; NULL: all of it. */
+    double (*share)(const vx_slot *slot);
+    vx_status (*run)(vx_stage_run *run);
+} vx_stage_kind;
+
+extern const vx_stage_kind vx_stages[];
+
+vx_status vx_stage_audio(vx_stage_run *run);
+vx_status vx_stage_actor(vx_stage_run *run);
+vx_status vx_stage_video(vx_stage_run *run);
+vx_status vx_stage_verify(vx_stage_run *run);
+
+/* Between two steps: `share` of the stage is done, 0..1. A failure says why the stage must end now:
+ * cancelled, deadline, timeout, memory. */
+static inline vx_status vx_stage_step(vx_stage_run *run, double share)
+{
+    return run->step(run, share);
+}
+
+/* Frame `index` of slot->frames is made: it goes to whoever watches and to the encoder, and a step is taken.
+ * The pixels are read before it returns. */
+vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture);
+
+/* Key frame `index` as a view of VX_BUFFER_KEY_FRAMES, to be drawn into. */
+vx_picture vx_slot_key_frame(const vx_slot *slot, int index);
+
+#endif

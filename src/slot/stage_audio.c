@@ -1,0 +1,55 @@
+/* audio: the script becomes samples with the time of every phoneme. */
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "slot/stage.h"
+
+static vx_status after_chunk(void *arg, const float *samples, int64_t first, int64_t count)
+{
+    (void)samples;
+    vx_stage_run *run = arg;
+    return vx_stage_step(run, (double)(first + count) / (run->slot->seconds * VX_KOKORO_RATE));
+}
+
+/* Speech that is too long is refused with its length or sped up. */
+static vx_status fit(vx_stage_run *run, vx_speak_request *r)
+{
+    const vx_slot *slot = run->slot;
+    int how = slot->recipe->audio.fit;
+    double seconds;
+    VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
+    /* Durations are whole frames, so speech does not shrink exactly by its speed: a second try. */
+    for (int tries = 0; seconds > slot->seconds && how == VX_FIT_SPEED && tries < 3; tries++) {
+        r->speed = fmin(2.0, r->speed * seconds / slot->seconds * 1.01);
+        VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
+    }
+    if (seconds > slot->seconds)
+        return vx_fail(
+            run->ctx.err, VX_ERR_INPUT, "script_too_long",
+            "the script would last %.1f s at speed %.2f and the slot has %.1f s; shorten it, "
+            "or set audio_track.fit to %s",
+            seconds, r->speed, slot->seconds,
+            how == VX_FIT_SPEED ? "truncate" : "speed or truncate");
+    return VX_OK;
+}
+
+vx_status vx_stage_audio(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    const vx_recipe_audio *audio = &slot->recipe->audio;
+    vx_speak_request r = {.text = audio->script,
+                          .bytes = strlen(audio->script),
+                          .voice_id = audio->voice_id,
+                          .speed = audio->speed,
+                          .seed = (uint64_t)slot->recipe->seed,
+                          .truncate = audio->fit == VX_FIT_TRUNCATE,
+                          .samples_max = (int64_t)(slot->seconds * VX_KOKORO_RATE),
+                          .set = slot->set,
+                          .sink = after_chunk,
+                          .sink_arg = run};
+    if (audio->fit != VX_FIT_TRUNCATE) VX_TRY(fit(run, &r));
+    VX_TRY(vx_speaker_run(slot->crew->speaker, &run->ctx, &r, &slot->spoken));
+    if (slot->spoken.truncated) vx_log(VX_LOG_WARN, "the script was cut at %.1f s", slot->seconds);
+    return VX_OK;
+}

@@ -1,0 +1,169 @@
+/* video: the actor moves with the speech; frames and samples go to the encoder as they are made. Without an
+ * animation model the actor stands still. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "slot/stage.h"
+#include "media/draw.h"
+#include "media/mux.h"
+#include "media/resize.h"
+
+/* Scales `image` until it covers `frame` and cuts what stands over, around the middle. */
+static vx_status cover(const vx_picture *image, const vx_picture *frame, vx_error *err)
+{
+    double scale = fmax((double)frame->width / image->width, (double)frame->height / image->height);
+    vx_resize_params p = {.filter = VX_FILTER_BICUBIC,
+                          .width = (int)fmax(frame->width, round(image->width * scale)),
+                          .height = (int)fmax(frame->height, round(image->height * scale)),
+                          .out_width = frame->width,
+                          .out_height = frame->height};
+    p.left = (p.width - frame->width) / 2;
+    p.top = (p.height - frame->height) / 2;
+    void *scratch = vx_heap_alloc(vx_resize_bytes(&p, image->width, image->height));
+    if (scratch == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to resize the recipe's image");
+    vx_resize(image, frame, &p, scratch);
+    vx_heap_free(scratch);
+    return VX_OK;
+}
+
+/* The duration as a number of frames that covers every sample. */
+static int64_t frames_for(int64_t samples, int fps)
+{
+    return (samples * fps + VX_KOKORO_RATE - 1) / VX_KOKORO_RATE;
+}
+
+static vx_status feed_still(vx_stage_run *run, vx_mux *mux)
+{
+    vx_slot *slot = run->slot;
+    slot->key[0] = vx_slot_key_frame(slot, 0);
+    slot->keys = 1;
+    slot->driven_by = "still";
+    VX_TRY(cover(&slot->actor, &slot->key[0], run->ctx.err));
+    for (int64_t i = 0; i < slot->frames; i++)
+        VX_TRY(vx_stage_frame(run, mux, i, &slot->key[0]));
+    return VX_OK;
+}
+
+/* ---- a portrait that moves ------------------------------------------------------------------ */
+
+/* Where the animator's frames go. */
+typedef struct feed {
+    vx_stage_run *run;
+    vx_mux *mux;
+} feed;
+
+/* On the ring's thread. The key frames are kept for verification. */
+static vx_status take_frame(void *arg, int64_t index, const vx_picture *frame, vx_error *err)
+{
+    feed *f = arg;
+    vx_slot *slot = f->run->slot;
+    for (int k = 0; k < VX_KEY_FRAMES; k++)
+        if (vx_video_key_frame(k, VX_KEY_FRAMES, slot->frames) == index)
+            vx_draw_picture(&slot->key[k], 0, 0, frame);
+    f->run->show(f->run, index, frame);
+    return vx_mux_frame(f->mux, frame, err);
+}
+
+static vx_status after_batch(void *arg, int64_t made, int64_t all)
+{
+    feed *f = arg;
+    return vx_stage_step(f->run, (double)made / (double)all);
+}
+
+static vx_status drive(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    const vx_recipe *recipe = slot->recipe;
+    void *memory;
+    if (slot->mood < 0) slot->mood = VX_MOOD_NEUTRAL;
+    vx_drive_request request = {.seed = (uint64_t)recipe->seed,
+                                .mood = slot->mood,
+                                .moods = recipe->visual.moods.items,
+                                .mood_count = recipe->visual.moods.count,
+                                .phone = slot->spoken.phone,
+                                .phones = slot->spoken.symbols,
+                                .samples = slot->spoken.samples,
+                                .sample_count = slot->spoken.count,
+                                .sample_rate = VX_KOKORO_RATE};
+    VX_TRY(vx_animator_table(slot->crew->animator, slot->fps, slot->frames, &slot->motion, &memory,
+                             run->ctx.err));
+    vx_drive(&request, &slot->motion, memory);
+    slot->sync_s = vx_drive_offset(&slot->motion, request.phone, request.phones);
+    slot->driven_by = "timings";
+    return VX_OK;
+}
+
+static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
+{
+    vx_slot *slot = run->slot;
+    const vx_list *face = &slot->recipe->visual.face;
+    feed f = {run, mux};
+    vx_animated animated;
+    VX_TRY(drive(run));
+    slot->keys = VX_KEY_FRAMES;
+    for (int k = 0; k < VX_KEY_FRAMES; k++)
+        slot->key[k] = vx_slot_key_frame(slot, k);
+    vx_animate_request request = {.portrait = &slot->actor,
+                                  .face = face->count == 6 ? face->items : NULL,
+                                  .motion = &slot->motion,
+                                  .width = slot->width,
+                                  .height = slot->height,
+                                  .frame = take_frame,
+                                  .step = after_batch,
+                                  .arg = &f};
+    return vx_animate(slot->crew->animator, &run->ctx, &request, &animated);
+}
+
+/* ---- the film ------------------------------------------------------------------------------- */
+
+/* The recipe's word, else what the name ends in. */
+static vx_container container_of(const vx_slot *slot)
+{
+    const char *dot = strrchr(slot->path, '.');
+    if (slot->recipe->output.container >= 0) return (vx_container)slot->recipe->output.container;
+    return dot != NULL && strcasecmp(dot, ".mkv") == 0 ? VX_MKV : VX_MP4;
+}
+
+/* The recipe as one line of JSON, for the file's metadata; NULL when out of memory, and then it goes without. */
+static char *recipe_text(const vx_slot *slot)
+{
+    json_t *recipe = vx_yaml_to_json(vx_yaml_root(slot->recipe->document));
+    char *text = recipe != NULL ? json_dumps(recipe, JSON_COMPACT) : NULL;
+    json_decref(recipe);
+    return text;
+}
+
+vx_status vx_stage_video(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    vx_error *err = run->ctx.err;
+    vx_mux *mux;
+    char *comment = recipe_text(slot);
+    vx_mux_params params = {.path = slot->path,
+                            .container = container_of(slot),
+                            .width = slot->width,
+                            .height = slot->height,
+                            .fps_num = slot->fps,
+                            .fps_den = 1,
+                            .sample_rate = VX_KOKORO_RATE,
+                            .threads = vx_pool_workers(run->ctx.pool),
+                            .title = slot->recipe->slot_id,
+                            .comment = comment};
+    slot->frames = frames_for(slot->spoken.count, slot->fps);
+    vx_status opened = vx_mux_open(&mux, &params, err);
+    free(comment);
+    if (opened != VX_OK) return opened;
+    vx_status status = vx_mux_samples(mux, slot->spoken.samples, slot->spoken.count, err);
+    slot->sync_s = -1;
+    if (status == VX_OK)
+        status = slot->crew->animator != NULL ? feed_moving(run, mux) : feed_still(run, mux);
+    if (status == VX_OK) status = vx_mux_end(mux, err);
+    if (status == VX_OK)
+        slot->film = mux;
+    else
+        vx_mux_abort(&mux);
+    return status;
+}

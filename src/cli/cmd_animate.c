@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -150,13 +149,13 @@ static vx_status read_sound(const animate_params *p, inputs *in, vx_error *err)
     if (in->count == 0)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_audio", p->audio, 0, "%s holds no sound at all",
                           p->audio);
-    if (is_silent(in)) vx_log(VX_LOG_WARN, "%s is silent from end to end", p->audio);
+    if (is_silent(in)) vx_warn("silent", p->audio, "%s is silent from end to end", p->audio);
     if (p->motion != NULL) return VX_OK;
     in->driven_by = "audio";
     if (p->timings == NULL) {
-        vx_log(VX_LOG_WARN,
-               "%s comes without timings: the mouth opens with its loudness, not with its words",
-               p->audio);
+        vx_warn("no_timings", p->audio,
+                "%s comes without timings: the mouth opens with its loudness, not with its words",
+                p->audio);
         return VX_OK;
     }
     in->driven_by = "timings";

@@ -2,12 +2,29 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/file.h"
-#include "base/mem.h"
+#include "base/warnings.h"
 
 static bool printed;
+static vx_warnings *told; /* the command's */
+
+void vx_json_warnings(vx_warnings *list)
+{
+    told = list;
+}
+
+/* Every document lists the warnings; a slot's report brings its own along. */
+static void add_warnings(json_t *document)
+{
+    if (told == NULL || !json_is_object(document)) return;
+    json_t *own = vx_warnings_json(told), *there = json_object_get(document, "warnings");
+    if (json_is_array(there))
+        json_array_extend(there, own);
+    else
+        json_object_set(document, "warnings", own);
+    json_decref(own);
+}
 
 vx_status vx_json_write(const char *path, json_t *document, vx_error *err)
 {
@@ -27,29 +44,13 @@ vx_status vx_json_write(const char *path, json_t *document, vx_error *err)
 vx_status vx_json_print(json_t *document, vx_error *err)
 {
     printed = true;
+    add_warnings(document);
     return vx_json_write("-", document, err);
 }
 
 bool vx_json_printed(void)
 {
     return printed;
-}
-
-json_t *vx_json_text(const char *text)
-{
-    size_t length = strlen(text);
-    char *clean = vx_heap_text(text, length);
-    if (clean == NULL) return NULL;
-    for (size_t at = 0; at < length;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)clean + at,
-                                                 (utf8proc_ssize_t)(length - at), &c);
-        if (used < 1) clean[at] = '?';
-        at += used < 1 ? 1 : (size_t)used;
-    }
-    json_t *json = json_stringn(clean, length);
-    vx_heap_free(clean);
-    return json;
 }
 
 json_t *vx_json_error(const vx_error *err)

@@ -5,9 +5,14 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/json_text.h"
+#include "base/warnings.h"
 #include "base/status.h"
 
 /* Each takes the reference. A NULL document is VX_ERR_MEMORY: building it ran out. */
+
+/* The command's warnings, which every printed object then lists under "warnings"; kept, not copied. */
+void vx_json_warnings(vx_warnings *list);
 
 /* One document and a line break on stdout. */
 vx_status vx_json_print(json_t *document, vx_error *err);
@@ -16,9 +21,6 @@ vx_status vx_json_write(const char *path, json_t *document, vx_error *err);
 
 /* Whether a document has gone to stdout: there is one at most. */
 bool vx_json_printed(void);
-
-/* A JSON string of any text; bytes that are no UTF-8 become '?'. */
-json_t *vx_json_text(const char *text);
 
 /* {"error": {code, message, file, line}}; file and line are null when unknown. */
 json_t *vx_json_error(const vx_error *err);

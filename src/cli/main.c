@@ -90,6 +90,10 @@ int main(int argc, char **argv)
     catch_signals();
     vx_cli cli = {.cancel = &interrupted};
     vx_error err = {0};
+    static vx_warnings warnings;
+    vx_warnings_init(&warnings);
+    vx_warnings_scope(&warnings);
+    vx_json_warnings(&warnings);
     vx_status status = run(&cli, argc, argv, &err);
     if (status != VX_OK) tell(&err, wants_json(argc, argv));
     return -status;

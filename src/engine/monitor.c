@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/warnings.h"
 #include "base/mem.h"
 
 static const double GLANCE_S = 0.05;
@@ -41,8 +41,8 @@ static vx_status judge(vx_monitor *m, size_t used, size_t left, vx_error *err)
     bool above = used > m->limits.soft_bytes;
     if (above && !m->above_soft) {
         m->figures.soft_events++;
-        vx_log(VX_LOG_WARN, "memory: %.1f MB are used, above the soft limit of %.1f MB",
-               (double)used / 1e6, (double)m->limits.soft_bytes / 1e6);
+        vx_warn("memory_soft", NULL, "memory: %.1f MB are used, above the soft limit of %.1f MB",
+                (double)used / 1e6, (double)m->limits.soft_bytes / 1e6);
     }
     m->above_soft = above;
     if (used <= m->limits.hard_bytes && left >= m->limits.free_bytes) return VX_OK;
@@ -86,8 +86,8 @@ void vx_monitor_slot(vx_monitor *m)
     if (m->slots > VX_LEAK_SLOTS) {
         if (used > m->base_bytes + VX_LEAK_BYTES) {
             m->figures.leaks++;
-            vx_log(VX_LOG_WARN, "memory: %.1f MB more than %d slots ago; something leaks",
-                   (double)(used - m->base_bytes) / 1e6, VX_LEAK_SLOTS);
+            vx_warn("memory_leak", NULL, "memory: %.1f MB more than %d slots ago; something leaks",
+                    (double)(used - m->base_bytes) / 1e6, VX_LEAK_SLOTS);
         }
         m->slots = 1;
         m->base_bytes = used;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/warnings.h"
 #include "config/schema.h"
 #include "media/resize.h"
 #include "models/flux/sampler.h"
@@ -15,7 +16,6 @@ struct vx_imaginer {
     vx_clip_bpe *bpe;
     vx_expander *expander; /* NULL: the pack has none */
     vx_expansion expansion;
-    bool told_negative;
     int32_t t5_ids[VX_T5_TOKENS_MAX], clip_ids[VX_CLIP_CONTEXT_MAX];
     int clip_count;
 };
@@ -73,8 +73,8 @@ vx_status vx_imaginer_open(vx_imaginer **out, vx_engine *engine, vx_error *err)
         status = vx_expander_open(&im->expander, grammar->path, err);
     if (status != VX_OK) vx_imaginer_close(out);
     if (status == VX_OK && vx_engine_pack(engine)->synthetic)
-        vx_log(VX_LOG_WARN, "the weights of pack %s are synthetic: pictures are noise",
-               vx_engine_pack(engine)->name);
+        vx_warn("synthetic", NULL, "the weights of pack %s are synthetic: pictures are noise",
+                vx_engine_pack(engine)->name);
     return status;
 }
 
@@ -137,9 +137,9 @@ static vx_status report(job *j, const char *stage, double share)
 static void warn_cut(const char *reader, int dropped, int length)
 {
     if (dropped > 0)
-        vx_log(VX_LOG_WARN,
-               "the prompt has %d tokens too many for the %d of %s; its end was cut there", dropped,
-               length, reader);
+        vx_warn("prompt_cut", "visual_track.prompt",
+                "the prompt has %d tokens too many for the %d of %s; its end was cut there",
+                dropped, length, reader);
 }
 
 /* What the prompt leaves open is chosen by the seed; what the pack does not understand is said. */
@@ -152,19 +152,20 @@ static const char *expand_prompt(job *j)
         return j->request->prompt;
     const char *pack = vx_engine_pack(im->engine)->name;
     if (x->named == 0)
-        vx_log(VX_LOG_WARN, "pack %s understands nothing of the prompt: the seed alone decides",
-               pack);
+        vx_warn("prompt_ignored", "visual_track.prompt",
+                "pack %s understands nothing of the prompt: the seed alone decides", pack);
     else if (x->unknown > 0)
-        vx_log(VX_LOG_WARN,
-               "pack %s does not know %d of the prompt's words, which have no effect: %s", pack,
-               x->unknown, x->unknown_words);
+        vx_warn("prompt_ignored", "visual_track.prompt",
+                "pack %s does not know %d of the prompt's words, which have no effect: %s", pack,
+                x->unknown, x->unknown_words);
     if (x->drawn > 0) vx_log(VX_LOG_INFO, "the prompt was expanded to '%s'", x->text);
     j->result->expanded = x->text;
+    j->result->ignored = x->unknown_words;
     if (x->mood == NULL) return x->text;
     j->result->mood = vx_choice_index(VX_MOOD_NAMES, x->mood, strlen(x->mood));
     if (j->result->mood < 0)
-        vx_log(VX_LOG_WARN, "the grammar of pack %s has the mood '%s', which is none of %s", pack,
-               x->mood, VX_MOOD_NAMES);
+        vx_warn("bad_mood", NULL, "the grammar of pack %s has the mood '%s', which is none of %s",
+                pack, x->mood, VX_MOOD_NAMES);
     return x->text;
 }
 
@@ -190,11 +191,9 @@ static vx_status read_prompt(job *j)
     j->result->t5_dropped = t5.dropped;
     j->result->clip_tokens = bpe.count;
     j->result->clip_dropped = bpe.dropped;
-    if (j->request->negative_prompt != NULL && !im->told_negative) {
-        vx_log(VX_LOG_WARN,
-               "the negative prompt is ignored: this model is distilled and has no guidance");
-        im->told_negative = true;
-    }
+    if (j->request->negative_prompt != NULL)
+        vx_warn("negative_ignored", "visual_track.negative_prompt",
+                "the negative prompt is ignored: this model is distilled and has no guidance");
     return VX_OK;
 }
 
@@ -317,4 +316,16 @@ vx_status vx_imaginer_run(vx_imaginer *im, vx_ctx *ctx, const vx_imagine_request
     vx_status status = run(&j);
     vx_release(ctx, mark);
     return status;
+}
+
+json_t *vx_ignored_json(const char *ignored)
+{
+    json_t *words = json_array();
+    while (ignored != NULL && *ignored != '\0') {
+        size_t length = strcspn(ignored, ",");
+        json_array_append_new(words, json_stringn(ignored, length));
+        ignored += length;
+        ignored += strspn(ignored, ", ");
+    }
+    return words;
 }

@@ -6,6 +6,8 @@
 #ifndef VX_SLOT_IMAGINE_H
 #define VX_SLOT_IMAGINE_H
 
+#include <jansson.h>
+
 #include "drive/mood.h"
 #include "engine/engine.h"
 #include "media/image.h"
@@ -48,12 +50,17 @@ typedef struct vx_imagined {
     const float *latent;          /* [z, rows, cols], the final one; until the next call */
     const char *expanded;         /* what was read in the prompt's place: the prompt and what the
                                      seed added; NULL without an expander; until the next call */
+    const char *ignored;          /* words of the prompt without effect, "dragon, castle"; NULL
+                                     without an expander; until the next call */
     int mood;                     /* vx_mood that the prompt implies; -1 for none */
     int t5_tokens, clip_tokens;   /* of the prompt, ends included */
     int t5_dropped, clip_dropped; /* what did not fit; the log has said so */
     int stages;
     vx_imagine_stage stage[VX_IMAGINE_STAGES];
 } vx_imagined;
+
+/* ["dragon", "castle"] of what vx_imagined calls ignored (NULL: none); the caller decrefs. */
+json_t *vx_ignored_json(const char *ignored);
 
 /* VX_ERR_INPUT for a prompt that is empty or no UTF-8, VX_ERR_USAGE for a size beyond the plan,
  * VX_ERR_CANCELLED between two ops. The lane is as before whatever happens. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/warnings.h"
 #include "media/resize.h"
 
 /* Where M finds the faces of the official driving templates (scale 1.10 to 1.69, tx -0.10 to 0.20, ty -0.01 to
@@ -133,8 +134,9 @@ vx_status vx_sit(const vx_sitting *s, vx_ctx *ctx, vx_sitter *sitter)
     *sitter = (vx_sitter){.whole = s->exact || (s->absolute && s->face == NULL),
                           .square = middle_of(s->portrait)};
     if (s->exact && (s->portrait->width != side || s->portrait->height != side))
-        vx_log(VX_LOG_WARN, "the portrait is %dx%d and not the %dx%d crop itself: it is resized",
-               s->portrait->width, s->portrait->height, side, side);
+        vx_warn("resized", NULL,
+                "the portrait is %dx%d and not the %dx%d crop itself: it is resized",
+                s->portrait->width, s->portrait->height, side, side);
     if (sitter->whole) {
         VX_TRY(vx_crop_whole(s->portrait, &crop, ctx->err));
     } else {

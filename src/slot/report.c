@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json_text.h"
 #include "base/sha256.h"
 
 static json_t *stages_json(const vx_stage_time *stage, int stages)
@@ -20,10 +21,10 @@ static json_t *output_json(const vx_slot *slot)
     struct stat info;
     char hex[65] = "";
     if (strcmp(slot->path, "-") == 0 || stat(slot->path, &info) != 0)
-        return json_pack("{s:s}", "path", slot->path);
+        return json_pack("{s:o}", "path", vx_json_text(slot->path));
     vx_sha256_file(slot->path, hex, NULL);
-    return json_pack("{s:s, s:I, s:s}", "path", slot->path, "bytes", (json_int_t)info.st_size,
-                     "sha256", hex);
+    return json_pack("{s:o, s:I, s:s}", "path", vx_json_text(slot->path), "bytes",
+                     (json_int_t)info.st_size, "sha256", hex);
 }
 
 /* The pack's own hashes: what its files were checked against when they were fetched. */
@@ -61,7 +62,7 @@ static json_t *verify_json(const vx_slot *slot)
                      "l", numbers_json(slot->embedding_l, slot->embedding_l_count));
 }
 
-json_t *vx_report(const vx_slot *slot, vx_status status)
+json_t *vx_report(vx_slot *slot, vx_status status)
 {
     const vx_recipe *r = slot->recipe;
     const vx_pack *pack = slot->pack;
@@ -76,10 +77,12 @@ json_t *vx_report(const vx_slot *slot, vx_status status)
         (json_int_t)vx_engine_measured_bytes(engine), "soft_events",
         (int)vx_monitor_read(&slot->crew->monitor).soft_events, "outcome", slot->outcome);
     if (report == NULL) return NULL;
+    json_object_set_new(report, "warnings", vx_warnings_json(&slot->warnings));
     if (slot->pictured != NULL)
         json_object_set_new(report, "actor",
-                            json_pack("{s:s, s:s?, s:s?}", "from", slot->pictured, "prompt",
-                                      r->visual.prompt, "expanded", slot->expanded));
+                            json_pack("{s:s, s:s?, s:s?, s:o, s:[]}", "from", slot->pictured,
+                                      "prompt", r->visual.prompt, "expanded", slot->expanded,
+                                      "ignored", vx_ignored_json(slot->ignored), "replaced"));
     json_object_set_new(json_object_get(report, "pack"), "weights", weights_json(slot));
     if (slot->spoken.count > 0)
         json_object_set_new(report, "audio",

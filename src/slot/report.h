@@ -7,6 +7,6 @@
 #include "slot/stage.h"
 
 /* The caller decrefs. NULL when out of memory. */
-json_t *vx_report(const vx_slot *slot, vx_status status);
+json_t *vx_report(vx_slot *slot, vx_status status);
 
 #endif

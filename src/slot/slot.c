@@ -201,6 +201,7 @@ static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
                       .height = height_of(recipe, pack),
                       .fps = (int)(recipe->output.fps > 0 ? recipe->output.fps : pack->fps),
                       .seconds = seconds_of(recipe, pack)};
+    vx_warnings_init(&slot->warnings);
 }
 
 static void end_slot(vx_slot *slot, vx_status status, const char *code, double seconds)
@@ -231,6 +232,7 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     if (err == NULL) err = &none;
     *err = (vx_error){0};
     open_slot(slot, crew, request);
+    vx_warnings *outer = vx_warnings_scope(&slot->warnings);
     vx_watch_open(&watch, slot, request);
     for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
         status = vx_watch_phase(&watch, phase, err);
@@ -238,6 +240,7 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     vx_image_free(&slot->decoded);
     slot->actor = (vx_picture){0};
     end_slot(slot, status, err->code, vx_watch_close(&watch));
+    vx_warnings_scope(outer);
     return status;
 }
 

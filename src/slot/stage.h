@@ -21,6 +21,7 @@
 
 #include <vortex/vortex.h>
 
+#include "base/warnings.h"
 #include "slot/crew.h"
 #include "config/recipe.h"
 #include "media/mux.h"
@@ -45,6 +46,7 @@ typedef struct vx_slot {
     vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
     const char *pictured; /* "image" or "prompt" */
     const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
+    const char *ignored;  /* words of it without effect, as vx_imagined says */
     int mood;             /* the recipe's, else the prompt's; -1: nobody has named one */
 
     /* video */
@@ -61,6 +63,8 @@ typedef struct vx_slot {
     vx_score score;
     float embedding_b[VX_EMBEDDING_MAX], embedding_l[VX_EMBEDDING_MAX];
     int embedding_b_count, embedding_l_count;
+
+    vx_warnings warnings; /* of all stages */
 
     /* vx_slot_run's */
     vx_stage_time stage[VX_SLOT_STAGES];

@@ -19,6 +19,7 @@ static vx_status imagine(vx_stage_run *run)
     VX_TRY(vx_imaginer_run(slot->crew->imaginer, &run->ctx, &request, &made));
     slot->actor = made.picture;
     slot->expanded = made.expanded;
+    slot->ignored = made.ignored;
     if (slot->mood < 0) slot->mood = made.mood;
     slot->pictured = "prompt";
     return VX_OK;

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "slot/stage.h"
 
 static vx_status after_chunk(void *arg, const float *samples, int64_t first, int64_t count)
@@ -50,6 +49,7 @@ vx_status vx_stage_audio(vx_stage_run *run)
                           .sink_arg = run};
     if (audio->fit != VX_FIT_TRUNCATE) VX_TRY(fit(run, &r));
     VX_TRY(vx_speaker_run(slot->crew->speaker, &run->ctx, &r, &slot->spoken));
-    if (slot->spoken.truncated) vx_log(VX_LOG_WARN, "the script was cut at %.1f s", slot->seconds);
+    if (slot->spoken.truncated)
+        vx_warn("script_cut", "audio_track.script", "the script was cut at %.1f s", slot->seconds);
     return VX_OK;
 }

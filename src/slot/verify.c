@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "base/log.h"
+#include "base/warnings.h"
 #include "media/resize.h"
 #include "text/clip_bpe.h"
 
@@ -157,9 +157,9 @@ static vx_status compare(const vx_verifier *v, eye *e, vx_ctx *ctx, const char *
         vx_clip_ids rest = tokens;
         int32_t unused[VX_CLIP_CONTEXT_MAX];
         rest.ids = unused;
-        vx_log(VX_LOG_WARN,
-               "a prompt has %d tokens too many for CLIP's %d; this part was cut: \"%.200s\"",
-               tokens.dropped, tokens.length, prompt + cut_at(e, prompt, &rest));
+        vx_warn("prompt_cut", "visual_track.prompt",
+                "a prompt has %d tokens too many for CLIP's %d; this part was cut: \"%.200s\"",
+                tokens.dropped, tokens.length, prompt + cut_at(e, prompt, &rest));
     }
     VX_TRY(vx_clip_text(e->clip, ctx, ids, tokens.count, NULL, e->text));
     *cosine = *positive = 0;

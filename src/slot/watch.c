@@ -158,6 +158,7 @@ static void *lane_main(void *arg)
     vx_watch *w = l->watch;
     const vx_stage_kind *kind = l->run.kind;
     vx_log_scope(w->slot->recipe->slot_id, kind->name);
+    vx_warnings_scope(&w->slot->warnings);
     double units = kind->units(w->slot);
     vx_mark mark = vx_mark_now(&l->run.ctx);
     l->status = vx_monitor_check(&w->slot->crew->monitor, &l->err);
@@ -234,8 +235,8 @@ static bool try_again(vx_watch *w, vx_watch_lane *l)
     pthread_mutex_unlock(&w->lock);
     if (!again) return false;
     vx_metrics_retry(&w->slot->crew->metrics);
-    vx_log(VX_LOG_WARN, "%s is tried again: %s", l->run.kind->name,
-           l->timed_out ? "it took far longer than it has been taking" : l->err.message);
+    vx_warn("tried_again", l->run.kind->name, "%s is tried again: %s", l->run.kind->name,
+            l->timed_out ? "it took far longer than it has been taking" : l->err.message);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* Output files: whole or not there, whatever fails on the way. */
 #include <fcntl.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -232,6 +233,79 @@ static void reading_checks(void **state)
     vx_heap_free(data);
 }
 
+/* Asks the token a little later. */
+static void *ask_later(void *cancel)
+{
+    usleep(50000);
+    vx_cancel_ask(cancel);
+    return NULL;
+}
+
+static vx_cancel signalled;
+
+static void ask_from_signal(int number)
+{
+    (void)number;
+    vx_cancel_ask(&signalled);
+}
+
+/* Neither a silent pipe nor one that nobody has opened yet keeps a reader who is asked to stop. */
+static void reading_can_be_cancelled(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes;
+    vx_error err = {0};
+    const char *fifo = in_folder("fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    for (int writers = 0; writers < 2; writers++) {
+        vx_cancel cancel = {0};
+        pthread_t thread;
+        int fd = writers ? open(fifo, O_RDWR | O_CLOEXEC) : -1;
+        assert_int_equal(pthread_create(&thread, NULL, ask_later, &cancel), 0);
+        assert_int_equal(vx_file_read_from(fifo, VX_FILE_ANY, 100, &cancel, &data, &bytes, &err),
+                         VX_ERR_CANCELLED);
+        assert_string_equal(err.code, "cancelled");
+        assert_null(data);
+        pthread_join(thread, NULL);
+        if (fd >= 0) close(fd);
+    }
+    /* One signal is enough; a signal that asks for nothing is waited through. */
+    struct sigaction action = {.sa_handler = ask_from_signal}, old;
+    sigaction(SIGALRM, &action, &old);
+    ualarm(50000, 0);
+    assert_int_equal(vx_file_read_from(fifo, VX_FILE_ANY, 100, &signalled, &data, &bytes, &err),
+                     VX_ERR_CANCELLED);
+    sigaction(SIGALRM, &old, NULL);
+    unlink(fifo);
+}
+
+static void documents_name_regular_files(void **state)
+{
+    (void)state;
+    char *data;
+    size_t bytes;
+    const char *fifo = in_folder("fifo");
+    const char *const refused[] = {
+        "-", fifo, "/dev/zero", "/dev/null", "/proc/self/status", "/proc/self/mem", folder};
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        vx_error err = {0};
+        assert_int_equal(
+            vx_file_read_from(refused[i], VX_FILE_REGULAR, 100, NULL, &data, &bytes, &err),
+            VX_ERR_INPUT);
+        assert_true(err.message[0] != '\0');
+        assert_null(data);
+    }
+    unlink(fifo);
+    assert_int_equal(vx_file_write(in_folder("ten"), "0123456789", 10, NULL), VX_OK);
+    assert_int_equal(
+        vx_file_read_from(in_folder("ten"), VX_FILE_REGULAR, 10, NULL, &data, &bytes, NULL), VX_OK);
+    for (int i = 0; i < VX_FILE_PADDING; i++)
+        assert_int_equal(data[bytes + (size_t)i], 0);
+    vx_heap_free(data);
+}
+
 static void folders_are_made(void **state)
 {
     (void)state;
@@ -258,6 +332,8 @@ int main(void)
         cmocka_unit_test(signal_sweeps_temporary_files),
         cmocka_unit_test(table_has_a_bound),
         cmocka_unit_test(reading_checks),
+        cmocka_unit_test(reading_can_be_cancelled),
+        cmocka_unit_test(documents_name_regular_files),
         cmocka_unit_test(folders_are_made),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

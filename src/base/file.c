@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-
 /* A row of the table: claimed by its owner, visible to the sweep while LIVE. */
 enum { ROW_FREE, ROW_TAKEN, ROW_LIVE };
 
@@ -222,70 +220,6 @@ vx_status vx_file_write(const char *path, const void *data, size_t bytes, vx_err
     vx_status status = vx_outfile_write(&out, data, bytes, err);
     if (status == VX_OK) return vx_outfile_commit(&out, err);
     vx_outfile_abort(&out);
-    return status;
-}
-
-/* Reads fd to its end into a growing block. */
-static vx_status read_all(int fd, const char *path, size_t expected, size_t bytes_max, char **data,
-                          size_t *bytes, vx_error *err)
-{
-    size_t room = expected < bytes_max ? expected + 1 : bytes_max + 1;
-    if (room < 4096) room = 4096;
-    char *block = vx_heap_alloc(room);
-    size_t used = 0;
-    while (block != NULL) {
-        if (used == room) {
-            char *grown = vx_heap_grow(block, room * 2);
-            if (grown == NULL) break;
-            block = grown;
-            room *= 2;
-        }
-        ssize_t got = read(fd, block + used, room - used);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            vx_heap_free(block);
-            return vx_fail_at(err, errno == EISDIR ? VX_ERR_INPUT : VX_ERR_IO, "read_failed", path,
-                              0, "cannot read %s: %s; give a readable file", path, strerror(errno));
-        }
-        used += (size_t)got;
-        if (used > bytes_max) {
-            vx_heap_free(block);
-            return vx_fail_at(err, VX_ERR_INPUT, "too_long", path, 0,
-                              "%s is longer than the %zu bytes allowed here; is it the right file?",
-                              path, bytes_max);
-        }
-        if (got > 0) continue;
-        char *whole = used < room ? block : vx_heap_grow(block, used + 1);
-        if (whole == NULL) break;
-        whole[used] = '\0';
-        *data = whole;
-        *bytes = used;
-        return VX_OK;
-    }
-    vx_heap_free(block);
-    return vx_fail_at(err, VX_ERR_MEMORY, "no_memory", path, 0,
-                      "not enough memory to read %s; free some memory", path);
-}
-
-vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
-                       vx_error *err)
-{
-    *data = NULL;
-    *bytes = 0;
-    assert(bytes_max < SIZE_MAX / 4);
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return vx_fail_at(err, VX_ERR_MISSING, "no_such_file", path, 0,
-                          "there is no file %s; check the path", path);
-    if (fd < 0)
-        return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0, "cannot open %s: %s", path,
-                          strerror(errno));
-    struct stat info;
-    size_t expected = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? (size_t)info.st_size : 0;
-    vx_status status =
-        read_all(fd, standard ? "standard input" : path, expected, bytes_max, data, bytes, err);
-    if (!standard) close(fd);
     return status;
 }
 

@@ -21,7 +21,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+#include "base/cancel.h"
 #include "base/status.h"
 
 /* Temporary files alive at one time; the reason for a bound is the signal handler. */
@@ -61,9 +63,34 @@ void vx_outfile_sweep(void);
 /* Open, write, commit in one. */
 vx_status vx_file_write(const char *path, const void *data, size_t bytes, vx_error *err);
 
-/* The whole file in a heap block (vx_heap_free) that is followed by a NUL; "-" is stdin. *data is
- * NULL on failure: VX_ERR_MISSING when there is no such file, VX_ERR_INPUT when it is longer than
- * bytes_max or a folder, VX_ERR_IO when reading fails. */
+/* What a path may name that is read. */
+typedef enum vx_file_kind {
+    VX_FILE_ANY,    /* named by the command line: pipes and devices too, and "-" is stdin */
+    VX_FILE_REGULAR /* named in a document: a regular file, and none of /proc or /sys */
+} vx_file_kind;
+
+/* read(2) that a signal or another thread can end: waits for data until the token (may be NULL) is
+ * asked, which is -1 with errno ECANCELED; signals that ask for nothing are waited through. Works on
+ * descriptors that block and that do not. */
+ssize_t vx_read_cancellable(int fd, void *buffer, size_t bytes, vx_cancel *cancel);
+/* VX_ERR_CANCELLED when the token stopped the reading of `path`, with the sentence that says so. */
+vx_status vx_fail_cancelled(vx_error *err, const char *path);
+
+/* Opens for reading and waits for nobody: a pipe without a writer opens at once. *fd is -1 on
+ * failure: VX_ERR_MISSING, "no_such_file"; VX_ERR_INPUT, "read_failed", for what the kind does not
+ * allow; VX_ERR_IO. *length is a regular file's, else -1; may be NULL. "-" gives a copy of stdin. */
+vx_status vx_file_open(const char *path, vx_file_kind kind, int *fd, int64_t *length,
+                       vx_error *err);
+
+/* Zero bytes behind what is read, as FFmpeg's decoders want them (AV_INPUT_BUFFER_PADDING_SIZE). */
+enum { VX_FILE_PADDING = 64 };
+
+/* The whole file in a heap block (vx_heap_free) that is followed by VX_FILE_PADDING zero bytes.
+ * *data is NULL on failure: those of vx_file_open, VX_ERR_INPUT when it is longer than bytes_max or
+ * a folder, VX_ERR_IO when reading fails, VX_ERR_CANCELLED. Takes bytes_max and a page at most. */
+vx_status vx_file_read_from(const char *path, vx_file_kind kind, size_t bytes_max,
+                            vx_cancel *cancel, char **data, size_t *bytes, vx_error *err);
+/* The same of any kind, without a token. */
 vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
                        vx_error *err);
 

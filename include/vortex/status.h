@@ -1,12 +1,11 @@
-/* Status codes and error text of Vortex; part of vortex.h. */
+/* Status codes, error text and lines of the log; part of vortex.h. */
 #ifndef VORTEX_STATUS_H
 #define VORTEX_STATUS_H
 
 /* 0 is success, negatives are failures. The command line's exit code is the negated status. */
 typedef enum vx_status {
     VX_OK = 0,
-    VX_ERR_INTERNAL =
-        -1, /* a fault of ours: the plan and the run disagree, a library broke its word */
+    VX_ERR_INTERNAL = -1,  /* a fault of ours: plan and run disagree, a library broke its word */
     VX_ERR_USAGE = -2,     /* a flag or an argument of the API makes no sense */
     VX_ERR_INPUT = -3,     /* recipe, text, image or weights are bad */
     VX_ERR_MISSING = -4,   /* a model, voice or library is not there */
@@ -18,7 +17,7 @@ typedef enum vx_status {
 } vx_status;
 
 /* The last failure of one call chain. Zero-initialise; valid after a function returned a failure.
- */
+ * Its layout never changes. */
 typedef struct vx_error {
     vx_status status;
     int line;          /* 1-based line in `file`, 0 when unknown */
@@ -26,5 +25,14 @@ typedef struct vx_error {
     char file[256];    /* the input at fault, "" when none */
     char message[768]; /* one sentence: what, why, what to do */
 } vx_error;
+
+typedef enum vx_log_level { VX_LOG_ERROR, VX_LOG_WARN, VX_LOG_INFO, VX_LOG_DEBUG } vx_log_level;
+
+/* One line of the log. */
+typedef struct vx_log_line {
+    vx_log_level level;
+    const char *message;      /* without a line feed at its end */
+    const char *slot, *stage; /* what it belongs to; "" when nothing */
+} vx_log_line;
 
 #endif

@@ -1,28 +1,71 @@
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/quiet.h"
 
-static vx_log_level log_level = VX_LOG_WARN;
-static int log_json = -1; /* -1: decided by the first line */
+static atomic_int log_level = VX_LOG_WARN;
+static int log_json = -1; /* -1: JSON unless stderr is a terminal */
 static _Thread_local char scope_slot[80], scope_stage[32];
+
+static pthread_mutex_t sink_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* guards both, and is held in a call */
+static vx_log_sink log_sink;
+static void *log_sink_arg;
+static _Thread_local bool in_sink;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 void vx_log_setup(vx_log_level level, bool json)
 {
-    log_level = level;
+    vx_log_set_level(level);
     log_json = json;
+}
+
+void vx_log_set_level(vx_log_level level)
+{
+    atomic_store(&log_level, (int)level);
 }
 
 bool vx_log_enabled(vx_log_level level)
 {
-    return level <= log_level;
+    return (int)level <= atomic_load(&log_level);
+}
+
+void vx_log_take(vx_log_sink sink, void *arg)
+{
+    pthread_mutex_lock(&sink_lock);
+    log_sink = sink;
+    log_sink_arg = arg;
+    pthread_mutex_unlock(&sink_lock);
+}
+
+void vx_log_give_back(vx_log_sink sink, void *arg)
+{
+    pthread_mutex_lock(&sink_lock);
+    if (log_sink == sink && log_sink_arg == arg) log_sink = NULL;
+    pthread_mutex_unlock(&sink_lock);
+}
+
+/* Whether somebody takes the lines. */
+static bool tell_sink(vx_log_level level, const char *message)
+{
+    if (in_sink) return true;
+    vx_log_line line = {level, message, scope_slot, scope_stage};
+    pthread_mutex_lock(&sink_lock);
+    bool taken = log_sink != NULL;
+    in_sink = true;
+    if (taken) log_sink(log_sink_arg, &line);
+    in_sink = false;
+    pthread_mutex_unlock(&sink_lock);
+    return taken;
 }
 
 void vx_log_scope(const char *slot, const char *stage)
@@ -67,6 +110,7 @@ void vx_log(vx_log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    if (tell_sink(level, message)) return;
     bool json = log_json < 0 ? !isatty(STDERR_FILENO) : log_json != 0;
     size_t room = sizeof line - 32, at;
     if (json) {
@@ -84,7 +128,10 @@ void vx_log(vx_log_level level, const char *format, ...)
         at = put_escaped(line, at, room - 2, message);
         line[at++] = '\n';
     }
-    /* One write per line, so that lines of several threads do not mix. A closed stderr is not our
-     * problem. */
-    if (write(STDERR_FILENO, line, at) < 0) return;
+    /* One write per line, so that lines of several threads do not mix. */
+    vx_quiet quiet;
+    vx_quiet_begin(&quiet);
+    ssize_t written = write(STDERR_FILENO, line, at);
+    (void)written;
+    vx_quiet_end(&quiet);
 }

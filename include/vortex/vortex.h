@@ -11,16 +11,24 @@
  *     vx_job_free(&job);
  *     vx_close(&vortex, 0);
  *
- * Opening plans every byte, reserves, loads; afterwards nothing grows. Slots are made one after the other, in
- * the order of submission, by the engine's own threads.
+ * Opening plans every byte, reserves, loads; afterwards nothing grows. Slots are made one after the
+ * other, in the order of submission, by the engine's own threads.
  *
- * Functions return a vx_status, and describe failures in the vx_error that the caller owns and that may be
- * NULL. Nothing is printed but the log on stderr, and the process is never ended. Structs of parameters are
- * zero-initialised; zero and NULL mean the default.
+ * Functions return a vx_status, and describe failures in the vx_error that the caller owns and that
+ * may be NULL. Nothing is printed but the log on stderr. The process is never ended: what a broken
+ * pipe or a file at its limit raises (SIGPIPE, SIGXFSZ) is kept from the host, whose own handling of
+ * signals stays as it is. Structs of parameters are zero-initialised; zero and NULL mean the
+ * default, a NULL struct too. A NULL handle is an argument that makes no sense (VX_ERR_USAGE) where
+ * a status is returned, and otherwise harmless.
  *
- * Threads: every function may be called from any thread, except that vx_open, vx_close and vx_job_free want
- * their handle for themselves. Callbacks run on the engine's threads, one at a time for a job; they must
- * return soon and may call vx_job_cancel, and nothing that waits. */
+ * Threads: every function may be called from any thread, except that vx_open and vx_job_free want
+ * their handle for themselves. Callbacks run on the engine's threads, one at a time for a job; they
+ * must return soon and may call vx_job_cancel, and nothing that waits.
+ *
+ * Versions: VORTEX_API is the number of this header and grows with it. A program tells the library
+ * which one it was compiled with (vx_open and vx_submit do so by themselves), and a library serves
+ * all programs that are not newer than itself. Structs of parameters and results grow at their end
+ * only; vx_error and what stands in arrays (vx_frame, vx_interval, vx_stage_time) don't grow. */
 #ifndef VORTEX_VORTEX_H
 #define VORTEX_VORTEX_H
 
@@ -44,6 +52,12 @@ typedef struct vx_vortex vx_vortex; /* the resident engine */
 typedef struct vx_job vx_job;       /* one slot: waiting, under way or ended */
 typedef struct vx_cancel vx_cancel; /* a wish to stop */
 
+/* Of this header. 1: the first release. 2: vx_api; the log's callback and level (vx_open_params);
+ * vx_result.bytes. */
+#define VORTEX_API 2
+
+/* Of the library that runs. */
+VX_API int vx_api(void);
 /* "0.1.0" */
 VX_API const char *vx_version(void);
 
@@ -60,25 +74,39 @@ typedef struct vx_open_params {
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;
     vx_cancel *cancel; /* ends opening with VX_ERR_CANCELLED when it is set; may be NULL */
+    /* Since 2. Takes the log's lines instead of stderr, one at a time, from any thread; views that are
+     * valid during the call. The log is the process's: the engine that was opened last with a
+     * callback has it until it closes. */
+    void (*log)(void *arg, const vx_log_line *line);
+    void *log_arg;
+    const char *log_level; /* "error", "warn", "info" or "debug"; NULL: the settings' */
 } vx_open_params;
 
-/* NULL when out of memory. Setting is safe in a signal handler. */
+/* NULL when out of memory. Setting is safe in a signal handler, and on NULL. */
 VX_API vx_cancel *vx_cancel_new(void);
 VX_API void vx_cancel_set(vx_cancel *cancel);
 VX_API void vx_cancel_free(vx_cancel **cancel); /* safe on NULL; sets NULL */
 
-/* VX_ERR_MISSING: a model or library is not there; VX_ERR_MEMORY: the plan does not fit, with the sum and
- * what would help; VX_ERR_INPUT: bad settings, pack, recipe or weights. *vortex is NULL on failure. */
+/* VX_ERR_MISSING: a model or library is not there, or the program is newer than the library;
+ * VX_ERR_MEMORY: the plan does not fit, with the sum and what would help; VX_ERR_INPUT: bad settings,
+ * pack, recipe or weights. *vortex is NULL on failure. */
+VX_API vx_status vx_open_api(vx_vortex **vortex, const vx_open_params *params, vx_error *err,
+                             int api);
+/* The function of this name serves programs of version 1. */
 VX_API vx_status vx_open(vx_vortex **vortex, const vx_open_params *params, vx_error *err);
+#define vx_open(...) vx_open_api(__VA_ARGS__, VORTEX_API)
 
-/* Takes no more jobs, lets those it has end for `drain_ms` (negative: as long as they take), cancels the rest,
- * and closes. Every job has its outcome then; leases end with it. Jobs are still the caller's to free. Sets
- * *vortex to NULL; safe on NULL. */
+/* Takes no more jobs and ends all leases: nobody may be reading their views. Lets the jobs it has end
+ * for `drain_ms` (negative: as long as they take), cancels the rest, and closes. Every job has its
+ * outcome then and is still the caller's to free. Sets *vortex to NULL; safe on NULL. Threads that
+ * still hold the handle are answered, not harmed: vx_submit says "busy", vx_metrics_text NULL, and a
+ * second close returns at once. */
 VX_API void vx_close(vx_vortex **vortex, int64_t drain_ms);
 
-/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out of memory. */
+/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out of memory or
+ * closed. */
 VX_API char *vx_metrics_text(vx_vortex *vortex);
-VX_API void vx_text_free(char *text);
+VX_API void vx_text_free(char *text); /* safe on NULL */
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
@@ -106,20 +134,26 @@ typedef struct vx_submit_params {
     void *arg; /* of both */
 } vx_submit_params;
 
-/* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is bad or
- * asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue is full or the
- * engine closes. *job is NULL on failure. */
+/* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is
+ * bad or asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue is
+ * full or the engine closes or is closed. *job is NULL on failure. */
+VX_API vx_status vx_submit_api(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
+                               vx_error *err, int api);
+/* The function of this name serves programs of version 1. */
 VX_API vx_status vx_submit(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
                            vx_error *err);
+#define vx_submit(...) vx_submit_api(__VA_ARGS__, VORTEX_API)
 
 typedef enum vx_state { VX_QUEUED, VX_RUNNING, VX_ENDED } vx_state;
-VX_API vx_state vx_job_poll(vx_job *job);
+VX_API vx_state vx_job_poll(vx_job *job); /* NULL has ended */
 
-/* VX_OK when the job has ended; VX_ERR_DEADLINE when it has not after `timeout_ms` (negative: no limit). */
+/* VX_OK when the job has ended; VX_ERR_DEADLINE when it has not after `timeout_ms` (negative: no
+ * limit). */
 VX_API vx_status vx_job_wait(vx_job *job, int64_t timeout_ms);
 
-/* Asks the job to stop; its outcome will be "cancelled" unless it ends before. Does not wait. Safe in a signal
- * handler. */
+/* Asks the job to stop; its outcome will be "cancelled" unless it ends before. One that waits ends at
+ * once and gives its place in the queue back, whatever runs; so does one that waits when its deadline
+ * passes. Does not wait. Safe in a signal handler, and on NULL. */
 VX_API void vx_job_cancel(vx_job *job);
 
 /* ---- results -------------------------------------------------------------------------------- */
@@ -162,18 +196,20 @@ typedef struct vx_result {
     double score_b, score_l, score_ensemble;
     const float *embedding_b, *embedding_l; /* of length 1: the film's place in each CLIP */
     int embedding_b_count, embedding_l_count;
+    size_t bytes; /* since 2: of this struct as the library fills it, for readers that can't tell */
 } vx_result;
 
-/* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for its next
- * slots and waits (settings: pipeline_depth) until the lease ends, by vx_job_release or vx_job_free. */
+/* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for its
+ * next slots and waits (settings: pipeline_depth) until the lease ends, by vx_job_release, vx_job_free
+ * or vx_close. */
 VX_API const vx_result *vx_job_result(vx_job *job);
 
-/* Ends the lease: outcome, error, report, path and stages stay, everything else is empty. Harmless before the
- * job's end and when called again. */
+/* Ends the lease: outcome, error, report, path and stages stay, everything else is empty. Harmless
+ * before the job's end, when called again, and on NULL. */
 VX_API void vx_job_release(vx_job *job);
 
-/* Cancels the job if it has not ended, waits for its end, ends the lease, frees. Sets *job to NULL; safe on
- * NULL. */
+/* Cancels the job if it has not ended, waits for its end, ends the lease, frees. Sets *job to NULL;
+ * safe on NULL. */
 VX_API void vx_job_free(vx_job **job);
 
 #ifdef __cplusplus

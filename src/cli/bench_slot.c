@@ -204,11 +204,15 @@ static void print_report(const slot_bench *b, const json_t *doc)
 
 static vx_status measure(slot_bench *b, vx_error *err)
 {
-    vx_open_params params = {.settings = b->cli->config,
-                             .pack = b->cli->pack,
-                             .device = b->cli->device,
-                             .threads = b->cli->threads > 0 ? (int)b->cli->threads : 0,
-                             .cancel = b->cli->cancel};
+    char level[8];
+    vx_open_params params = {
+        .settings = b->cli->config,
+        .pack = b->cli->pack,
+        .device = b->cli->device,
+        .threads = b->cli->threads > 0 ? (int)b->cli->threads : 0,
+        .cancel = b->cli->cancel,
+        .log_level =
+            vx_choice_name(VX_LOG_LEVEL_NAMES, b->cli->settings.log_level, level, sizeof level)};
     double start = vx_now_s();
     VX_TRY(vx_open(&b->vortex, &params, err));
     b->cold_s = vx_now_s() - start;

@@ -72,7 +72,7 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
     vx_vortex *vortex = NULL;
     vx_job *job = NULL;
     bar b = {.quiet = cli->quiet};
-    char *text = NULL;
+    char *text = NULL, level[8];
     bool piped = strcmp(cli->words[0], "-") == 0;
     vx_submit_params submit = {.recipe = piped ? NULL : cli->words[0],
                                .path = p->out,
@@ -89,7 +89,9 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
                            .only = &submit,
                            .progress = show_loading,
                            .progress_arg = &b,
-                           .cancel = cli->cancel};
+                           .cancel = cli->cancel,
+                           .log_level = vx_choice_name(VX_LOG_LEVEL_NAMES, cli->settings.log_level,
+                                                       level, sizeof level)};
     vx_status status = VX_OK;
     if (piped) status = vx_file_read("-", VX_YAML_BYTES_MAX, &text, &submit.text_bytes, err);
     submit.text = text;

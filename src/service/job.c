@@ -1,20 +1,9 @@
-#include "service/job.h"
-
+/* Jobs: submitting them, waiting for them, their results and the leases on these. */
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-
-static struct timespec in_ms(int64_t ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
+#include "service/api.h"
+#include "service/job.h"
 
 /* ---- submit --------------------------------------------------------------------------------- */
 
@@ -42,7 +31,6 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     if (p->path == NULL || p->path[0] == '\0')
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
     VX_TRY(vx_job_recipe(&job->recipe, p, err));
-    VX_TRY(vx_slot_check(&job->recipe, job->vortex->crew.engine, err));
     job->path = vx_heap_text(p->path, strlen(p->path));
     if (p->sheet != NULL) job->sheet = vx_heap_text(p->sheet, strlen(p->sheet));
     if (job->path == NULL || (p->sheet != NULL && job->sheet == NULL))
@@ -59,28 +47,24 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     return VX_OK;
 }
 
+/* The lock is held. */
 static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
 {
-    bool closing, full;
-    pthread_mutex_lock(&v->lock);
-    closing = v->closing;
-    full = v->waiting == (int)v->settings.queue;
-    if (!closing && !full) {
-        v->queue[(v->first + v->waiting++) % (int)v->settings.queue] = job;
-        v->holders++;
-        vx_metrics_queue(&v->crew.metrics, v->waiting, v->running != NULL);
-        pthread_cond_signal(&v->work);
-    } else {
-        vx_metrics_slot(&v->crew.metrics, "busy", 0);
-    }
-    pthread_mutex_unlock(&v->lock);
-    if (closing)
+    bool full = v->waiting == (int)v->settings.queue;
+    if (v->closing || full) vx_metrics_slot(&v->crew.metrics, "busy", 0);
+    if (v->closing)
         return vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closing; no job is taken");
+    VX_TRY(vx_slot_check(&job->recipe, v->crew.engine, err));
     if (full)
         return vx_fail(err, VX_ERR_DEADLINE, "busy",
                        "the queue is full with %lld slots; try again later, or raise queue in the "
                        "settings",
                        (long long)v->settings.queue);
+    job->vortex = v;
+    v->queue[v->waiting++] = job;
+    v->holders++;
+    vx_metrics_queue(&v->crew.metrics, v->waiting, v->running != NULL);
+    pthread_cond_broadcast(&v->work);
     return VX_OK;
 }
 
@@ -94,14 +78,24 @@ static void discard(vx_job *job)
     vx_heap_free(job);
 }
 
-vx_status vx_submit(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err)
+vx_status vx_submit_api(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err,
+                        int api)
 {
+    vx_submit_params p;
+    if (v == NULL || out == NULL)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "vx_submit needs an engine and a place for the job; open one with vx_open");
     *out = NULL;
+    VX_TRY(vx_api_submit_params(&p, params, api, err));
     vx_job *job = vx_heap_alloc(sizeof *job);
     if (job == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a job");
-    job->vortex = v;
-    vx_status status = fill(job, params, err);
-    if (status == VX_OK) status = enqueue(v, job, err);
+    vx_status status = fill(job, &p, err);
+    if (status == VX_OK && vx_vortex_enter(v)) {
+        status = enqueue(v, job, err);
+        pthread_mutex_unlock(&v->lock);
+    } else if (status == VX_OK) {
+        status = vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closed; no job is taken");
+    }
     if (status == VX_OK)
         *out = job;
     else
@@ -109,10 +103,16 @@ vx_status vx_submit(vx_vortex *v, const vx_submit_params *params, vx_job **out, 
     return status;
 }
 
+vx_status(vx_submit)(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err)
+{
+    return vx_submit_api(v, params, out, err, 1);
+}
+
 /* ---- waiting -------------------------------------------------------------------------------- */
 
 vx_state vx_job_poll(vx_job *job)
 {
+    if (job == NULL) return VX_ENDED;
     pthread_mutex_lock(&job->vortex->lock);
     vx_state state = job->state;
     pthread_mutex_unlock(&job->vortex->lock);
@@ -121,8 +121,9 @@ vx_state vx_job_poll(vx_job *job)
 
 vx_status vx_job_wait(vx_job *job, int64_t timeout_ms)
 {
+    if (job == NULL) return VX_ERR_USAGE;
     vx_vortex *v = job->vortex;
-    struct timespec until = in_ms(timeout_ms > 0 ? timeout_ms : 0);
+    struct timespec until = vx_deadline_in(timeout_ms);
     int timed_out = 0;
     pthread_mutex_lock(&v->lock);
     while (job->state != VX_ENDED && !timed_out) {
@@ -138,7 +139,7 @@ vx_status vx_job_wait(vx_job *job, int64_t timeout_ms)
 
 void vx_job_cancel(vx_job *job)
 {
-    vx_cancel_ask(&job->cancel);
+    if (job != NULL) vx_cancel_ask(&job->cancel);
 }
 
 /* ---- results -------------------------------------------------------------------------------- */
@@ -172,46 +173,55 @@ static void publish_views(vx_job *job, vx_result *r)
     r->embedding_l_count = s->embedding_l_count;
 }
 
+void vx_job_write_report(vx_job *job)
+{
+    if (job->slot.report == NULL) return;
+    char *text = json_dumps(job->slot.report, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    if (text != NULL) job->report = vx_heap_text(text, strlen(text));
+    free(text);
+    json_decref(job->slot.report);
+    job->slot.report = NULL;
+}
+
 void vx_job_publish(vx_job *job)
 {
     vx_result *r = &job->result;
-    if (job->report == NULL && job->slot.report != NULL) {
-        char *text = json_dumps(job->slot.report, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-        if (text != NULL) job->report = vx_heap_text(text, strlen(text));
-        free(text);
-        json_decref(job->slot.report);
-        job->slot.report = NULL;
-    }
     *r = (vx_result){.outcome = job->slot.outcome,
                      .error = job->err,
                      .report = job->report != NULL ? job->report : "{}",
                      .path = job->path,
                      .stages = job->slot.stage,
-                     .stage_count = job->slot.stages};
+                     .stage_count = job->slot.stages,
+                     .bytes = sizeof *r};
     if (job->leased) publish_views(job, r);
 }
 
 const vx_result *vx_job_result(vx_job *job)
 {
-    return vx_job_poll(job) == VX_ENDED ? &job->result : NULL;
+    return job != NULL && vx_job_poll(job) == VX_ENDED ? &job->result : NULL;
+}
+
+void vx_job_end_lease(vx_job *job)
+{
+    vx_vortex *v = job->vortex;
+    if (job->state != VX_ENDED || !job->leased) return;
+    job->leased = false;
+    vx_job_publish(job);
+    v->user[job->request.set] = NULL;
+    pthread_cond_broadcast(&v->work);
 }
 
 void vx_job_release(vx_job *job)
 {
-    vx_vortex *v = job->vortex;
-    pthread_mutex_lock(&v->lock);
-    if (job->state == VX_ENDED && job->leased) {
-        job->leased = false;
-        vx_job_publish(job);
-        v->user[job->request.set] = NULL;
-        pthread_cond_signal(&v->work);
-    }
-    pthread_mutex_unlock(&v->lock);
+    if (job == NULL) return;
+    pthread_mutex_lock(&job->vortex->lock);
+    vx_job_end_lease(job);
+    pthread_mutex_unlock(&job->vortex->lock);
 }
 
 void vx_job_free(vx_job **handle)
 {
-    vx_job *job = *handle;
+    vx_job *job = handle != NULL ? *handle : NULL;
     if (job == NULL) return;
     vx_vortex *v = job->vortex;
     vx_job_cancel(job);

@@ -1,9 +1,14 @@
+/* The resident engine of vortex.h: opening it with all that a pack has or that one job needs, closing
+ * it, its metrics. What a handle must be worth to a caller whose threads race is said here too. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/quiet.h"
+#include "service/api.h"
 #include "service/job.h"
 
 const char *vx_version(void)
@@ -18,13 +23,57 @@ vx_cancel *vx_cancel_new(void)
 
 void vx_cancel_set(vx_cancel *cancel)
 {
-    vx_cancel_ask(cancel);
+    if (cancel != NULL) vx_cancel_ask(cancel);
 }
 
 void vx_cancel_free(vx_cancel **cancel)
 {
+    if (cancel == NULL) return;
     vx_heap_free(*cancel);
     *cancel = NULL;
+}
+
+/* ---- handles -------------------------------------------------------------------------------- */
+
+/* Engines that are open. A server's threads may hold a handle for a while after somebody closed it; a
+ * pointer that isn't on this list is never followed. */
+static vx_vortex *open_engines;
+static pthread_mutex_t open_engines_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static vx_vortex **find(const vx_vortex *v)
+{
+    vx_vortex **at = &open_engines;
+    while (*at != NULL && *at != v)
+        at = &(*at)->next;
+    return at;
+}
+
+bool vx_vortex_enter(vx_vortex *v)
+{
+    pthread_mutex_lock(&open_engines_lock);
+    bool there = v != NULL && *find(v) == v;
+    if (there) pthread_mutex_lock(&v->lock);
+    pthread_mutex_unlock(&open_engines_lock);
+    return there;
+}
+
+static void list(vx_vortex *v)
+{
+    pthread_mutex_lock(&open_engines_lock);
+    v->next = open_engines;
+    open_engines = v;
+    pthread_mutex_unlock(&open_engines_lock);
+}
+
+/* Nobody enters any more, and nobody is inside when this returns. */
+static void unlist(vx_vortex *v)
+{
+    pthread_mutex_lock(&open_engines_lock);
+    vx_vortex **at = find(v);
+    if (*at == v) *at = v->next;
+    pthread_mutex_unlock(&open_engines_lock);
+    pthread_mutex_lock(&v->lock);
+    pthread_mutex_unlock(&v->lock);
 }
 
 /* ---- open ----------------------------------------------------------------------------------- */
@@ -84,6 +133,13 @@ static vx_status open_settings(vx_vortex *v, const vx_open_params *p, vx_error *
     if (p->pack != NULL) v->settings.pack = p->pack;
     if (p->device != NULL) v->settings.device = p->device;
     if (p->threads > 0) v->settings.threads = p->threads;
+    if (p->log_level != NULL)
+        v->settings.log_level =
+            vx_choice_index(VX_LOG_LEVEL_NAMES, p->log_level, strlen(p->log_level));
+    if (v->settings.log_level < 0)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "log_level is '%s' and must be error, warn, info or debug", p->log_level);
+    vx_log_set_level((vx_log_level)v->settings.log_level);
     return vx_pack_open(&v->pack, v->settings.pack, err);
 }
 
@@ -101,28 +157,55 @@ static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *er
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the queue");
     VX_TRY(vx_crew_open(&v->crew, &params, v->accents, err));
     int failed = pthread_create(&v->worker, NULL, vx_worker_main, v);
-    if (failed)
-        return vx_fail(err, VX_ERR_MEMORY, "no_threads", "the system refused a thread: %s",
-                       strerror(failed));
-    v->worker_runs = true;
-    return VX_OK;
+    v->worker_runs = failed == 0;
+    if (failed == 0) {
+        failed = pthread_create(&v->desk, NULL, vx_desk_main, v);
+        v->desk_runs = failed == 0;
+    }
+    if (failed == 0) return VX_OK;
+    return vx_fail(err, VX_ERR_MEMORY, "no_threads", "the system refused a thread: %s",
+                   strerror(failed));
 }
 
-vx_status vx_open(vx_vortex **out, const vx_open_params *params, vx_error *err)
+static void shut(vx_vortex *v);
+
+vx_status vx_open_api(vx_vortex **out, const vx_open_params *params, vx_error *err, int api)
 {
-    pthread_condattr_t monotonic;
-    vx_vortex *v = *out = vx_heap_alloc(sizeof *v);
+    vx_open_params p;
+    vx_submit_params only;
+    vx_quiet quiet;
+    if (out == NULL)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "vx_open needs a place for the handle");
+    *out = NULL;
+    VX_TRY(vx_api_open_params(&p, &only, params, api, err));
+    vx_vortex *v = vx_heap_alloc(sizeof *v);
     if (v == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the engine");
     v->holders = 1;
+    v->log = p.log;
+    v->log_arg = p.log_arg;
     pthread_mutex_init(&v->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&v->work, &monotonic);
-    pthread_cond_init(&v->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    vx_status status = open_vortex(v, params, err);
-    if (status != VX_OK) vx_close(out, 0);
+    vx_cond_open(&v->work);
+    vx_cond_open(&v->ended);
+    if (p.log != NULL) vx_log_take(p.log, p.log_arg);
+    /* The engine's threads are made here and inherit the quiet. */
+    vx_quiet_begin(&quiet);
+    vx_status status = open_vortex(v, &p, err);
+    if (status == VX_OK) {
+        list(v);
+        *out = v;
+    } else {
+        pthread_mutex_lock(&v->lock);
+        v->closing = true;
+        pthread_mutex_unlock(&v->lock);
+        shut(v);
+    }
+    vx_quiet_end(&quiet);
     return status;
+}
+
+vx_status(vx_open)(vx_vortex **out, const vx_open_params *params, vx_error *err)
+{
+    return vx_open_api(out, params, err, 1);
 }
 
 /* ---- close ---------------------------------------------------------------------------------- */
@@ -143,13 +226,7 @@ void vx_vortex_drop(vx_vortex *v)
 /* Waits until nothing waits or runs, for `drain_ms` at most. The lock is held. */
 static void drain(vx_vortex *v, int64_t drain_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ms = drain_ms > 0 ? drain_ms : 0;
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = vx_deadline_in(drain_ms);
     int timed_out = 0;
     while ((v->waiting > 0 || v->running != NULL) && !timed_out) {
         if (drain_ms < 0)
@@ -158,34 +235,45 @@ static void drain(vx_vortex *v, int64_t drain_ms)
             timed_out = pthread_cond_timedwait(&v->ended, &v->lock, &until) != 0;
     }
     for (int i = 0; i < v->waiting; i++)
-        vx_cancel_ask(&v->queue[(v->first + i) % (int)v->settings.queue]->cancel);
+        vx_cancel_ask(&v->queue[i]->cancel);
     if (v->running != NULL) vx_cancel_ask(&v->running->cancel);
+}
+
+/* Frees all but what jobs still hold; the engine is closing and nothing is left to wait for but the
+ * answers of its threads. */
+static void shut(vx_vortex *v)
+{
+    pthread_mutex_lock(&v->lock);
+    pthread_cond_broadcast(&v->work);
+    pthread_mutex_unlock(&v->lock);
+    if (v->worker_runs) pthread_join(v->worker, NULL);
+    if (v->desk_runs) pthread_join(v->desk, NULL);
+    unlist(v);
+    vx_crew_close(&v->crew);
+    vx_pack_close(&v->pack);
+    vx_settings_close(&v->settings);
+    if (v->log != NULL) vx_log_give_back(v->log, v->log_arg);
+    pthread_mutex_lock(&v->lock);
+    v->closed = true;
+    vx_vortex_drop(v);
 }
 
 void vx_close(vx_vortex **handle, int64_t drain_ms)
 {
-    vx_vortex *v = *handle;
+    vx_vortex *v = handle != NULL ? *handle : NULL;
     if (v == NULL) return;
-    pthread_mutex_lock(&v->lock);
+    *handle = NULL;
+    if (!vx_vortex_enter(v)) return;
+    bool closing = v->closing;
     v->closing = true;
-    drain(v, drain_ms);
-    pthread_cond_signal(&v->work);
-    pthread_mutex_unlock(&v->lock);
-    if (v->worker_runs) pthread_join(v->worker, NULL);
-    pthread_mutex_lock(&v->lock);
-    for (int set = 0; set < VX_SETS_MAX; set++) {
-        if (v->user[set] == NULL) continue;
-        v->user[set]->leased = false;
-        vx_job_publish(v->user[set]);
+    if (!closing) {
+        /* Or a job that waits for a lease which the caller holds would wait for ever. */
+        for (int set = 0; set < VX_SETS_MAX; set++)
+            if (v->user[set] != NULL) vx_job_end_lease(v->user[set]);
+        drain(v, drain_ms);
     }
     pthread_mutex_unlock(&v->lock);
-    vx_crew_close(&v->crew);
-    vx_pack_close(&v->pack);
-    vx_settings_close(&v->settings);
-    *handle = NULL;
-    pthread_mutex_lock(&v->lock);
-    v->closed = true;
-    vx_vortex_drop(v);
+    if (!closing) shut(v);
 }
 
 /* ---- metrics -------------------------------------------------------------------------------- */
@@ -196,8 +284,13 @@ char *vx_metrics_text(vx_vortex *v)
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL) return NULL;
-    vx_metrics_write(&v->crew.metrics, &v->crew.monitor, vx_engine_planned(v->crew.engine), out);
-    if (fclose(out) == 0) return text;
+    bool there = vx_vortex_enter(v);
+    if (there) {
+        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, vx_engine_planned(v->crew.engine),
+                         out);
+        pthread_mutex_unlock(&v->lock);
+    }
+    if (fclose(out) == 0 && there) return text;
     free(text);
     return NULL;
 }

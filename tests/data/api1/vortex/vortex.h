@@ -1,0 +1,183 @@
+/* Vortex: recipes in, talking heads out, from models that stay resident.
+ *
+ *     vx_vortex *vortex;
+ *     vx_job *job;
+ *     vx_error err = {0};
+ *     if (vx_open(&vortex, &(vx_open_params){0}, &err) != VX_OK) … err.message …
+ *     vx_submit(vortex, &(vx_submit_params){.recipe = "hello.yaml", .path = "hello.mp4"}, &job, &err);
+ *     vx_job_wait(job, -1);
+ *     const vx_result *result = vx_job_result(job);
+ *     … result->outcome, result->samples, result->report …
+ *     vx_job_free(&job);
+ *     vx_close(&vortex, 0);
+ *
+ * Opening plans every byte, reserves, loads; afterwards nothing grows. Slots are made one after the other, in
+ * the order of submission, by the engine's own threads.
+ *
+ * Functions return a vx_status, and describe failures in the vx_error that the caller owns and that may be
+ * NULL. Nothing is printed but the log on stderr, and the process is never ended. Structs of parameters are
+ * zero-initialised; zero and NULL mean the default.
+ *
+ * Threads: every function may be called from any thread, except that vx_open, vx_close and vx_job_free want
+ * their handle for themselves. Callbacks run on the engine's threads, one at a time for a job; they must
+ * return soon and may call vx_job_cancel, and nothing that waits. */
+#ifndef VORTEX_VORTEX_H
+#define VORTEX_VORTEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vortex/status.h>
+
+#if defined(__GNUC__)
+#define VX_API __attribute__((visibility("default")))
+#else
+#define VX_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vx_vortex vx_vortex; /* the resident engine */
+typedef struct vx_job vx_job;       /* one slot: waiting, under way or ended */
+typedef struct vx_cancel vx_cancel; /* a wish to stop */
+
+/* "0.1.0" */
+VX_API const char *vx_version(void);
+
+/* ---- the engine ----------------------------------------------------------------------------- */
+
+typedef struct vx_open_params {
+    const char *settings; /* path of vortex.yaml; NULL: the user's own, when there is one */
+    const char *pack;     /* name or folder; NULL: the settings', else toon, else speech */
+    const char *device;   /* NULL: the settings' */
+    int threads;          /* 0: the settings' */
+    /* Hold only what this job needs; NULL: all that the pack has. */
+    const struct vx_submit_params *only;
+    /* Called while loading with the component's name and the share that is done, 0..1. */
+    void (*progress)(void *arg, const char *component, double share);
+    void *progress_arg;
+    vx_cancel *cancel; /* ends opening with VX_ERR_CANCELLED when it is set; may be NULL */
+} vx_open_params;
+
+/* NULL when out of memory. Setting is safe in a signal handler. */
+VX_API vx_cancel *vx_cancel_new(void);
+VX_API void vx_cancel_set(vx_cancel *cancel);
+VX_API void vx_cancel_free(vx_cancel **cancel); /* safe on NULL; sets NULL */
+
+/* VX_ERR_MISSING: a model or library is not there; VX_ERR_MEMORY: the plan does not fit, with the sum and
+ * what would help; VX_ERR_INPUT: bad settings, pack, recipe or weights. *vortex is NULL on failure. */
+VX_API vx_status vx_open(vx_vortex **vortex, const vx_open_params *params, vx_error *err);
+
+/* Takes no more jobs, lets those it has end for `drain_ms` (negative: as long as they take), cancels the rest,
+ * and closes. Every job has its outcome then; leases end with it. Jobs are still the caller's to free. Sets
+ * *vortex to NULL; safe on NULL. */
+VX_API void vx_close(vx_vortex **vortex, int64_t drain_ms);
+
+/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out of memory. */
+VX_API char *vx_metrics_text(vx_vortex *vortex);
+VX_API void vx_text_free(char *text);
+
+/* ---- jobs ----------------------------------------------------------------------------------- */
+
+/* Packed rows of RGB, 8 bits each. */
+typedef struct vx_frame {
+    const uint8_t *rgb; /* top left */
+    int width, height;
+    ptrdiff_t stride; /* bytes from row to row */
+} vx_frame;
+
+typedef struct vx_submit_params {
+    const char *recipe;  /* path of a recipe; or */
+    const char *text;    /* the recipe itself, YAML or JSON, */
+    size_t text_bytes;   /* its length, 0: up to the NUL, and */
+    const char *folder;  /* where its relative paths begin; NULL: the working folder */
+    const char *path;    /* of the film; required */
+    const char *sheet;   /* of a picture (PNG) that shows the slot at a glance; NULL: none */
+    bool has_seed;       /* `seed` instead of the recipe's */
+    int64_t seed;        /* 0..2^63-1 */
+    int64_t deadline_ms; /* from now; 0: the recipe's, which may be none */
+    /* The stage that works and the share of it that is done, 0..1. */
+    void (*progress)(void *arg, const char *stage, double share);
+    /* Every frame in order as it goes to the encoder; a view that is valid during the call. */
+    void (*frame)(void *arg, int64_t index, const vx_frame *frame);
+    void *arg; /* of both */
+} vx_submit_params;
+
+/* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is bad or
+ * asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue is full or the
+ * engine closes. *job is NULL on failure. */
+VX_API vx_status vx_submit(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
+                           vx_error *err);
+
+typedef enum vx_state { VX_QUEUED, VX_RUNNING, VX_ENDED } vx_state;
+VX_API vx_state vx_job_poll(vx_job *job);
+
+/* VX_OK when the job has ended; VX_ERR_DEADLINE when it has not after `timeout_ms` (negative: no limit). */
+VX_API vx_status vx_job_wait(vx_job *job, int64_t timeout_ms);
+
+/* Asks the job to stop; its outcome will be "cancelled" unless it ends before. Does not wait. Safe in a signal
+ * handler. */
+VX_API void vx_job_cancel(vx_job *job);
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+/* When something sounds, in samples from the start. */
+typedef struct vx_interval {
+    int64_t start, end;
+} vx_interval;
+
+/* When a stage ran, in seconds since the slot began. */
+typedef struct vx_stage_time {
+    const char *name;
+    double start_s, end_s;
+    size_t peak_bytes; /* of the process since the engine opened */
+} vx_stage_time;
+
+typedef struct vx_result {
+    /* "done", "memory_pressure", "deadline", "timeout", "cancelled", "bad_recipe", "verify_failed",
+     * "device_error", "io_error" */
+    const char *outcome;
+    vx_error error;     /* status VX_OK after "done" */
+    const char *report; /* JSON */
+    const char *path;   /* of the film; it is there after "done" and "verify_failed" */
+    const vx_stage_time *stages;
+    int stage_count;
+
+    /* After "done" and "verify_failed", until the lease ends: views of the engine's buffers. */
+    const float *samples; /* -1..1, mono */
+    int64_t sample_count;
+    int sample_rate;
+    const uint32_t *symbol;          /* the phonemes as code points */
+    const vx_interval *symbol_times; /* [symbol_count] */
+    int64_t symbol_count;
+    int64_t frames;
+    int fps;
+    const vx_frame *key_frames; /* what was verified; one when the picture stands still */
+    int key_frame_count;
+    bool verified; /* false: no prompt, no CLIPs, or not wanted; then there is nothing below */
+    bool pass, outlier;
+    double score_b, score_l, score_ensemble;
+    const float *embedding_b, *embedding_l; /* of length 1: the film's place in each CLIP */
+    int embedding_b_count, embedding_l_count;
+} vx_result;
+
+/* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for its next
+ * slots and waits (settings: pipeline_depth) until the lease ends, by vx_job_release or vx_job_free. */
+VX_API const vx_result *vx_job_result(vx_job *job);
+
+/* Ends the lease: outcome, error, report, path and stages stay, everything else is empty. Harmless before the
+ * job's end and when called again. */
+VX_API void vx_job_release(vx_job *job);
+
+/* Cancels the job if it has not ended, waits for its end, ends the lease, frees. Sets *job to NULL; safe on
+ * NULL. */
+VX_API void vx_job_free(vx_job **job);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

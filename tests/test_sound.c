@@ -97,7 +97,7 @@ static void standard_output_streams(void **state)
     /* What a pipe gave can be read as a file. */
     assert_int_equal(vx_file_write(scratch("p.wav"), data, (size_t)bytes, NULL), VX_OK);
     vx_sound sound;
-    assert_int_equal(vx_sound_read(&sound, scratch("p.wav"), 24000, 10, NULL), VX_OK);
+    assert_int_equal(vx_sound_read(&sound, scratch("p.wav"), 24000, 10, NULL, NULL), VX_OK);
     assert_int_equal(sound.count, 1000);
     vx_sound_free(&sound);
 
@@ -141,7 +141,7 @@ static void reads_back_what_was_written(void **state)
         samples[i] = 0.7f * sinf((float)i * 0.05f);
     assert_int_equal(write_wav(scratch("r.wav"), samples, 30001, 24000, NULL), VX_OK);
     vx_sound sound;
-    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 24000, 10, NULL), VX_OK);
+    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 24000, 10, NULL, NULL), VX_OK);
     assert_int_equal(sound.count, 30001);
     assert_int_equal(sound.sample_rate, 24000);
     for (int i = 0; i < 30001; i++)
@@ -149,7 +149,7 @@ static void reads_back_what_was_written(void **state)
     vx_sound_free(&sound);
     assert_null(sound.samples);
     /* At another rate it lasts as long and sounds alike. */
-    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 16000, 10, NULL), VX_OK);
+    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 16000, 10, NULL, NULL), VX_OK);
     assert_in_range(sound.count, 19990, 20010);
     double difference = 0;
     for (int i = 100; i < 19900; i++)
@@ -157,7 +157,7 @@ static void reads_back_what_was_written(void **state)
     assert_true(difference / 19800 < 0.002);
     vx_sound_free(&sound);
     vx_error err = {0};
-    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 24000, 1.0, &err), VX_ERR_INPUT);
+    assert_int_equal(vx_sound_read(&sound, scratch("r.wav"), 24000, 1.0, NULL, &err), VX_ERR_INPUT);
     assert_string_equal(err.code, "too_long");
     clear_scratch();
 }
@@ -185,17 +185,38 @@ static void write_float_wav(const char *path, int channels, int rate, int frames
     vx_heap_free(data);
 }
 
-static void channels_are_averaged(void **state)
+/* What the channels sound like together: six and eight are 5.1 and 7.1, whose third is the centre and
+ * whose fourth is low effects; a sum that is too quiet is the loudest channel. */
+static float mixed(const float *value, int channels)
+{
+    bool around = channels == 6 || channels == 8;
+    float sum = 0, loudest = 0;
+    for (int c = 0; c < channels; c++) {
+        float level = !around ? 1 / (float)channels : c == 2 ? 1 : c == 3 ? 0 : 0.7f;
+        sum += level * value[c];
+        if (level > 0 && fabsf(value[c]) > fabsf(loudest)) loudest = value[c];
+    }
+    return fabsf(sum) < 0.6f * fabsf(loudest) ? loudest : sum;
+}
+
+static void channels_are_mixed(void **state)
 {
     (void)state;
-    static const float value[8] = {0.8f, -0.4f, 0.1f, 0.3f, 0.5f, -0.2f, 0.7f, 0.6f};
-    for (int channels = 1; channels <= 8; channels++) {
+    static const float values[][8] = {
+        {0.8f, -0.4f, 0.1f, 0.3f, 0.5f, -0.2f, 0.7f, 0.6f},
+        {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f},
+        {0.5f, -0.5f, 0, 0.9f, 0, 0, 0, 0}, /* out of phase, and a rumble */
+        {0, 0.5f, 0, 0, 0, 0, 0, 0},        /* one side */
+        {0, 0, 0.4f, 0, 0, 0, 0, 0},        /* speech in the centre */
+        {0, 0, 0, 0, 0, 0, 0, 0},
+    };
+    for (int k = 0; k < 48; k++) {
+        int channels = k % 8 + 1;
+        const float *value = values[k / 8];
         write_float_wav(scratch("c.wav"), channels, 48000, 9600, value);
-        float mean = 0;
-        for (int c = 0; c < channels; c++)
-            mean += value[c] / (float)channels;
+        float mean = mixed(value, channels);
         vx_sound sound;
-        assert_int_equal(vx_sound_read(&sound, scratch("c.wav"), 24000, 10, NULL), VX_OK);
+        assert_int_equal(vx_sound_read(&sound, scratch("c.wav"), 24000, 10, NULL, NULL), VX_OK);
         assert_in_range(sound.count, 4795, 4805);
         for (int64_t i = 100; i < sound.count - 100; i++)
             assert_true(fabsf(sound.samples[i] - mean) < 1e-4f);
@@ -204,9 +225,57 @@ static void channels_are_averaged(void **state)
     static const float broken[2] = {NAN, INFINITY};
     write_float_wav(scratch("n.wav"), 2, 24000, 1000, broken);
     vx_sound sound;
-    assert_int_equal(vx_sound_read(&sound, scratch("n.wav"), 24000, 10, NULL), VX_OK);
+    assert_int_equal(vx_sound_read(&sound, scratch("n.wav"), 24000, 10, NULL, NULL), VX_OK);
     for (int64_t i = 0; i < sound.count; i++)
         assert_true(isfinite(sound.samples[i]));
+    vx_sound_free(&sound);
+    clear_scratch();
+}
+
+static void rates_have_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        int rate;
+        bool fine;
+    } cases[] = {{1, false},   {10, false},    {3999, false},  {4000, true},
+                 {8000, true}, {192000, true}, {768000, true}, {768001, false}};
+    static const float value[1] = {0.25f};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vx_sound sound;
+        vx_error err = {0};
+        write_float_wav(scratch("rate.wav"), 1, cases[i].rate, 8000, value);
+        vx_status status = vx_sound_read(&sound, scratch("rate.wav"), 48000, 10, NULL, &err);
+        assert_int_equal(status, cases[i].fine ? VX_OK : VX_ERR_INPUT);
+        if (cases[i].fine) {
+            double expected = 8000.0 * 48000 / cases[i].rate;
+            assert_true(fabs((double)sound.count - expected) <= 2);
+            assert_true(fabsf(sound.samples[sound.count / 2] - 0.25f) < 1e-4f);
+        } else {
+            assert_non_null(strstr(err.message, "samples a second"));
+        }
+        vx_sound_free(&sound);
+    }
+    clear_scratch();
+}
+
+static void a_sound_can_begin_elsewhere(void **state)
+{
+    (void)state;
+    static const float value[1] = {0.25f};
+    vx_sound sound;
+    write_float_wav(scratch("b.wav"), 1, 24000, 2400, value);
+    assert_int_equal(vx_sound_read(&sound, scratch("b.wav"), 24000, 10, NULL, NULL), VX_OK);
+    sound.start_s = 0.3;
+    assert_int_equal(vx_sound_begin(&sound, 0.1, NULL), VX_OK);
+    assert_int_equal(sound.count, 2400 + 4800);
+    assert_true(sound.samples[4799] == 0.0f && sound.samples[4800] == 0.25f);
+    assert_true(sound.samples[7199] == 0.25f);
+    assert_int_equal(vx_sound_begin(&sound, 0.35, NULL), VX_OK);
+    assert_int_equal(sound.count, 1200);
+    assert_true(sound.samples[0] == 0.25f);
+    assert_int_equal(vx_sound_begin(&sound, 9, NULL), VX_OK);
+    assert_int_equal(sound.count, 0);
     vx_sound_free(&sound);
     clear_scratch();
 }
@@ -216,9 +285,10 @@ static void broken_sounds_are_refused(void **state)
     (void)state;
     vx_sound sound;
     vx_error err = {0};
-    assert_int_equal(vx_sound_read(&sound, scratch("none.wav"), 24000, 10, &err), VX_ERR_INPUT);
+    assert_int_equal(vx_sound_read(&sound, scratch("none.wav"), 24000, 10, NULL, &err),
+                     VX_ERR_INPUT);
     assert_string_equal(err.code, "no_such_file");
-    assert_int_equal(vx_sound_read(&sound, VX_TEST_DATA "/media/rgb.png", 24000, 10, &err),
+    assert_int_equal(vx_sound_read(&sound, VX_TEST_DATA "/media/rgb.png", 24000, 10, NULL, &err),
                      VX_ERR_INPUT);
     static const float value[1] = {0.5f};
     write_float_wav(scratch("w.wav"), 1, 24000, 1000, value);
@@ -227,14 +297,15 @@ static void broken_sounds_are_refused(void **state)
     assert_int_equal(vx_file_read(scratch("w.wav"), 1 << 20, &data, &bytes, NULL), VX_OK);
     for (size_t cut = 0; cut < 44; cut++) {
         assert_int_equal(vx_file_write(scratch("cut.wav"), data, cut, NULL), VX_OK);
-        assert_int_equal(vx_sound_read(&sound, scratch("cut.wav"), 24000, 10, &err), VX_ERR_INPUT);
+        assert_int_equal(vx_sound_read(&sound, scratch("cut.wav"), 24000, 10, NULL, &err),
+                         VX_ERR_INPUT);
         assert_null(sound.samples);
     }
     for (size_t at = 0; at < 60; at++)
         for (int flip = 1; flip < 256; flip *= 3) {
             data[at] ^= (char)flip;
             assert_int_equal(vx_file_write(scratch("flip.wav"), data, bytes, NULL), VX_OK);
-            if (vx_sound_read(&sound, scratch("flip.wav"), 24000, 10, &err) == VX_OK)
+            if (vx_sound_read(&sound, scratch("flip.wav"), 24000, 10, NULL, &err) == VX_OK)
                 assert_in_range(sound.count, 1, 240000);
             vx_sound_free(&sound);
             data[at] ^= (char)flip;
@@ -250,7 +321,9 @@ int main(void)
         cmocka_unit_test(standard_output_streams),
         cmocka_unit_test(full_disk_leaves_nothing),
         cmocka_unit_test(reads_back_what_was_written),
-        cmocka_unit_test(channels_are_averaged),
+        cmocka_unit_test(channels_are_mixed),
+        cmocka_unit_test(rates_have_limits),
+        cmocka_unit_test(a_sound_can_begin_elsewhere),
         cmocka_unit_test(broken_sounds_are_refused),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);

@@ -266,7 +266,7 @@ static int read_openings(const char *path, double *out)
     vx_picture frame;
     bool ended = false;
     int n = 0;
-    assert_int_equal(vx_video_open(&video, path, &err), VX_OK);
+    assert_int_equal(vx_video_open(&video, path, NULL, &err), VX_OK);
     for (; n < FRAMES_MAX; n++) {
         assert_int_equal(vx_video_next(video, &frame, NULL, &ended, &err), VX_OK);
         if (ended) break;

@@ -74,8 +74,7 @@ static vx_status check_flags(const vx_cli *cli, const animate_params *p, vx_erro
         return usage(err, "-o FILM or --frames-out FOLDER says where the film goes");
     if (p->timings != NULL && (p->audio == NULL || p->motion != NULL))
         return usage(err, "--timings belong to --audio");
-    if (p->fps > 0 && (p->drive != NULL || p->motion != NULL))
-        return usage(err, "--fps is what the video or the motion table says");
+    if (p->fps > 0 && p->motion != NULL) return usage(err, "--fps is what the motion table says");
     if (p->motion_out != NULL && (p->drive != NULL || p->keypoints != NULL))
         return usage(err, "--motion-out writes what speech or a sound was turned into; a video "
                           "and key points are no motion table");
@@ -142,9 +141,9 @@ static bool is_silent(const inputs *in)
     return !(most > 1e-4f);
 }
 
-static vx_status read_sound(const animate_params *p, inputs *in, vx_error *err)
+static vx_status read_sound(const vx_cli *cli, const animate_params *p, inputs *in, vx_error *err)
 {
-    VX_TRY(vx_sound_read(&in->sound, p->audio, SOUND_RATE, SECONDS_MAX, err));
+    VX_TRY(vx_sound_read(&in->sound, p->audio, SOUND_RATE, SECONDS_MAX, cli->cancel, err));
     sound_is(in, in->sound.samples, in->sound.count, SOUND_RATE);
     if (in->count == 0)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_audio", p->audio, 0, "%s holds no sound at all",
@@ -163,22 +162,22 @@ static vx_status read_sound(const animate_params *p, inputs *in, vx_error *err)
     return vx_timings_match(&in->timings, p->timings, (double)in->count / SOUND_RATE, err);
 }
 
-/* The video's own sound, from the time of its first frame on. */
-static vx_status read_video(const animate_params *p, inputs *in, vx_error *err)
+/* The video's own sound, from the time of its first frame on; where it begins later, silence first. */
+static vx_status read_video(const vx_cli *cli, const animate_params *p, inputs *in, vx_error *err)
 {
-    VX_TRY(vx_video_open(&in->video, p->drive, err));
+    VX_TRY(vx_video_open(&in->video, p->drive, cli->cancel, err));
+    VX_TRY(vx_video_pace(in->video, (int)p->fps, 1, err));
     const vx_video_info *info = vx_video_about(in->video);
     in->driven_by = "video";
-    in->fps = info->fps_num > 0 ? (double)info->fps_num / info->fps_den : 24;
+    in->fps = (double)info->fps_num / info->fps_den;
     if (!(in->fps >= 1 && in->fps <= VX_MOTION_FPS_MAX))
         return vx_fail_at(err, VX_ERR_INPUT, "bad_video", p->drive, 0,
-                          "%s has %g frames a second; 1 to %d are possible", p->drive, in->fps,
-                          VX_MOTION_FPS_MAX);
+                          "%s has %g frames a second, and 1 to %d are possible; choose with --fps",
+                          p->drive, in->fps, VX_MOTION_FPS_MAX);
     if (!info->has_sound) return VX_OK;
-    VX_TRY(vx_sound_read(&in->sound, p->drive, SOUND_RATE, SECONDS_MAX, err));
-    double early = (info->start_s - in->sound.start_s) * SOUND_RATE;
-    int64_t skip = early > 0 ? (int64_t)fmin(early, (double)in->sound.count) : 0;
-    sound_is(in, in->sound.samples + skip, in->sound.count - skip, SOUND_RATE);
+    VX_TRY(vx_sound_read(&in->sound, p->drive, SOUND_RATE, SECONDS_MAX, cli->cancel, err));
+    VX_TRY(vx_sound_begin(&in->sound, info->start_s, err));
+    sound_is(in, in->sound.samples, in->sound.count, SOUND_RATE);
     return VX_OK;
 }
 
@@ -195,8 +194,8 @@ static vx_status read_inputs(const vx_cli *cli, const animate_params *p, inputs 
         in->fps = in->motion.fps;
     }
     if (p->keypoints != NULL) in->driven_by = "motion";
-    if (p->audio != NULL) VX_TRY(read_sound(p, in, err));
-    return p->drive != NULL ? read_video(p, in, err) : VX_OK;
+    if (p->audio != NULL) VX_TRY(read_sound(cli, p, in, err));
+    return p->drive != NULL ? read_video(cli, p, in, err) : VX_OK;
 }
 
 static void free_inputs(inputs *in)
@@ -437,8 +436,9 @@ static const vx_flag flags[] = {
             "neutral, excited, calm, manic, sad or angry", .choices = VX_MOOD_NAMES,
             .fallback = "neutral"),
     VX_FLAG("voice", 'v', "V", animate_params, voice, WORD, "with --say: who speaks"),
-    VX_FLAG("fps", 0, "N", animate_params, fps, INT, "frames a second, 1 to 60; else 24", .min = 1,
-            .max = 60, .fallback = "0"),
+    VX_FLAG("fps", 0, "N", animate_params, fps, INT,
+            "frames a second, 1 to 60; else the video's own, or 24", .min = 1, .max = 60,
+            .fallback = "0"),
     VX_FLAGS_END,
 };
 

@@ -30,7 +30,7 @@ static vx_status read_media(const vx_cli *cli, const char *path, media *m, vx_er
     if (vx_image_read(&m->frame[0], path, &not_image) == VX_OK) return VX_OK;
     vx_video *video;
     int64_t frames;
-    if (vx_video_open(&video, path, err) != VX_OK) {
+    if (vx_video_open(&video, path, cli->cancel, err) != VX_OK) {
         /* Of a file that is plainly a broken picture, that is what to say. */
         vx_error not_video = *err;
         if (not_image.status != VX_ERR_INPUT || strstr(not_image.message, "no image") == NULL) {
@@ -41,8 +41,7 @@ static vx_status read_media(const vx_cli *cli, const char *path, media *m, vx_er
                           not_image.message, not_video.message);
     }
     m->count = VX_KEY_FRAMES;
-    vx_status status =
-        vx_video_key_frames(video, VX_KEY_FRAMES, m->index, m->frame, &frames, cli->cancel, err);
+    vx_status status = vx_video_key_frames(video, VX_KEY_FRAMES, m->index, m->frame, &frames, err);
     vx_video_close(&video);
     return status;
 }

@@ -234,8 +234,7 @@ static int64_t frames_ahead(const vx_animate_request *r)
     if (r->motion != NULL) return r->motion->count;
     if (r->keypoints != NULL) return r->frames;
     const vx_video_info *info = vx_video_about(r->video);
-    double known = info->duration_s * info->fps_num / (info->fps_den > 0 ? info->fps_den : 1);
-    int64_t n = known > 0 && known < 1e9 ? (int64_t)(known + 0.5) : 0;
+    int64_t n = info->frames;
     return r->frames > 0 && (n == 0 || n > r->frames) ? r->frames : n;
 }
 

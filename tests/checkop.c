@@ -79,8 +79,7 @@ struct co {
     vx_error err;
 };
 
-/* ---- memory
- * ----------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static uint64_t hash_bytes(const void *data, size_t bytes)
 {
@@ -180,8 +179,7 @@ vx_act co_act(const co *c, vx_act act)
     return c->magnitude ? (vx_act){VX_ACT_NONE, 0} : act;
 }
 
-/* ---- values
- * ----------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void store(vx_dtype dtype, void *row, int64_t i, float value)
 {
@@ -246,8 +244,7 @@ static void fill_tensor(co *c, const vx_tensor *t, vx_dtype rounding, int stream
     }
 }
 
-/* ---- slots
- * ------------------------------------------------------------------------------------------ */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 /* The next slot; *fresh tells whether it must be made, which it is not when a bench repeats. */
 static slot *next_slot(co *c, bool *fresh)
@@ -387,8 +384,7 @@ void co_check(co *c, co_check_fn check)
     c->slot[c->next - 1].check = check;
 }
 
-/* ---- random variants
- * -------------------------------------------------------------------------------- */
+/* ---- random variants ------------------------------------------------------------------------- */
 
 int64_t co_range(co_random *random, int64_t low, int64_t high)
 {
@@ -413,8 +409,7 @@ co_place co_anywhere(co_random *random, bool halo)
     return place;
 }
 
-/* ---- verdicts
- * --------------------------------------------------------------------------------------- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 typedef struct verdict {
     bool wrong;
@@ -524,8 +519,7 @@ static void compare_bytes(const co *a, const co *b, verdict *v)
     }
 }
 
-/* ---- one case
- * --------------------------------------------------------------------------------------- */
+/* ---- one case -------------------------------------------------------------------------------- */
 
 typedef struct machine {
     vx_backend *ref;
@@ -652,8 +646,7 @@ static int check_op(const machine *m, const co_op *op, const char *filter)
     return wrong;
 }
 
-/* ---- bench
- * ------------------------------------------------------------------------------------------ */
+/* ---- bench ----------------------------------------------------------------------------------- */
 
 static void bench_case(vx_backend *backend, vx_pool *pool, const co_op *op, const void *variant)
 {
@@ -689,8 +682,7 @@ static void bench_case(vx_backend *backend, vx_pool *pool, const co_op *op, cons
     co_close(&plan);
 }
 
-/* ---- the program
- * ------------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 typedef struct options {
     const char *filter;

@@ -27,8 +27,7 @@
 
 typedef struct co co;
 
-/* ---- what a body asks for
- * --------------------------------------------------------------------------- */
+/* ---- what a body asks for -------------------------------------------------------------------- */
 
 /* Values: uniform in offset +- scale; one in 64 is multiplied by `outlier` unless that is 0. All
  * are rounded to the tensor's dtype. {0} gives zeroes. */
@@ -77,8 +76,7 @@ vx_dtype co_compute(vx_dtype compute);
 typedef const char *(*co_check_fn)(const vx_tensor *want, const vx_tensor *got, double *share);
 void co_check(co *c, co_check_fn check);
 
-/* ---- random variants
- * -------------------------------------------------------------------------------- */
+/* ---- random variants ------------------------------------------------------------------------- */
 
 typedef struct co_random {
     uint64_t seed, next;
@@ -91,8 +89,7 @@ vx_dtype co_dtype(co_random *random);
 /* Dense, or with columns before and after; halo 0..3 when allowed. */
 co_place co_anywhere(co_random *random, bool halo);
 
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 typedef vx_status (*co_body)(co *c, const void *variant);
 

@@ -6,8 +6,7 @@ static const co_fill UNIT = {.scale = 1};
  * unit (which the checker adds). */
 static const co_tolerance EXACT = {0};
 
-/* ---- copy, gather, broadcast
- * ------------------------------------------------------------------------ */
+/* ---- copy, gather, broadcast ----------------------------------------------------------------- */
 
 typedef struct copy_case {
     const char *label;
@@ -117,8 +116,7 @@ static const broadcast_case broadcast_cases[] = {
 const co_op co_broadcast_op = {CO_OP(broadcast), .body = broadcast_body,
                                CO_VARIANTS(broadcast_cases), .draw = broadcast_draw};
 
-/* ---- blend, gate
- * ------------------------------------------------------------------------------------ */
+/* ---- blend, gate ----------------------------------------------------------------------------- */
 
 /* Sums of three products and the vector polynomials for exp, erf and tanh: a few units of f32. */
 static const co_tolerance ELEMENTWISE = {.abs = 1.5e-7, .rel = 5e-7};
@@ -258,8 +256,7 @@ static const gate_case gate_bench[] = {
 const co_op co_gate_op = {CO_OP(gate),       .body = gate_body,    CO_VARIANTS(gate_cases),
                           .draw = gate_draw, CO_BENCH(gate_bench), .per_element = true};
 
-/* ---- depthwise_up2
- * ---------------------------------------------------------------------------------- */
+/* ---- depthwise_up2 --------------------------------------------------------------------------- */
 
 typedef struct up2_case {
     const char *label;

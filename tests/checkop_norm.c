@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* ---- layer_norm
- * ------------------------------------------------------------------------------------- */
+/* ---- layer_norm ------------------------------------------------------------------------------ */
 
 typedef struct layer_case {
     const char *label;
@@ -73,8 +72,7 @@ static const layer_case layer_bench[] = {
 const co_op co_layer_norm_op = {CO_OP(layer_norm),  .body = layer_body,    CO_VARIANTS(layer_cases),
                                 .draw = layer_draw, CO_BENCH(layer_bench), .per_element = true};
 
-/* ---- instance_norm
- * ---------------------------------------------------------------------------------- */
+/* ---- instance_norm --------------------------------------------------------------------------- */
 
 typedef struct instance_case {
     const char *label;

@@ -5,8 +5,7 @@
 
 static const float PI = 3.14159274f;
 
-/* ---- harmonic_source
- * -------------------------------------------------------------------------------- */
+/* ---- harmonic_source ------------------------------------------------------------------------- */
 
 typedef struct source_case {
     const char *label;
@@ -57,8 +56,7 @@ const co_op co_harmonic_source_op = {CO_OP(harmonic_source),    .body = source_b
                                      CO_VARIANTS(source_cases), .draw = source_draw,
                                      CO_BENCH(source_bench),    .per_element = true};
 
-/* ---- stft
- * ------------------------------------------------------------------------------------------- */
+/* ---- stft ------------------------------------------------------------------------------------ */
 
 typedef struct stft_case {
     const char *label;
@@ -129,8 +127,7 @@ static const stft_case stft_bench[] = {
 const co_op co_stft_op = {CO_OP(stft),       .body = stft_body,    CO_VARIANTS(stft_cases),
                           .draw = stft_draw, CO_BENCH(stft_bench), .per_element = true};
 
-/* ---- istft
- * ------------------------------------------------------------------------------------------ */
+/* ---- istft ----------------------------------------------------------------------------------- */
 
 typedef struct istft_case {
     const char *label;

@@ -80,11 +80,6 @@ const char *vx_yaml_name(const vx_yaml *yaml)
     return yaml->name;
 }
 
-const char *vx_yaml_code(const vx_yaml *yaml)
-{
-    return yaml->code;
-}
-
 const vx_yaml_node *vx_yaml_get(const vx_yaml_node *map, const char *key)
 {
     if (map == NULL || map->kind != VX_YAML_MAP) return NULL;

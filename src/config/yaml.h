@@ -56,7 +56,6 @@ void vx_yaml_close(vx_yaml **yaml);
 
 const vx_yaml_node *vx_yaml_root(const vx_yaml *yaml);
 const char *vx_yaml_name(const vx_yaml *yaml);
-const char *vx_yaml_code(const vx_yaml *yaml);
 
 /* Zeroed memory that lives as long as the tree; NULL when there is none. */
 void *vx_yaml_alloc(vx_yaml *yaml, size_t bytes);

@@ -9,11 +9,6 @@
 
 static const char space_mark[] = "\xE2\x96\x81"; /* U+2581 */
 
-int32_t vx_unigram_pad_id(const vx_unigram *model)
-{
-    return model->pad;
-}
-
 int32_t vx_unigram_end_id(const vx_unigram *model)
 {
     return model->end;

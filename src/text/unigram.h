@@ -28,8 +28,7 @@ vx_status vx_unigram_parse(vx_unigram **model, const char *name, const char *dat
                            vx_error *err);
 void vx_unigram_close(vx_unigram **model);
 
-int32_t vx_unigram_pad_id(const vx_unigram *model); /* 0 in T5 */
-int32_t vx_unigram_end_id(const vx_unigram *model); /* 1 */
+int32_t vx_unigram_end_id(const vx_unigram *model); /* 1 in T5 */
 int32_t vx_unigram_size(const vx_unigram *model);   /* pieces */
 
 typedef struct vx_unigram_ids {

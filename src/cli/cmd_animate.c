@@ -284,7 +284,7 @@ static vx_status begin_film(void *arg, int width, int height, vx_error *err)
 }
 
 /* On the ring's thread. */
-static vx_status take_frame(void *arg, int64_t index, const vx_picture *picture, vx_error *err)
+static vx_status frame_to_file(void *arg, int64_t index, const vx_picture *picture, vx_error *err)
 {
     film *f = arg;
     if (f->params->frames_out != NULL) {
@@ -304,25 +304,37 @@ static vx_status after_batch(void *arg, int64_t made, int64_t all)
     return VX_OK;
 }
 
+/* Where the face was found, in the portrait, and how it stands in its square. */
+static json_t *face_json(const vx_animated *made)
+{
+    return json_pack("{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "whole_picture", made->whole, "x",
+                     made->x, "y", made->y, "side", made->side, "angle", made->angle, "scale",
+                     (double)made->scale, "tx", (double)made->t[0], "ty", (double)made->t[1]);
+}
+
 static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *in,
                       vx_engine *engine, const vx_animated *made)
 {
     const vx_pack *pack = vx_engine_pack(engine);
-    json_t *doc = json_pack(
-        "{s:o, s:o, s:I, s:{s:s, s:s, s:b, s:s}, s:{s:i, s:i, s:I, s:f, s:s}, s:{s:b, s:f, s:f, "
-        "s:f, "
-        "s:f, s:f, s:f, s:f}, s:{s:I, s:I}}",
-        "path", p->out != NULL ? vx_json_text(p->out) : json_null(), "frames_path",
-        p->frames_out != NULL ? vx_json_text(p->frames_out) : json_null(), "seed",
-        (json_int_t)(cli->seed > 0 ? cli->seed : 0), "pack", "name", pack->name, "version",
-        pack->version, "synthetic", pack->synthetic, "sha256", pack->sha256, "video", "width",
-        made->width, "height", made->height, "frames", (json_int_t)made->frames, "fps", in->fps,
-        "driven_by", in->driven_by, "face", "whole_picture", made->whole, "x", made->x, "y",
-        made->y, "side", made->side, "angle", made->angle, "scale", (double)made->scale, "tx",
-        (double)made->t[0], "ty", (double)made->t[1], "memory", "planned_bytes",
-        (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
-        (json_int_t)vx_engine_measured_bytes(engine));
-    if (doc != NULL && in->sync_s >= 0)
+    json_t *doc = json_object();
+    json_object_set_new(doc, "path", p->out != NULL ? vx_json_text(p->out) : json_null());
+    json_object_set_new(doc, "frames_path",
+                        p->frames_out != NULL ? vx_json_text(p->frames_out) : json_null());
+    json_object_set_new(doc, "seed", json_integer(cli->seed > 0 ? cli->seed : 0));
+    json_object_set_new(doc, "pack",
+                        json_pack("{s:s, s:s, s:b, s:s}", "name", pack->name, "version",
+                                  pack->version, "synthetic", pack->synthetic, "sha256",
+                                  pack->sha256));
+    json_object_set_new(doc, "video",
+                        json_pack("{s:i, s:i, s:I, s:f, s:s}", "width", made->width, "height",
+                                  made->height, "frames", (json_int_t)made->frames, "fps", in->fps,
+                                  "driven_by", in->driven_by));
+    json_object_set_new(doc, "face", face_json(made));
+    json_object_set_new(
+        doc, "memory",
+        json_pack("{s:I, s:I}", "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
+                  "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine)));
+    if (in->sync_s >= 0)
         json_object_set_new(doc, "sync", json_pack("{s:f}", "max_offset_s", in->sync_s));
     return doc;
 }
@@ -348,7 +360,7 @@ static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew,
                                   .video = in->video,
                                   .frames = in->keypoint_frames,
                                   .begin = begin_film,
-                                  .frame = take_frame,
+                                  .frame = frame_to_file,
                                   .step = after_batch,
                                   .arg = &f};
     vx_progress_start(&f.progress, cli->quiet, "animating", "frames");

@@ -12,7 +12,7 @@
 
 #include "kokoro_rig.h"
 #include "models/kokoro/checkpoint.h"
-#include "models/kokoro/speech.h"
+#include "slot/speech.h"
 #include "text/utf8.h"
 
 #define DATA VX_TEST_DATA "/kokoro/"

@@ -20,6 +20,11 @@
 /* Every block starts on a multiple of this, wide enough for a cache line and any vector load. */
 enum { VX_ALIGN = 64 };
 
+static inline size_t vx_align_up(size_t bytes)
+{
+    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+}
+
 typedef struct vx_arena {
     char *base;       /* NULL: measuring */
     size_t size;      /* capacity; ignored when measuring */

@@ -7,7 +7,7 @@
 #include "slot/animate.h"
 #include "slot/part.h"
 #include "media/mux.h"
-#include "models/kokoro/speech.h"
+#include "slot/speech.h"
 #include "models/kokoro/voice.h"
 
 struct vx_engine {

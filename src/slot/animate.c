@@ -1,3 +1,6 @@
+/* A portrait that moves. Key points come from a motion table, from given ones or from a driving video, a batch
+ * at a time; the network makes square frames of them into a ring, and a second thread takes those out, pastes
+ * them into the film's picture and hands them on, while the next batch is made. */
 #include "slot/animate.h"
 
 #include <math.h>
@@ -43,25 +46,20 @@ typedef struct film {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-static size_t aligned(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) / VX_ALIGN * VX_ALIGN;
-}
-
 size_t vx_animate_table_bytes(int64_t frames)
 {
-    return aligned(sizeof(vx_pose) * (size_t)frames) + vx_drive_bytes(frames);
+    return vx_align_up(sizeof(vx_pose) * (size_t)frames) + vx_drive_bytes(frames);
 }
 
 static size_t frame_bytes(const vx_liveportrait *model)
 {
     size_t side = (size_t)vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
-    return aligned(3 * side * side);
+    return vx_align_up(3 * side * side);
 }
 
 static size_t picture_bytes(int width, int height)
 {
-    return aligned((size_t)3 * (size_t)width * (size_t)height);
+    return vx_align_up((size_t)3 * (size_t)width * (size_t)height);
 }
 
 /* What turns a square frame into a film of another size. */
@@ -69,7 +67,7 @@ static size_t scratch_bytes(int side, int width, int height)
 {
     int longest = width > height ? width : height;
     vx_resize_params p = vx_resize_whole(VX_FILTER_BICUBIC, longest, longest);
-    return aligned(vx_resize_bytes(&p, side, side));
+    return vx_align_up(vx_resize_bytes(&p, side, side));
 }
 
 /* The ring, then the canvas, what lies below, the mask, scratch. */
@@ -77,7 +75,7 @@ size_t vx_animate_ring_bytes(const vx_liveportrait *model, int width, int height
 {
     int side = vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
     return (size_t)(RING_BATCHES * vx_liveportrait_batch(model)) * frame_bytes(model) +
-           2 * picture_bytes(width, height) + aligned((size_t)width * (size_t)height) +
+           2 * picture_bytes(width, height) + vx_align_up((size_t)width * (size_t)height) +
            scratch_bytes(side, width, height);
 }
 
@@ -100,7 +98,7 @@ vx_status vx_animator_table(vx_animator *a, double fps, int64_t frames, vx_motio
                        "%lld frames are more than were planned; make it shorter",
                        (long long)frames);
     *table = (vx_motion_table){.fps = fps, .count = frames, .pose = (vx_pose *)(void *)base};
-    *memory = base + aligned(sizeof(vx_pose) * (size_t)frames);
+    *memory = base + vx_align_up(sizeof(vx_pose) * (size_t)frames);
     return VX_OK;
 }
 
@@ -268,7 +266,7 @@ static vx_status next_keypoints(film *f, int64_t first, int *n)
 /* ---- frames --------------------------------------------------------------------------------- */
 
 /* The film's frame from the network's, on the taker's thread. */
-static vx_status take_frame(void *arg, int64_t index, uint8_t *rgb, vx_error *err)
+static vx_status frame_from_ring(void *arg, int64_t index, uint8_t *rgb, vx_error *err)
 {
     film *f = arg;
     int side = f->animator->side;
@@ -340,7 +338,7 @@ static vx_status set_scene(film *f, uint8_t **ring)
     at += picture_bytes(f->width, f->height);
     f->below = (vx_picture){at, f->width, f->height, (ptrdiff_t)3 * f->width};
     at += picture_bytes(f->width, f->height);
-    f->scratch = at + aligned((size_t)f->width * (size_t)f->height);
+    f->scratch = at + vx_align_up((size_t)f->width * (size_t)f->height);
     return f->sitter.whole ? VX_OK : lay_below(f, at);
 }
 
@@ -421,7 +419,7 @@ static vx_status run(film *f, vx_animated *out)
                          .angle = atan2(s->sin, s->cos) * 180 / M_PI};
     if (r->begin != NULL) VX_TRY(r->begin(r->arg, f->width, f->height, f->ctx->err));
     VX_TRY(vx_ring_start(&f->ring, memory, frame_bytes(a->model), RING_BATCHES * a->batch,
-                         take_frame, f, f->ctx->err));
+                         frame_from_ring, f, f->ctx->err));
     vx_status status = make_frames(f, &out->frames);
     vx_status taken =
         vx_ring_finish(&f->ring, status != VX_OK, status == VX_OK ? f->ctx->err : NULL);

@@ -1,3 +1,5 @@
+/* The slot: the table of its stages, what a recipe needs of an engine, and running it from phase to phase. The
+ * stages are in stage_NAME.c, what may stop them in watch.c. */
 #include "slot/slot.h"
 
 #include <math.h>
@@ -6,8 +8,6 @@
 #include "slot/report.h"
 #include "slot/sheet.h"
 #include "slot/watch.h"
-
-enum { LAST_PHASE = 2 };
 
 /* Letters that are spoken in a second at speed 1, about (docs/bench). */
 static const double LETTERS_PER_S = 15;
@@ -31,8 +31,8 @@ static double speech_s(const vx_slot *slot)
 /* What was planned is one chunk of the settings' length. */
 static double speech_share(const vx_slot *slot)
 {
-    double chunk_s = (double)vx_engine_settings(slot->crew->engine)->frames_max * 0.025;
-    return speech_s(slot) / chunk_s;
+    int64_t frames = vx_engine_settings(slot->crew->engine)->frames_max;
+    return speech_s(slot) * VX_KOKORO_RATE / (double)(frames * VX_KOKORO_FRAME);
 }
 
 static double prompts(const vx_slot *slot)
@@ -234,7 +234,7 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     open_slot(slot, crew, request);
     vx_warnings *outer = vx_warnings_scope(&slot->warnings);
     vx_watch_open(&watch, slot, request);
-    for (int phase = 0; phase <= LAST_PHASE && status == VX_OK; phase++)
+    for (int phase = 0; phase < VX_SLOT_PHASES && status == VX_OK; phase++)
         status = vx_watch_phase(&watch, phase, err);
     status = deliver(slot, request->sheet, status, err);
     vx_image_free(&slot->decoded);

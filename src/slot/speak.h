@@ -9,7 +9,7 @@
 
 #include "drive/timings.h"
 #include "engine/engine.h"
-#include "models/kokoro/speech.h"
+#include "slot/speech.h"
 #include "text/g2p.h"
 
 enum { VX_ACCENTS_US = 1, VX_ACCENTS_GB = 2 };

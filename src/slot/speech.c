@@ -1,4 +1,4 @@
-#include "models/kokoro/speech.h"
+#include "slot/speech.h"
 
 #include "text/chunks.h"
 #include "text/utf8.h"
@@ -76,12 +76,17 @@ typedef struct part {
     vx_kokoro_utterance u;
 } part;
 
+static double frames_s(int64_t frames)
+{
+    return (double)frames * VX_KOKORO_FRAME / VX_KOKORO_RATE;
+}
+
 static vx_status too_long(vx_error *err, const vx_speech *speech, int64_t frames)
 {
     return vx_fail(err, VX_ERR_MEMORY, "speech_too_long",
                    "the phonemes would take %.1f s in one piece and memory is planned for %.1f s; "
                    "shorten them or speak faster",
-                   (double)frames / 40, (double)vx_kokoro_frames_max(speech->model) / 40);
+                   frames_s(frames), frames_s(vx_kokoro_frames_max(speech->model)));
 }
 
 /* Ids of the part's known symbols between two pads, and its style. */

@@ -1,4 +1,5 @@
-/* The speech stage: phonemes to samples, with the time of every symbol and word.
+/* Speech of any length from a model that speaks in chunks: phonemes to samples, with the time of every symbol and
+ * word.
  *
  * Two ways of speaking:
  *
@@ -12,8 +13,8 @@
  * symbols, unknown ones included (KPipeline.infer). Times are multiples of 25 ms.
  *
  * All memory is the caller's: vx_speech_bytes says how much. Not thread-safe. */
-#ifndef VX_KOKORO_SPEECH_H
-#define VX_KOKORO_SPEECH_H
+#ifndef VX_SLOT_SPEECH_H
+#define VX_SLOT_SPEECH_H
 
 #include <vortex/vortex.h>
 

@@ -26,7 +26,7 @@
 #include "config/recipe.h"
 #include "media/mux.h"
 
-enum { VX_SLOT_STAGES = 8, VX_EMBEDDING_MAX = 1024 };
+enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 3, VX_EMBEDDING_MAX = 1024 };
 
 /* One slot under way. */
 typedef struct vx_slot {
@@ -77,9 +77,6 @@ typedef struct vx_stage_run {
     vx_slot *slot;
     vx_ctx ctx;
     const struct vx_stage_kind *kind;
-    /* vx_slot_run's side of vx_stage_step and vx_stage_frame. */
-    vx_status (*step)(struct vx_stage_run *run, double share);
-    void (*show)(struct vx_stage_run *run, int64_t index, const vx_picture *picture);
 } vx_stage_run;
 
 typedef struct vx_stage_kind {
@@ -103,16 +100,14 @@ vx_status vx_stage_actor(vx_stage_run *run);
 vx_status vx_stage_video(vx_stage_run *run);
 vx_status vx_stage_verify(vx_stage_run *run);
 
-/* Between two steps: `share` of the stage is done, 0..1. A failure says why the stage must end now:
- * cancelled, deadline, timeout, memory. */
-static inline vx_status vx_stage_step(vx_stage_run *run, double share)
-{
-    return run->step(run, share);
-}
+/* Between two steps: `share` of the stage is done, 0..1. A failure says that the stage must end now, and the
+ * watch knows why: cancelled, deadline, timeout, memory. From any thread. */
+vx_status vx_stage_step(vx_stage_run *run, double share);
 
 /* Frame `index` of slot->frames is made: it goes to whoever watches and to the encoder, and a step is taken.
- * The pixels are read before it returns. */
-vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture);
+ * The pixels are read before it returns. From any thread, whose error goes to *err. */
+vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture,
+                         vx_error *err);
 
 /* Key frame `index` as a view of VX_BUFFER_KEY_FRAMES, to be drawn into. */
 vx_picture vx_slot_key_frame(const vx_slot *slot, int index);

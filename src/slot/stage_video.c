@@ -43,7 +43,7 @@ static vx_status feed_still(vx_stage_run *run, vx_mux *mux)
     slot->driven_by = "still";
     VX_TRY(cover(&slot->actor, &slot->key[0], run->ctx.err));
     for (int64_t i = 0; i < slot->frames; i++)
-        VX_TRY(vx_stage_frame(run, mux, i, &slot->key[0]));
+        VX_TRY(vx_stage_frame(run, mux, i, &slot->key[0], run->ctx.err));
     return VX_OK;
 }
 
@@ -56,21 +56,14 @@ typedef struct feed {
 } feed;
 
 /* On the ring's thread. The key frames are kept for verification. */
-static vx_status take_frame(void *arg, int64_t index, const vx_picture *frame, vx_error *err)
+static vx_status frame_to_film(void *arg, int64_t index, const vx_picture *frame, vx_error *err)
 {
     feed *f = arg;
     vx_slot *slot = f->run->slot;
     for (int k = 0; k < VX_KEY_FRAMES; k++)
         if (vx_video_key_frame(k, VX_KEY_FRAMES, slot->frames) == index)
             vx_draw_picture(&slot->key[k], 0, 0, frame);
-    f->run->show(f->run, index, frame);
-    return vx_mux_frame(f->mux, frame, err);
-}
-
-static vx_status after_batch(void *arg, int64_t made, int64_t all)
-{
-    feed *f = arg;
-    return vx_stage_step(f->run, (double)made / (double)all);
+    return vx_stage_frame(f->run, f->mux, index, frame, err);
 }
 
 static vx_status drive(vx_stage_run *run)
@@ -111,8 +104,7 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
                                   .motion = &slot->motion,
                                   .width = slot->width,
                                   .height = slot->height,
-                                  .frame = take_frame,
-                                  .step = after_batch,
+                                  .frame = frame_to_film,
                                   .arg = &f};
     return vx_animate(slot->crew->animator, &run->ctx, &request, &animated);
 }

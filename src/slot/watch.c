@@ -2,14 +2,13 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
 /* How often the watch looks at what no condition variable tells: a cancel that a signal handler set, and the
  * clock. A hundredth of the second in which a cancel has to be answered. */
-enum { WATCH_NS = 10000000 };
+enum { WATCH_MS = 10 };
 
 /* ---- expectations --------------------------------------------------------------------------- */
 
@@ -49,11 +48,11 @@ static double timeout_s(const vx_slot *slot, const vx_stage_kind *kind)
 /* The phases after `phase`, each as long as its longest stage. */
 static double later_s(const vx_slot *slot, int phase)
 {
-    double longest[8] = {0}, sum = 0;
+    double longest[VX_SLOT_PHASES] = {0}, sum = 0;
     for (const vx_stage_kind *kind = vx_stages; kind->name != NULL; kind++)
         if (kind->phase > phase && applies(slot, kind))
             longest[kind->phase] = fmax(longest[kind->phase], expected_s(slot, kind));
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < VX_SLOT_PHASES; i++)
         sum += longest[i];
     return sum;
 }
@@ -117,7 +116,7 @@ static void look(vx_watch *w)
     look_at_timeouts(w, now);
 }
 
-static vx_status step(vx_stage_run *run, double share)
+vx_status vx_stage_step(vx_stage_run *run, double share)
 {
     vx_watch_lane *l = (vx_watch_lane *)run;
     vx_watch *w = l->watch;
@@ -133,20 +132,15 @@ static vx_status step(vx_stage_run *run, double share)
     return stopped ? VX_ERR_CANCELLED : VX_OK;
 }
 
-static void show(vx_stage_run *run, int64_t index, const vx_picture *picture)
+vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture,
+                         vx_error *err)
 {
     vx_watch *w = ((vx_watch_lane *)run)->watch;
-    if (w->request->frame == NULL) return;
     vx_frame view = {picture->rgb, picture->width, picture->height, picture->stride};
     pthread_mutex_lock(&w->lock);
-    w->request->frame(w->request->arg, index, &view);
+    if (w->request->frame != NULL) w->request->frame(w->request->arg, index, &view);
     pthread_mutex_unlock(&w->lock);
-}
-
-vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture)
-{
-    run->show(run, index, picture);
-    VX_TRY(vx_mux_frame(mux, picture, run->ctx.err));
+    VX_TRY(vx_mux_frame(mux, picture, err));
     return vx_stage_step(run, (double)(index + 1) / (double)run->slot->frames);
 }
 
@@ -184,7 +178,7 @@ static vx_status start(vx_watch *w, const vx_stage_kind *kind, bool second, vx_e
     double now = vx_now_s();
     l->err = (vx_error){0};
     l->second = second;
-    l->run = (vx_stage_run){.slot = w->slot, .kind = kind, .step = step, .show = show};
+    l->run = (vx_stage_run){.slot = w->slot, .kind = kind};
     l->run.ctx = vx_engine_ctx(w->slot->crew->engine, kind->lane, &l->cancel, &l->err);
     pthread_mutex_lock(&w->lock);
     l->time = (vx_stage_time){.name = kind->name, .start_s = now - w->start_s};
@@ -213,12 +207,8 @@ static int await_one(vx_watch *w, vx_watch_lane *const *running, int count)
         for (ended = 0; ended < count && running[ended]->busy;)
             ended++;
         if (ended < count) break;
-        struct timespec until;
         look(w);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WATCH_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        struct timespec until = vx_deadline_in(WATCH_MS);
         pthread_cond_timedwait(&w->ended, &w->lock, &until);
     }
     pthread_mutex_unlock(&w->lock);
@@ -314,17 +304,13 @@ void vx_watch_open(vx_watch *w, vx_slot *slot, const vx_slot_request *request)
 {
     int64_t deadline_ms =
         request->deadline_ms > 0 ? request->deadline_ms : request->recipe->deadline_ms;
-    pthread_condattr_t monotonic;
     *w = (vx_watch){.slot = slot, .request = request, .start_s = vx_now_s()};
     for (int i = 0; i < VX_LANES; i++)
         w->lane[i].watch = w;
     double begin_s = request->begin_s > 0 ? request->begin_s : w->start_s;
     if (deadline_ms > 0) w->deadline_s = begin_s + (double)deadline_ms * 1e-3;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    vx_cond_open(&w->ended);
 }
 
 double vx_watch_close(vx_watch *w)

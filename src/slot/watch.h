@@ -8,7 +8,7 @@
 
 /* A lane of the slot: the stage that runs there, on a thread of its own. */
 typedef struct vx_watch_lane {
-    vx_stage_run run; /* first: a stage's step finds the lane by it */
+    vx_stage_run run; /* first: vx_stage_step finds the lane by it */
     struct vx_watch *watch;
     vx_cancel cancel;
     vx_error err;

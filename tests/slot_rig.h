@@ -37,7 +37,12 @@ static inline void slot_rig_open(slot_rig *r, const char *pack, const char *sett
     /* A busy machine or a sanitizer is no reason for a timeout, unless the test is about them. */
     const char *patience =
         strstr(settings, "timeouts") == NULL ? "timeouts: {floor_ms: 600000}\n" : "";
-    snprintf(text, sizeof text, "kokoro: {frames_max: 200}\nthreads: 2\n%s%s", patience, settings);
+    /* Nor is a small machine one for a refusal. */
+    const char *budget = strstr(settings, "budget") == NULL
+                             ? "budget: {soft_bytes: 11000000000, hard_bytes: 11500000000}\n"
+                             : "";
+    snprintf(text, sizeof text, "kokoro: {frames_max: 200}\nthreads: 2\n%s%s%s", patience, budget,
+             settings);
     if (vx_file_write(r->settings, text, strlen(text), &r->err) != VX_OK) abort();
     r->recipe = strcmp(pack, ALL_PACK) == 0 ? ALL_RECIPE : STILL_RECIPE;
     vx_open_params params = {.settings = r->settings, .pack = pack};

@@ -34,6 +34,8 @@ static vx_status open_bench(bench *b, int threads)
     *b = (bench){0};
     vx_settings_default(&b->settings);
     b->settings.threads = threads;
+    b->settings.soft_bytes = 11000000000;
+    b->settings.hard_bytes = 11500000000;
     VX_TRY(vx_pack_open(&b->pack, VX_SOURCE_DIR "/packs/speech", &b->err));
     vx_engine_params params = {
         .settings = &b->settings, .pack = &b->pack, .wants = VX_WANT_SPEECH, .speech_seconds = 10};

@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 /* About 20 µs of pauses on current processors. */
-enum { SPINS = 2000, WORKERS_MAX = 256 };
+enum { SPINS = 2000 };
 
 typedef struct worker {
     vx_pool *pool;
@@ -142,18 +143,17 @@ static void *worker_main(void *arg)
 
 static int processors(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    int count = CPU_COUNT(&set);
-    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
+    vx_limits limits;
+    vx_limits_read(&limits, "");
+    return limits.processors.value < VX_WORKERS_MAX ? (int)limits.processors.value : VX_WORKERS_MAX;
 }
 
 vx_status vx_pool_open(vx_pool **out, int workers, vx_error *err)
 {
     *out = NULL;
-    if (workers < 0 || workers > WORKERS_MAX)
+    if (workers < 0 || workers > VX_WORKERS_MAX)
         return vx_fail(err, VX_ERR_USAGE, "bad_threads",
-                       "%d threads were asked for; choose 1 to %d", workers, WORKERS_MAX);
+                       "%d threads were asked for; choose 1 to %d", workers, VX_WORKERS_MAX);
     vx_pool *pool = vx_heap_alloc(sizeof *pool);
     if (pool == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the worker pool");

@@ -21,7 +21,9 @@ typedef struct vx_pool vx_pool;
 /* One tile of work: `tile` in [0, tiles), `worker` in [0, vx_pool_workers). Must not block. */
 typedef void (*vx_tile_fn)(void *arg, int64_t tile, int worker);
 
-/* workers >= 1; 0 takes one for each processor this process may run on. *pool is NULL on failure.
+enum { VX_WORKERS_MAX = 256 };
+
+/* 1 to VX_WORKERS_MAX workers; 0 takes one for each processor this process may use (limits.h). *pool is NULL on failure.
  */
 vx_status vx_pool_open(vx_pool **pool, int workers, vx_error *err);
 /* Joins the threads and sets *pool to NULL; safe on NULL. Not while a run is under way. */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/pool.h"
 #include "cli/cli.h"
 
 static const vx_flag global_flags[] = {
@@ -12,7 +13,7 @@ static const vx_flag global_flags[] = {
     VX_FLAG("pack", 0, "NAME|DIR", vx_cli, pack, WORD, "the pack: a folder or a name"),
     VX_FLAG("device", 0, "DEVICE", vx_cli, device, WORD, "cpu, cuda or cuda:N"),
     VX_FLAG("threads", 0, "N", vx_cli, threads, INT, "worker threads; 0: all processors", .min = 0,
-            .max = 1024, .fallback = "-1"),
+            .max = VX_WORKERS_MAX, .fallback = "-1"),
     VX_FLAG("seed", 0, "N", vx_cli, seed, INT, "seed of everything random; overrides the recipe's",
             .min = 0, .max = 0x1p63, .fallback = "-1"),
     VX_FLAG("json", 0, NULL, vx_cli, json, BOOL, "one JSON document on stdout, nothing else"),

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "config/pack.h"
+#include "engine/budget.h"
 #include "text/espeak.h"
 
 typedef enum check_state { CHECK_OK, CHECK_NOTE, CHECK_MISSING } check_state;
@@ -150,25 +151,31 @@ static vx_status check_pack(doctor *d, bool verify)
     return VX_OK;
 }
 
-/* MemAvailable of /proc/meminfo; 0 when unknown. */
-static int64_t available_bytes(void)
+/* How much memory there is for a plan, and which limit says so. */
+static void check_memory(doctor *d)
 {
-    FILE *f = fopen("/proc/meminfo", "re");
-    char line[128];
-    long long kib = 0;
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "MemAvailable: %lld kB", &kib) == 1) break;
-    if (f != NULL) fclose(f);
-    return kib * 1024;
+    vx_limits limits;
+    vx_limits_read(&limits, "");
+    const vx_device host = {.name = "cpu"};
+    vx_budget budget = vx_budget_of(&d->cli->settings, &host, &limits);
+    if (!limits.proc)
+        report(d, CHECK_NOTE, "memory", "mount -t proc proc /proc",
+               "there is no /proc: what a slot uses and what is free cannot be watched");
+    else
+        report(d, limits.free.value >= budget.hard_bytes ? CHECK_OK : CHECK_NOTE, "memory",
+               limits.free.value >= budget.hard_bytes ? NULL : "end other programs",
+               "%.1f GB free (%s), budget %.1f GB (%s; 'vortex plan' says what a pack needs)",
+               (double)limits.free.value * 1e-9, limits.free.name, (double)budget.hard_bytes * 1e-9,
+               budget.limit);
+    if (limits.address.value != SIZE_MAX)
+        report(d, CHECK_NOTE, "address space", "ulimit -v unlimited", "%.1f GB left of %s",
+               (double)limits.address.value * 1e-9, limits.address.name);
+    report(d, CHECK_OK, "processors", NULL, "%zu usable (%s)", limits.processors.value,
+           limits.processors.name);
 }
 
 static void check_room(doctor *d)
 {
-    int64_t available = available_bytes(), budget = d->cli->settings.hard_bytes;
-    report(d, available >= budget ? CHECK_OK : CHECK_NOTE, "memory",
-           available >= budget ? NULL : "set budget.hard_bytes in vortex.yaml",
-           "%.1f GB available, budget %.1f GB ('vortex plan' says what a pack needs)",
-           (double)available * 1e-9, (double)budget * 1e-9);
     vx_path data;
     if (!vx_path_data(&data, "")) {
         report(d, CHECK_NOTE, "data folder", "export HOME or XDG_DATA_HOME", "none is known");
@@ -197,7 +204,10 @@ static vx_status run_doctor(vx_cli *cli, void *params, vx_error *err)
         check_espeak(&d);
         status = check_pack(&d, flags->verify);
     }
-    if (status == VX_OK) check_room(&d);
+    if (status == VX_OK) {
+        check_memory(&d);
+        check_room(&d);
+    }
     if (status != VX_OK) {
         json_decref(d.checks);
         return status;

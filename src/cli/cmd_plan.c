@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "engine/engine.h"
+#include "engine/advice.h"
 
 typedef struct plan_params {
     const char *svg;
@@ -23,9 +23,9 @@ static void print_plan(const vx_plan *plan, const vx_pack *pack)
         printf("%-18s %-18s %-10s %14zu\n", plan->region[i].component, plan->region[i].name,
                kinds[plan->region[i].kind], plan->region[i].bytes);
     printf("%-48s %14zu\n", "total", plan->total_bytes);
-    printf("budget: soft %.2f GB, hard %.2f GB: %s\n\n", (double)plan->soft_bytes / 1e9,
-           (double)plan->hard_bytes / 1e9,
-           plan->total_bytes <= plan->hard_bytes ? "fits" : "does not fit");
+    printf("budget: soft %.2f GB, hard %.2f GB (%s): %s\n\n", (double)plan->budget.soft_bytes / 1e9,
+           (double)plan->budget.hard_bytes / 1e9, plan->budget.limit,
+           plan->total_bytes <= plan->budget.hard_bytes ? "fits" : "does not fit");
     printf("%-18s %12s %12s %12s %12s\n", "stage", "GFLOP", "MB moved", "roofline", "projected");
     for (int i = 0; i < plan->stage_count; i++) {
         const vx_stage *s = &plan->stage[i];
@@ -58,6 +58,7 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
                                .wants = VX_WANT_ALL,
                                .sets = (int)p->pipeline_depth};
     if (status == VX_OK) status = vx_engine_plan(&engine, cli->settings.device, &plan, err);
+    if (status == VX_OK) vx_plan_advise(&engine, cli->settings.device, &plan);
     if (status == VX_OK && p->svg != NULL) status = write_svg(p->svg, &plan, &pack, err);
     if (status == VX_OK && cli->json)
         status = vx_json_print(vx_plan_json(&plan), err);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/pool.h"
 #include "config/pack.h"
 
 bool vx_settings_is_device(const char *text)
@@ -21,8 +22,8 @@ static vx_status check_device(const vx_yaml *yaml, const vx_yaml_node *node, con
 }
 
 static const vx_field budget_rows[] = {
-    VX_ROW(vx_settings, soft_bytes, INT, .min = 1e6, .max = 1e15, .fallback = "11000000000"),
-    VX_ROW(vx_settings, hard_bytes, INT, .min = 1e6, .max = 1e15, .fallback = "11500000000"),
+    VX_ROW(vx_settings, soft_bytes, INT, .min = 1e6, .max = 1e15),
+    VX_ROW(vx_settings, hard_bytes, INT, .min = 1e6, .max = 1e15),
     VX_ROW(vx_settings, free_bytes, INT, .min = 0, .max = 1e15, .fallback = "100000000"),
     VX_ROWS_END,
 };
@@ -65,7 +66,7 @@ static const vx_field log_rows[] = {
 
 static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, device, WORD, .fallback = "cpu", .check = check_device),
-    VX_ROW(vx_settings, threads, INT, .min = 0, .max = 1024),
+    VX_ROW(vx_settings, threads, INT, .min = 0, .max = VX_WORKERS_MAX),
     VX_ROW(vx_settings, pack, WORD, .min = 1, .max = 1000),
     VX_PART("budget", .fields = budget_rows),
     VX_PART("slot", .fields = slot_rows),
@@ -92,7 +93,7 @@ static vx_status fill(vx_settings *settings, vx_error *err)
     vx_yaml *document = settings->document;
     vx_status status = vx_schema_read(document, settings_rows, settings, err);
     const vx_yaml_node *budget = vx_yaml_get(vx_yaml_root(document), "budget");
-    if (status == VX_OK && settings->soft_bytes > settings->hard_bytes)
+    if (status == VX_OK && settings->hard_bytes > 0 && settings->soft_bytes > settings->hard_bytes)
         status = vx_yaml_fail(document, budget, err,
                               "budget.soft_bytes is larger than budget.hard_bytes; swap them");
     const vx_yaml_node *timeouts = vx_yaml_get(vx_yaml_root(document), "timeouts");

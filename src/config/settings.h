@@ -15,8 +15,8 @@ typedef struct vx_settings {
     const char *device;              /* "cpu", "cuda" or "cuda:N" */
     int64_t threads;                 /* 0: one for each processor this process may run on */
     const char *pack;                /* NULL: toon, else speech */
-    int64_t soft_bytes;              /* memory: a warning above it */
-    int64_t hard_bytes;              /* memory: nothing is planned beyond it */
+    int64_t soft_bytes;              /* memory: a warning above it; 0: as vx_budget_of says */
+    int64_t hard_bytes;              /* memory: nothing is planned beyond it; 0: the same */
     int64_t free_bytes;              /* memory: a slot ends when the machine has less left */
     double slot_seconds;             /* the longest slot; 0: the pack's */
     int64_t slot_width, slot_height; /* the largest film; 0: the pack's */

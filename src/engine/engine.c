@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/advice.h"
 #include "slot/animate.h"
 #include "slot/part.h"
 #include "media/mux.h"
@@ -13,6 +14,7 @@
 struct vx_engine {
     vx_engine_params params;
     vx_plan plan;
+    vx_limits limits; /* of the machine, when it was planned */
     vx_pool *pool;
     vx_backend *backend;
     vx_part part[VX_COMPONENTS];
@@ -200,8 +202,8 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     static const char *const lane_names[VX_LANES] = {"audio lane", "picture lane"};
     const vx_settings *settings = e->params.settings;
     size_t lane_bytes[VX_LANES] = {0};
-    vx_plan_init(&e->plan, &e->backend->device, (size_t)settings->soft_bytes,
-                 (size_t)settings->hard_bytes);
+    vx_budget budget = vx_budget_of(settings, &e->backend->device, &e->limits);
+    vx_plan_init(&e->plan, &e->backend->device, &budget);
     VX_TRY(describe(e, err));
     plan_film_buffers(e);
     plan_speech_buffers(e);
@@ -232,6 +234,7 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
 
 static vx_status open_device(vx_engine *e, const char *device, bool run, vx_error *err)
 {
+    vx_limits_read(&e->limits, "");
     if (strcmp(device, "cpu") == 0) {
         VX_TRY(vx_pool_open(&e->pool, (int)e->params.settings->threads, err));
         return vx_backend_open_cpu(&e->backend, e->pool, err);
@@ -343,7 +346,12 @@ static vx_status open_engine(vx_engine *e, vx_error *err)
     VX_TRY(check_wants(&e->params, err));
     VX_TRY(open_device(e, e->params.settings->device, true, err));
     VX_TRY(make_plan(e, err));
+    vx_plan_advise(&e->params, e->params.settings->device, &e->plan);
     VX_TRY(vx_plan_check(&e->plan, err));
+    VX_TRY(vx_plan_check_room(&e->plan, &e->limits, e->params.settings->free_bytes > 0, err));
+    if (!e->limits.proc)
+        vx_log(VX_LOG_WARN, "there is no /proc: budget.hard_bytes and budget.free_bytes are not "
+                            "watched, and measured_peak_bytes is 0");
     e->rss_before = vx_rss_bytes();
     vx_rss_reset_peak();
     VX_TRY(vx_reserve(e->plan.reservation_bytes, &e->memory, err));

@@ -1,26 +1,11 @@
 #include "engine/monitor.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clock.h"
-#include "base/warnings.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "base/warnings.h"
 
 static const double GLANCE_S = 0.05;
-
-size_t vx_machine_free_bytes(void)
-{
-    FILE *f = fopen("/proc/meminfo", "re");
-    if (f == NULL) return SIZE_MAX;
-    char line[128];
-    size_t bytes = SIZE_MAX;
-    while (fgets(line, sizeof line, f) != NULL)
-        if (strncmp(line, "MemAvailable:", 13) == 0) bytes = strtoull(line + 13, NULL, 10) * 1024;
-    fclose(f);
-    return bytes;
-}
 
 void vx_monitor_open(vx_monitor *m, const vx_monitor_limits *limits)
 {
@@ -34,7 +19,7 @@ void vx_monitor_close(vx_monitor *m)
 }
 
 /* The lock is held. */
-static vx_status judge(vx_monitor *m, size_t used, size_t left, vx_error *err)
+static vx_status judge(vx_monitor *m, size_t used, const vx_limit *left, vx_error *err)
 {
     m->figures.used_bytes = used;
     if (used > m->figures.highest_bytes) m->figures.highest_bytes = used;
@@ -45,26 +30,28 @@ static vx_status judge(vx_monitor *m, size_t used, size_t left, vx_error *err)
                 (double)used / 1e6, (double)m->limits.soft_bytes / 1e6);
     }
     m->above_soft = above;
-    if (used <= m->limits.hard_bytes && left >= m->limits.free_bytes) return VX_OK;
+    if (used <= m->limits.hard_bytes && left->value >= m->limits.free_bytes) return VX_OK;
     m->figures.hard_events++;
     if (used > m->limits.hard_bytes)
         return vx_fail(err, VX_ERR_MEMORY, "memory_pressure",
                        "the process uses %.1f MB, above the hard limit of %.1f MB "
                        "(budget.hard_bytes); the slot was ended",
                        (double)used / 1e6, (double)m->limits.hard_bytes / 1e6);
-    return vx_fail(err, VX_ERR_MEMORY, "memory_pressure",
-                   "the machine has %.1f MB left, less than the %.1f MB of budget.free_bytes; the "
-                   "slot was ended, end other programs",
-                   (double)left / 1e6, (double)m->limits.free_bytes / 1e6);
+    return vx_fail(
+        err, VX_ERR_MEMORY, "memory_pressure",
+        "%.1f MB are left (%s), less than the %.1f MB of budget.free_bytes; the slot was "
+        "ended, end other programs",
+        (double)left->value / 1e6, left->name, (double)m->limits.free_bytes / 1e6);
 }
 
 vx_status vx_monitor_check(vx_monitor *m, vx_error *err)
 {
     size_t used = vx_rss_bytes();
-    size_t left = m->limits.free_bytes > 0 ? vx_machine_free_bytes() : SIZE_MAX;
+    vx_limit left = {.value = SIZE_MAX};
+    if (m->limits.free_bytes > 0) left = vx_limits_free("");
     pthread_mutex_lock(&m->lock);
     m->checked_s = vx_now_s();
-    vx_status status = judge(m, used, left, err);
+    vx_status status = judge(m, used, &left, err);
     pthread_mutex_unlock(&m->lock);
     return status;
 }

@@ -14,8 +14,8 @@
 #include "base/status.h"
 
 typedef struct vx_monitor_limits {
-    size_t soft_bytes, hard_bytes; /* of the process; SIZE_MAX for none */
-    size_t free_bytes;             /* what the machine must have left; 0: whatever */
+    size_t soft_bytes, hard_bytes; /* of the process; SIZE_MAX for none; set before slots run */
+    size_t free_bytes;             /* what machine and control groups must have left; 0: whatever */
 } vx_monitor_limits;
 
 typedef struct vx_monitor_figures {
@@ -48,8 +48,5 @@ vx_status vx_monitor_glance(vx_monitor *monitor, vx_error *err);
 void vx_monitor_slot(vx_monitor *monitor);
 
 vx_monitor_figures vx_monitor_read(vx_monitor *monitor);
-
-/* What the machine could still give, in bytes (Linux, MemAvailable); SIZE_MAX when unknown. */
-size_t vx_machine_free_bytes(void);
 
 #endif

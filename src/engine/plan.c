@@ -6,10 +6,10 @@
 
 static const char *const kind_names[] = {"buffer", "workspace", "weights", "overhead"};
 
-void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, size_t hard_bytes)
+void vx_plan_init(vx_plan *plan, const vx_device *device, const vx_budget *budget)
 {
-    assert(soft_bytes <= hard_bytes);
-    *plan = (vx_plan){.device = *device, .soft_bytes = soft_bytes, .hard_bytes = hard_bytes};
+    assert(budget->soft_bytes <= budget->hard_bytes);
+    *plan = (vx_plan){.device = *device, .budget = *budget};
     if (device->overhead_bytes > 0)
         vx_plan_region(plan, VX_REGION_OVERHEAD, device->overhead[0], device->overhead[1],
                        device->overhead_bytes);
@@ -59,16 +59,35 @@ const char *vx_plan_largest(const vx_plan *plan, size_t *bytes)
 
 vx_status vx_plan_check(const vx_plan *plan, vx_error *err)
 {
-    if (plan->total_bytes <= plan->hard_bytes) return VX_OK;
-    size_t bytes;
+    size_t bytes, hard_bytes = plan->budget.hard_bytes;
+    if (plan->total_bytes <= hard_bytes) return VX_OK;
     const char *largest = vx_plan_largest(plan, &bytes);
-    return vx_fail(
-        err, VX_ERR_MEMORY, "does_not_fit",
-        "the plan needs %.1f MB, %.1f MB more than the hard limit of %.1f MB; the largest "
-        "consumer is %s with %.1f MB: give it a smaller precision or a smaller size in the "
-        "pack, or raise budget.hard_bytes",
-        (double)plan->total_bytes / 1e6, (double)(plan->total_bytes - plan->hard_bytes) / 1e6,
-        (double)plan->hard_bytes / 1e6, largest, (double)bytes / 1e6);
+    return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
+                   "the plan needs %.1f MB, %.1f MB more than the hard limit of %.1f MB (%s); the "
+                   "largest consumer is %s with %.1f MB: %s",
+                   (double)plan->total_bytes / 1e6, (double)(plan->total_bytes - hard_bytes) / 1e6,
+                   (double)hard_bytes / 1e6, plan->budget.limit, largest, (double)bytes / 1e6,
+                   plan->advice[0] != '\0' ? plan->advice
+                                           : "give it a smaller precision or a smaller size in the "
+                                             "pack, or raise budget.hard_bytes");
+}
+
+vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool guard,
+                             vx_error *err)
+{
+    if (plan->reservation_bytes > limits->address.value)
+        return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
+                       "the plan reserves %.1f MB, and %s has %.1f MB left; raise that limit or "
+                       "choose a smaller pack",
+                       (double)plan->reservation_bytes / 1e6, limits->address.name,
+                       (double)limits->address.value / 1e6);
+    if (guard && plan->total_bytes > limits->free.value)
+        return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
+                       "the plan needs %.1f MB, and only %.1f MB are free (%s); end other programs "
+                       "or choose a smaller pack",
+                       (double)plan->total_bytes / 1e6, (double)limits->free.value / 1e6,
+                       limits->free.name);
+    return VX_OK;
 }
 
 json_t *vx_plan_json(const vx_plan *plan)
@@ -89,10 +108,12 @@ json_t *vx_plan_json(const vx_plan *plan)
     }
     size_t bytes;
     const char *largest = vx_plan_largest(plan, &bytes);
-    return json_pack("{s:s, s:o, s:I, s:{s:I, s:I}, s:b, s:{s:s, s:I}, s:o}", "device",
+    const char *advice = plan->advice[0] != '\0' ? plan->advice : NULL;
+    return json_pack("{s:s, s:o, s:I, s:{s:I, s:I, s:s}, s:b, s:s?, s:{s:s, s:I}, s:o}", "device",
                      plan->device.name, "regions", regions, "total_bytes",
                      (json_int_t)plan->total_bytes, "budget", "soft_bytes",
-                     (json_int_t)plan->soft_bytes, "hard_bytes", (json_int_t)plan->hard_bytes,
-                     "fits", plan->total_bytes <= plan->hard_bytes, "largest", "component", largest,
-                     "bytes", (json_int_t)bytes, "stages", stages);
+                     (json_int_t)plan->budget.soft_bytes, "hard_bytes",
+                     (json_int_t)plan->budget.hard_bytes, "limit", plan->budget.limit, "fits",
+                     plan->total_bytes <= plan->budget.hard_bytes, "advice", advice, "largest",
+                     "component", largest, "bytes", (json_int_t)bytes, "stages", stages);
 }

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "backend/backend.h"
+#include "engine/budget.h"
 
 typedef enum vx_region_kind {
     VX_REGION_BUFFER,
@@ -43,11 +43,13 @@ typedef struct vx_plan {
     vx_stage stage[VX_PLAN_STAGES];
     size_t total_bytes;       /* all regions, overhead included */
     size_t reservation_bytes; /* what one mapping holds: all regions but the overhead */
-    size_t soft_bytes, hard_bytes;
+    vx_budget budget;
+    char advice
+        [200]; /* a setting with which a plan that does not fit would; "" when none is known */
 } vx_plan;
 
 /* An empty plan for a device; its overhead is the first region. */
-void vx_plan_init(vx_plan *plan, const vx_device *device, size_t soft_bytes, size_t hard_bytes);
+void vx_plan_init(vx_plan *plan, const vx_device *device, const vx_budget *budget);
 
 /* Appends a region and returns its index. Order of calls is order in memory. bytes may be 0. */
 int vx_plan_region(vx_plan *plan, vx_region_kind kind, const char *component, const char *name,
@@ -58,9 +60,13 @@ void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_
 /* The component that takes the most bytes, and how many. */
 const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);
 
-/* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, the largest consumer, what would
- * help. */
+/* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, what limits it, the largest consumer,
+ * what would help. */
 vx_status vx_plan_check(const vx_plan *plan, vx_error *err);
+/* VX_ERR_MEMORY when the system will not give what the plan takes: the address space has no room for the
+ * reservation, or less than the plan is free (not asked with `guard` false). */
+vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool guard,
+                             vx_error *err);
 
 /* A drawing of the plan: memory to scale with the limits, and the stages of each lane, to scale by projected
  * time. The caller frees the text with free(). NULL when out of memory. */

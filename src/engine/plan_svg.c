@@ -70,7 +70,8 @@ static void put_region(FILE *out, const vx_region *r, double y, double height, d
 /* The first region lies at the bottom, as addresses rise. */
 static void put_memory(FILE *out, const vx_plan *plan)
 {
-    size_t most = plan->total_bytes > plan->hard_bytes ? plan->total_bytes : plan->hard_bytes;
+    size_t most =
+        plan->total_bytes > plan->budget.hard_bytes ? plan->total_bytes : plan->budget.hard_bytes;
     double scale = COLUMN_HEIGHT / (double)most, y = TOP + COLUMN_HEIGHT;
     double label_y = TOP + COLUMN_HEIGHT + LABEL_STEP;
     fprintf(out,
@@ -85,8 +86,8 @@ static void put_memory(FILE *out, const vx_plan *plan)
         label_y = middle < label_y - LABEL_STEP ? middle : label_y - LABEL_STEP;
         put_region(out, r, y, height, label_y);
     }
-    put_limit(out, "soft", plan->soft_bytes, scale);
-    put_limit(out, "hard", plan->hard_bytes, scale);
+    put_limit(out, "soft", plan->budget.soft_bytes, scale);
+    put_limit(out, "hard", plan->budget.hard_bytes, scale);
 }
 
 static double lane_s(const vx_plan *plan, int lane)
@@ -148,9 +149,10 @@ char *vx_plan_svg(const vx_plan *plan, const char *title)
             WIDTH, HEIGHT, WIDTH, HEIGHT, COLUMN_X);
     put(out, title);
     fprintf(out, "</text>\n<text x=\"%d\" y=\"48\">%.1f MB of %.1f MB on ", COLUMN_X,
-            (double)plan->total_bytes / 1e6, (double)plan->hard_bytes / 1e6);
+            (double)plan->total_bytes / 1e6, (double)plan->budget.hard_bytes / 1e6);
     put(out, plan->device.title);
-    fprintf(out, ": %s</text>\n", plan->total_bytes <= plan->hard_bytes ? "fits" : "does not fit");
+    fprintf(out, ": %s</text>\n",
+            plan->total_bytes <= plan->budget.hard_bytes ? "fits" : "does not fit");
     put_memory(out, plan);
     put_lanes(out, plan);
     fputs("</svg>\n", out);

@@ -11,9 +11,14 @@ vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accent
     *crew = (vx_crew){.open = true};
     vx_metrics_open(&crew->metrics);
     vx_monitor_open(&crew->monitor,
-                    &(vx_monitor_limits){(size_t)settings->soft_bytes, (size_t)settings->hard_bytes,
-                                         (size_t)settings->free_bytes});
+                    &(vx_monitor_limits){SIZE_MAX, SIZE_MAX, (size_t)settings->free_bytes});
     VX_TRY(vx_engine_open(&crew->engine, params, err));
+    /* What was planned is no reason for a warning, nor is a page or two more. */
+    const vx_plan *plan = vx_engine_planned(crew->engine);
+    size_t usual = plan->total_bytes + plan->total_bytes / 50;
+    crew->monitor.limits.hard_bytes = plan->budget.hard_bytes;
+    crew->monitor.limits.soft_bytes =
+        plan->budget.soft_bytes > usual ? plan->budget.soft_bytes : usual;
     if (params->wants & VX_WANT_SPEECH)
         VX_TRY(vx_speaker_open(&crew->speaker, crew->engine, accents, err));
     if (params->wants & VX_WANT_VERIFY)

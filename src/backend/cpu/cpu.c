@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 /* ---- host copies --------------------------------------------------------------------------- */
@@ -51,17 +51,12 @@ static void read_title(char *title, size_t size)
     fclose(file);
 }
 
-/* Physical memory, or the control group's limit where that is lower. */
+/* What the machine and the control groups allow; 0 when that is not known. */
 static size_t memory_bytes(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
-    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
-    if (file == NULL) return bytes;
-    unsigned long long limit;
-    if (fscanf(file, "%llu", &limit) == 1 && (bytes == 0 || limit < bytes)) bytes = (size_t)limit;
-    fclose(file);
-    return bytes;
+    vx_limits limits;
+    vx_limits_read(&limits, "");
+    return limits.memory.value != SIZE_MAX ? limits.memory.value : 0;
 }
 
 /* Bounds, not measurements: a slot is refused when its deadline cannot be met at these rates, so no machine

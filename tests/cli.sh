@@ -159,7 +159,7 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
         --face 1,2,3,4,5,nan
     expect 2 "wants stdout" $moving animate "$face" --motion m.csv -o - --motion-out -
     expect 2 "must be one of" $moving animate "$face" --say hi -o out.mp4 --mood cheerful
-    expect 3 "there is no file" $moving animate none.png --motion m.csv -o out.mp4
+    expect 4 "there is no file" $moving animate none.png --motion m.csv -o out.mp4
     expect 3 "" $moving animate m.csv --motion m.csv -o out.mp4
     expect 4 "there is no file" $moving animate "$face" --motion none.json -o out.mp4
     expect 3 "column" $moving animate "$face" --motion "$source/README.md" -o out.mp4
@@ -221,6 +221,53 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
     rm -rf frames ./*.mp4 a.json c.csv code.txt head.bin stdout.txt probe.txt
 }
 
+# ---- pipes: one signal ends the waiting, with a sentence; what is ignored by the parent stays ignored
+mkfifo pipe
+# interrupt ARGS…: SIGINT while vortex waits for the other end of `pipe`.
+interrupt() {
+    checks=$((checks + 1))
+    env --default-signal=INT "$vortex" "$@" >stdout.txt 2>stderr.txt </dev/null &
+    process=$!
+    sleep 0.3
+    kill -INT $process
+    wait $process
+    got=$?
+    { [ $got = 7 ] && [ "$(grep -c cancelled stderr.txt)" = 1 ]; } || fault "exit $got, not 7: vortex $*"
+}
+# shellcheck disable=SC2086
+{
+    interrupt generate pipe -o out.mp4
+    interrupt --config pipe doctor
+    interrupt $moving animate "$face" --motion pipe -o out.mp4
+    interrupt $moving animate pipe --motion m.csv -o out.mp4
+    interrupt --pack "$source/packs/full" plan --device rtx3060 --svg pipe
+    checks=$((checks + 1)) # a pipe whose reader comes late
+    "$vortex" --pack "$source/packs/full" plan --device rtx3060 --svg pipe >stdout.txt 2>stderr.txt &
+    process=$!
+    sleep 0.2
+    grep -q '</svg>' pipe || fault "a drawing through a pipe"
+    wait $process || fault "plan to a pipe with a late reader"
+    checks=$((checks + 1)) # nohup
+    (trap '' HUP; exec "$vortex" $moving animate "$face" --motion pipe -o out.mp4) 2>stderr.txt &
+    process=$!
+    sleep 0.3
+    kill -HUP $process
+    cat m.csv >pipe
+    wait $process || fault "an ignored SIGHUP ends the film"
+    [ -s out.mp4 ] || fault "an ignored SIGHUP: no film"
+    recipe "hello" "$work/pipe"
+    expect 3 "no regular file" $moving generate r.yaml -o out2.mp4
+    recipe "hello" "'-'"
+    expect 3 "standard input" $moving generate r.yaml -o out2.mp4
+    recipe "hello" /proc/self/status
+    expect 3 "no regular file" $moving generate r.yaml -o out2.mp4
+    recipe "hello" "$work/none.png"
+    expect 4 "there is no file" $moving generate r.yaml -o out2.mp4
+    ln -s nothing dangling
+    expect 8 "link to nothing" --pack "$source/packs/full" plan --device rtx3060 --svg dangling
+    rm -f pipe dangling out.mp4 stdout.txt
+}
+
 # ---- with Kokoro's weights
 if [ ! -e "${XDG_DATA_HOME:-$HOME/.local/share}/vortex/models/kokoro-v1.0.int8.onnx" ]; then
     echo "Kokoro's weights are not there: cancel and disk are not tested; './run fetch' gets them"
@@ -272,7 +319,9 @@ else
         for signal in INT TERM; do
             checks=$((checks + 1))
             recipe "$long $long $long" "$source/examples/presenter.png"
-            "$vortex" $speech generate r.yaml -o out.mp4 --report out.json >stdout.txt 2>stderr.txt &
+            # A shell's background jobs ignore SIGINT, and what is inherited as ignored stays so.
+            env --default-signal=INT "$vortex" $speech generate r.yaml -o out.mp4 \
+                --report out.json >stdout.txt 2>stderr.txt &
             process=$!
             sleep 1
             kill -$signal $process

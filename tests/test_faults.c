@@ -233,8 +233,8 @@ static void speech_is_tried_again(void **state)
     char hex[65];
     vx_job *job;
     vx_submit_params params = {.text = "{audio_track: {script: Read the lead.}, "
-                                       "visual_track: {image: ../media/dot.png}}",
-                               .folder = VX_TEST_DATA "/slot",
+                                       "visual_track: {image: media/dot.png}}",
+                               .folder = VX_TEST_DATA,
                                .path = slot_rig_path(&b->rig, "bad.mp4")};
     arm(DEVICE, 0, 1);
     assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &b->rig.err), VX_OK);

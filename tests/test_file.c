@@ -1,6 +1,7 @@
 /* Output files: whole or not there, whatever fails on the way. */
 #include <fcntl.h>
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,7 +19,9 @@
 
 #include <cmocka.h>
 
+#include "base/fault.h"
 #include "base/file.h"
+#include "base/wait.h"
 #include "base/mem.h"
 
 static char folder[64];
@@ -321,6 +325,131 @@ static void folders_are_made(void **state)
     rmdir(in_folder("d"));
 }
 
+/* Pipes: written when somebody reads, not waited for when the thread's token is asked. */
+static void *ask_soon(void *arg)
+{
+    usleep(30000);
+    vx_cancel_ask(arg);
+    return NULL;
+}
+
+static void pipes_are_not_waited_for_in_vain(void **state)
+{
+    (void)state;
+    vx_error err = {0};
+    vx_cancel cancel = {0};
+    vx_outfile out;
+    pthread_t thread;
+    char *data;
+    size_t bytes;
+    const char *path = in_folder("pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_null(vx_wait_scope(&cancel));
+    for (int reading = 0; reading < 2; reading++) {
+        vx_cancel_clear(&cancel);
+        pthread_create(&thread, NULL, ask_soon, &cancel);
+        vx_status status = reading ? vx_file_read(path, 100, &data, &bytes, &err)
+                                   : vx_outfile_open(&out, path, &err);
+        assert_int_equal(status, VX_ERR_CANCELLED);
+        assert_string_equal(err.code, "cancelled");
+        pthread_join(thread, NULL);
+    }
+    /* A reader that takes nothing: the pipe fills, and then the token ends it. */
+    static const char much[1 << 20];
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    vx_cancel_clear(&cancel);
+    assert_int_equal(vx_outfile_open(&out, path, &err), VX_OK);
+    pthread_create(&thread, NULL, ask_soon, &cancel);
+    assert_int_equal(vx_outfile_write(&out, much, sizeof much, &err), VX_ERR_CANCELLED);
+    pthread_join(thread, NULL);
+    vx_outfile_abort(&out);
+    close(reader);
+    assert_ptr_equal(vx_wait_scope(NULL), &cancel);
+    unlink(path);
+}
+
+static void links_to_nothing_are_refused(void **state)
+{
+    (void)state;
+    vx_error err;
+    struct stat info;
+    assert_int_equal(symlink("nowhere", in_folder("dangling")), 0);
+    assert_int_equal(symlink("loop", in_folder("loop")), 0);
+    assert_int_equal(vx_file_write(in_folder("dangling"), "x", 1, &err), VX_ERR_IO);
+    assert_non_null(strstr(err.message, "link to nothing"));
+    assert_int_equal(vx_file_write(in_folder("loop"), "x", 1, &err), VX_ERR_IO);
+    assert_int_equal(lstat(in_folder("loop"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    unlink(in_folder("dangling"));
+    unlink(in_folder("loop"));
+}
+
+/* A process that is killed leaves its temporary file; the next one for the same target takes it away, and no
+ * other. */
+static void what_dead_processes_left_is_swept(void **state)
+{
+    (void)state;
+    vx_outfile out;
+    int before = count_files();
+    pid_t child = fork();
+    if (child == 0) {
+        if (vx_outfile_open(&out, in_folder("film.mp4"), NULL) != VX_OK) _exit(1);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(count_files(), before + 1);
+    /* Of a process that lives, of another target, and of the dead one of a machine that holds the lock. */
+    char name[64];
+    snprintf(name, sizeof name, ".film.mp4.%d-0-00000000.tmp", (int)getppid());
+    assert_int_equal(vx_file_write(in_folder(name), "x", 1, NULL), VX_OK);
+    char locked[64];
+    snprintf(locked, sizeof locked, ".film.mp4.%d-9-00000000.tmp", (int)child);
+    assert_int_equal(vx_file_write(in_folder(locked), "x", 1, NULL), VX_OK);
+    int fd = open(in_folder(locked), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(vx_file_write(in_folder("film"), "x", 1, NULL), VX_OK);
+    assert_int_equal(count_files(), before + 4);
+    assert_int_equal(vx_file_write(in_folder("film.mp4"), "x", 1, NULL), VX_OK);
+    assert_int_equal(count_files(), before + 4); /* the film came, the dead one's went */
+    close(fd);
+    assert_int_equal(vx_file_write(in_folder("film.mp4"), "x", 1, NULL), VX_OK);
+    assert_int_equal(count_files(), before + 3);
+    unlink(in_folder(name));
+    unlink(in_folder("film"));
+    unlink(in_folder("film.mp4"));
+}
+
+/* What exists and cannot be opened is not missing. */
+static void errno_is_looked_at(void **state)
+{
+    (void)state;
+    vx_error err;
+    char *data;
+    size_t bytes;
+    struct rlimit before, few;
+    assert_int_equal(vx_file_write(in_folder("there"), "x", 1, NULL), VX_OK);
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    int highest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    few.rlim_cur = (rlim_t)highest;
+    close(highest);
+    setrlimit(RLIMIT_NOFILE, &few);
+    vx_status status = vx_file_read(in_folder("there"), 10, &data, &bytes, &err);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(status, VX_ERR_IO);
+    assert_string_equal(err.code, "too_many_files");
+    assert_non_null(strstr(err.message, "ulimit -n"));
+    assert_int_equal(vx_file_read(in_folder("there/below"), 10, &data, &bytes, &err),
+                     VX_ERR_MISSING);
+    assert_int_equal(vx_fail_read(&err, EACCES, "a"), VX_ERR_IO);
+    assert_int_equal(vx_fail_read(&err, ENOMEM, "a"), VX_ERR_MEMORY);
+    assert_int_equal(vx_fail_read(&err, EIO, "a"), VX_ERR_IO);
+    assert_int_equal(vx_fail_write(&err, ENOENT, "write", "a"), VX_ERR_IO);
+    unlink(in_folder("there"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +464,10 @@ int main(void)
         cmocka_unit_test(reading_can_be_cancelled),
         cmocka_unit_test(documents_name_regular_files),
         cmocka_unit_test(folders_are_made),
+        cmocka_unit_test(pipes_are_not_waited_for_in_vain),
+        cmocka_unit_test(links_to_nothing_are_refused),
+        cmocka_unit_test(what_dead_processes_left_is_swept),
+        cmocka_unit_test(errno_is_looked_at),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -202,9 +202,9 @@ static void other_files_are_refused(void **state)
     (void)state;
     vx_picture picture;
     vx_error err = {0};
-    assert_int_equal(vx_image_read(&picture, DATA "none.png", &err), VX_ERR_INPUT);
+    assert_int_equal(vx_image_read(&picture, DATA "none.png", &err), VX_ERR_MISSING);
     assert_string_equal(err.code, "no_such_file");
-    assert_int_equal(err.status, VX_ERR_INPUT);
+    assert_int_equal(err.status, VX_ERR_MISSING);
     assert_int_equal(vx_image_read(&picture, DATA "list.txt", &err), VX_ERR_INPUT);
     assert_string_equal(err.code, "bad_image");
     assert_int_equal(vx_image_read(&picture, VX_TEST_DATA, &err), VX_ERR_INPUT);

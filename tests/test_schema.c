@@ -85,7 +85,9 @@ static void a_full_recipe_is_read(void **state)
     assert_int_equal(r.audio.fit, VX_FIT_TRUNCATE);
     assert_string_equal(r.visual.prompt, "it's a ''face'' 'a' 'b' 'c' 'd' 'e' 'f' 'g' 'h' 'i'");
     assert_string_equal(r.visual.negative_prompt, "");
-    assert_string_equal(r.visual.image, "folder/a/b.png");
+    assert_string_equal(r.visual.image, "a/b.png");
+    assert_string_equal(r.visual.image_file.folder, "folder");
+    assert_true(r.visual.image_file.confined);
     const double *face = r.visual.face.items;
     assert_int_equal(r.visual.face.count, 6);
     assert_true(face[1] == 20.5 && face[2] == 30 && face[5] == 60);
@@ -448,7 +450,7 @@ static void the_examples_are_recipes(void **state)
         vx_status status = vx_recipe_read(&recipe, found.gl_pathv[i], &err);
         if (status != VX_OK) print_error("%s:%d: %s\n", err.file, err.line, err.message);
         assert_int_equal(status, VX_OK);
-        if (recipe.visual.image != NULL) assert_int_equal(access(recipe.visual.image, R_OK), 0);
+        assert_int_equal(vx_recipe_check_files(&recipe, &err), VX_OK);
         vx_recipe_close(&recipe);
     }
     globfree(&found);

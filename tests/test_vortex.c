@@ -154,8 +154,8 @@ static void a_second_set_lets_the_next_slot_run(void **state)
         samples[i] = a->samples[i];
     vx_job *second;
     vx_submit_params params = {
-        .text = "{audio_track: {script: 'The fox.'}, visual_track: {image: ../media/dot.png}}",
-        .folder = VX_TEST_DATA "/slot",
+        .text = "{audio_track: {script: 'The fox.'}, visual_track: {image: media/dot.png}}",
+        .folder = VX_TEST_DATA,
         .path = slot_rig_path(&r, "2.mp4")};
     assert_int_equal(vx_submit(r.vortex, &params, &second, &r.err), VX_OK);
     assert_int_equal(vx_job_wait(second, -1), VX_OK);
@@ -382,9 +382,9 @@ static void a_hopeless_deadline_ends_early(void **state)
     char text[2048] = "{audio_track: {fit: truncate, script: '";
     for (int i = 0; i < 60; i++)
         strcat(text, "Read the lead. ");
-    strcat(text, "'}, visual_track: {image: ../media/dot.png}}");
+    strcat(text, "'}, visual_track: {image: media/dot.png}}");
     vx_submit_params params = {.text = text,
-                               .folder = VX_TEST_DATA "/slot",
+                               .folder = VX_TEST_DATA,
                                .path = slot_rig_path(&r, "b.mp4"),
                                .deadline_ms = (int64_t)(usual * 2000)};
     assert_int_equal(vx_submit(r.vortex, &params, &job, &r.err), VX_OK);

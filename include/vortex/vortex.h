@@ -121,7 +121,7 @@ typedef struct vx_submit_params {
     const char *recipe;  /* path of a recipe; or */
     const char *text;    /* the recipe itself, YAML or JSON, */
     size_t text_bytes;   /* its length, 0: up to the NUL, and */
-    const char *folder;  /* where its relative paths begin; NULL: the working folder */
+    const char *folder;  /* the text may name files beneath it and nowhere else; NULL: none */
     const char *path;    /* of the film; required */
     const char *sheet;   /* of a picture (PNG) that shows the slot at a glance; NULL: none */
     bool has_seed;       /* `seed` instead of the recipe's */

@@ -12,8 +12,10 @@
  *     return status;
  *
  * "-" is stdout. A path that exists and is no regular file (/dev/null, a named pipe) is written
- * directly. A symbolic link stays a link: its target is replaced. A file that is replaced keeps its
- * permissions. Data is handed to the system, not forced to the platter: no fsync.
+ * directly; a pipe is opened as soon as somebody reads it. A symbolic link stays a link: its target is
+ * replaced; a link to nothing is refused. A file that is replaced keeps its permissions. Commit syncs the file
+ * and then its folder, so that after a power cut there is the old file or the new one. What a process that was
+ * killed left beside the same target is removed by the next one. Waiting for pipes heeds wait.h's token.
  *
  * A program that writes to pipes ignores SIGPIPE, so that a closed reader is VX_ERR_IO here. */
 #ifndef VX_BASE_FILE_H
@@ -77,10 +79,14 @@ ssize_t vx_read_cancellable(int fd, void *buffer, size_t bytes, vx_cancel *cance
 vx_status vx_fail_cancelled(vx_error *err, const char *path);
 
 /* Opens for reading and waits for nobody: a pipe without a writer opens at once. *fd is -1 on
- * failure: VX_ERR_MISSING, "no_such_file"; VX_ERR_INPUT, "read_failed", for what the kind does not
- * allow; VX_ERR_IO. *length is a regular file's, else -1; may be NULL. "-" gives a copy of stdin. */
+ * failure: VX_ERR_INPUT, "read_failed", for what the kind does not allow, else as vx_fail_read
+ * (fault.h). *length is a regular file's, else -1; may be NULL. "-" gives a copy of stdin. */
 vx_status vx_file_open(const char *path, vx_file_kind kind, int *fd, int64_t *length,
                        vx_error *err);
+
+/* Whether an open file is what a document may name: regular, and of no file system that is the kernel's own
+ * (files of /proc are regular too). */
+bool vx_file_is_plain(int fd);
 
 /* Zero bytes behind what is read, as FFmpeg's decoders want them (AV_INPUT_BUFFER_PADDING_SIZE). */
 enum { VX_FILE_PADDING = 64 };
@@ -90,7 +96,10 @@ enum { VX_FILE_PADDING = 64 };
  * a folder, VX_ERR_IO when reading fails, VX_ERR_CANCELLED. Takes bytes_max and a page at most. */
 vx_status vx_file_read_from(const char *path, vx_file_kind kind, size_t bytes_max,
                             vx_cancel *cancel, char **data, size_t *bytes, vx_error *err);
-/* The same of any kind, without a token. */
+/* The same of an open descriptor, which stays open; `shown` is its name for messages. */
+vx_status vx_file_read_fd(int fd, const char *shown, size_t bytes_max, vx_cancel *cancel,
+                          char **data, size_t *bytes, vx_error *err);
+/* The same of a path of any kind, with the thread's token (wait.h). */
 vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
                        vx_error *err);
 

@@ -11,7 +11,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
+#include "base/wait.h"
 
 #ifndef SYSFS_MAGIC
 #define SYSFS_MAGIC 0x62656572 /* linux/magic.h */
@@ -42,21 +44,11 @@ vx_status vx_fail_cancelled(vx_error *err, const char *path)
                       path);
 }
 
-static vx_status fail_open(const char *path, vx_error *err)
+bool vx_file_is_plain(int fd)
 {
-    if (errno == ENOENT)
-        return vx_fail_at(err, VX_ERR_MISSING, "no_such_file", path, 0,
-                          "there is no file %s; check the path", path);
-    return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0,
-                      "cannot open %s: %s; give a readable file", path, strerror(errno));
-}
-
-/* Whether what was opened is of the kind; a file of /proc is regular and no document's business. */
-static bool allowed(int fd, vx_file_kind kind, const struct stat *info)
-{
+    struct stat info;
     struct statfs system;
-    if (kind == VX_FILE_ANY) return true;
-    return S_ISREG(info->st_mode) && fstatfs(fd, &system) == 0 &&
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && fstatfs(fd, &system) == 0 &&
            system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC;
 }
 
@@ -70,9 +62,9 @@ vx_status vx_file_open(const char *path, vx_file_kind kind, int *fd, int64_t *le
                           "a document cannot name the standard input; give a file");
     *fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0) return fail_open(path, err);
+    if (*fd < 0) return vx_fail_read(err, errno, path);
     bool known = fstat(*fd, &info) == 0;
-    if (!known || !allowed(*fd, kind, &info)) {
+    if (!known || (kind == VX_FILE_REGULAR && !vx_file_is_plain(*fd))) {
         close(*fd);
         *fd = -1;
         return vx_fail_at(
@@ -117,10 +109,7 @@ static vx_status read_all(reading *r, vx_cancel *cancel, vx_error *err)
         if (r->used == r->room) VX_TRY(resize(r, r->room < most / 2 ? r->room * 2 : most, err));
         ssize_t got = vx_read_cancellable(r->fd, r->block + r->used, r->room - r->used, cancel);
         if (got < 0 && errno == ECANCELED) return vx_fail_cancelled(err, r->path);
-        if (got < 0)
-            return vx_fail_at(err, errno == EISDIR ? VX_ERR_INPUT : VX_ERR_IO, "read_failed",
-                              r->path, 0, "cannot read %s: %s; give a readable file", r->path,
-                              strerror(errno));
+        if (got < 0) return vx_fail_read(err, errno, r->path);
         if (got == 0) break;
         r->used += (size_t)got;
         if (r->used > r->bytes_max) return fail_long(r, err);
@@ -130,22 +119,20 @@ static vx_status read_all(reading *r, vx_cancel *cancel, vx_error *err)
     return VX_OK;
 }
 
-vx_status vx_file_read_from(const char *path, vx_file_kind kind, size_t bytes_max,
-                            vx_cancel *cancel, char **data, size_t *bytes, vx_error *err)
+vx_status vx_file_read_fd(int fd, const char *shown, size_t bytes_max, vx_cancel *cancel,
+                          char **data, size_t *bytes, vx_error *err)
 {
-    reading r = {.bytes_max = bytes_max};
-    int64_t length;
+    reading r = {.fd = fd, .path = shown, .bytes_max = bytes_max};
+    struct stat info;
     *data = NULL;
     *bytes = 0;
     assert(bytes_max < SIZE_MAX / 4);
-    VX_TRY(vx_file_open(path, kind, &r.fd, &length, err));
-    r.path = strcmp(path, "-") == 0 ? "standard input" : path;
+    uint64_t length = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
     size_t room = length >= READ_LEAST ? (size_t)length + 1 : READ_LEAST;
-    vx_status status = length > 0 && (uint64_t)length > bytes_max
+    vx_status status = length > bytes_max
                            ? fail_long(&r, err)
                            : resize(&r, room < bytes_max + 1 ? room : bytes_max + 1, err);
     if (status == VX_OK) status = read_all(&r, cancel, err);
-    close(r.fd);
     if (status != VX_OK) {
         vx_heap_free(r.block);
         return status;
@@ -155,8 +142,21 @@ vx_status vx_file_read_from(const char *path, vx_file_kind kind, size_t bytes_ma
     return VX_OK;
 }
 
+vx_status vx_file_read_from(const char *path, vx_file_kind kind, size_t bytes_max,
+                            vx_cancel *cancel, char **data, size_t *bytes, vx_error *err)
+{
+    int fd;
+    *data = NULL;
+    *bytes = 0;
+    VX_TRY(vx_file_open(path, kind, &fd, NULL, err));
+    const char *shown = strcmp(path, "-") == 0 ? "standard input" : path;
+    vx_status status = vx_file_read_fd(fd, shown, bytes_max, cancel, data, bytes, err);
+    close(fd);
+    return status;
+}
+
 vx_status vx_file_read(const char *path, size_t bytes_max, char **data, size_t *bytes,
                        vx_error *err)
 {
-    return vx_file_read_from(path, VX_FILE_ANY, bytes_max, NULL, data, bytes, err);
+    return vx_file_read_from(path, VX_FILE_ANY, bytes_max, vx_wait_token(), data, bytes, err);
 }

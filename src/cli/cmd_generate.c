@@ -75,6 +75,7 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
     char *text = NULL, level[8];
     bool piped = strcmp(cli->words[0], "-") == 0;
     vx_submit_params submit = {.recipe = piped ? NULL : cli->words[0],
+                               .folder = piped ? "." : NULL,
                                .path = p->out,
                                .sheet = p->sheet,
                                .has_seed = cli->seed >= 0,

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/wait.h"
 #include "cli/cli.h"
 #include "cli/json_out.h"
 
@@ -24,13 +25,15 @@ static void on_signal(int number)
     vx_cancel_ask(&interrupted);
 }
 
+/* What the parent ignores stays ignored: nohup, and interrupts of jobs in a script's background. */
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal}, inherited;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (sigaction(numbers[i], NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an I/O error like any other */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow further */
 }
@@ -88,6 +91,7 @@ static void tell(const vx_error *err, bool json)
 int main(int argc, char **argv)
 {
     catch_signals();
+    vx_wait_scope(&interrupted);
     vx_cli cli = {.cancel = &interrupted};
     vx_error err = {0};
     static vx_warnings warnings;

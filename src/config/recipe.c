@@ -104,35 +104,35 @@ static const vx_field recipe_rows[] = {
     VX_ROWS_END,
 };
 
-/* Completes what the table can't say: the image's folder and the name of an unnamed slot. */
-static vx_status complete(vx_recipe *recipe, const char *folder, vx_error *err)
+/* Completes what the table can't say: where the image lies and the name of an unnamed slot. */
+static vx_status complete(vx_recipe *recipe, const char *folder, bool confined, vx_error *err)
 {
     const vx_yaml *yaml = recipe->document;
     const vx_yaml_node *visual = vx_yaml_get(vx_yaml_root(yaml), "visual_track");
-    if (recipe->visual.image == NULL && recipe->visual.prompt == NULL)
+    const char *image = recipe->visual.image;
+    if (image == NULL && recipe->visual.prompt == NULL)
         return vx_yaml_fail(yaml, visual, err,
                             "visual_track has neither image nor prompt; give one of them");
-    vx_path image = {""};
-    if (recipe->visual.image != NULL &&
-        !vx_path_join(&image, strcmp(folder, ".") == 0 ? "" : folder, recipe->visual.image))
-        return vx_yaml_fail(yaml, vx_yaml_get(visual, "image"), err,
-                            "visual_track.image is too long a path; shorten it");
-    char *kept = vx_yaml_alloc(recipe->document, strlen(image.text) + 32);
+    size_t length = folder != NULL ? strlen(folder) : 0;
+    char *kept = vx_yaml_alloc(recipe->document, length + 32);
     if (kept == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to read the recipe");
-    if (recipe->visual.image != NULL) recipe->visual.image = strcpy(kept, image.text);
+    if (folder != NULL) memcpy(kept, folder, length);
+    if (image != NULL)
+        recipe->visual.image_file =
+            (vx_named){.name = image, .folder = folder != NULL ? kept : NULL, .confined = confined};
     if (recipe->slot_id == NULL) {
-        char *id = kept + strlen(image.text) + 1;
+        char *id = kept + length + 1;
         snprintf(id, 24, "slot-%.16s", recipe->sha256);
         recipe->slot_id = id;
     }
     return VX_OK;
 }
 
-static vx_status fill(vx_recipe *recipe, const char *folder, vx_error *err)
+static vx_status fill(vx_recipe *recipe, const char *folder, bool confined, vx_error *err)
 {
     vx_status status = vx_schema_read(recipe->document, recipe_rows, recipe, err);
-    if (status == VX_OK) status = complete(recipe, folder, err);
+    if (status == VX_OK) status = complete(recipe, folder, confined, err);
     if (status != VX_OK) vx_recipe_close(recipe);
     return status;
 }
@@ -143,7 +143,7 @@ vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folde
     *recipe = (vx_recipe){0};
     vx_sha256_bytes(text, bytes, recipe->sha256);
     VX_TRY(vx_yaml_parse(&recipe->document, name, text, bytes, "bad_recipe", err));
-    return fill(recipe, folder, err);
+    return fill(recipe, folder, true, err);
 }
 
 vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err)
@@ -152,7 +152,20 @@ vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err)
     VX_TRY(vx_yaml_load(&recipe->document, path, "bad_recipe", recipe->sha256, err));
     vx_path folder;
     vx_path_folder(&folder, path);
-    return fill(recipe, folder.text, err);
+    return fill(recipe, folder.text, false, err);
+}
+
+vx_status vx_recipe_check_files(const vx_recipe *recipe, vx_error *err)
+{
+    const vx_yaml_node *visual = vx_yaml_get(vx_yaml_root(recipe->document), "visual_track");
+    if (recipe->visual.image == NULL) return VX_OK;
+    vx_status status = vx_named_check(&recipe->visual.image_file, err);
+    if (status == VX_ERR_INPUT && err != NULL) {
+        snprintf(err->code, sizeof err->code, "bad_recipe");
+        snprintf(err->file, sizeof err->file, "%s", vx_yaml_name(recipe->document));
+        err->line = vx_yaml_get(visual, "image")->line;
+    }
+    return status;
 }
 
 void vx_recipe_close(vx_recipe *recipe)

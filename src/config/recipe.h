@@ -6,6 +6,7 @@
 #ifndef VX_CONFIG_RECIPE_H
 #define VX_CONFIG_RECIPE_H
 
+#include "base/named.h"
 #include "drive/mood.h"
 #include "config/schema.h"
 #include "media/mux.h"
@@ -35,10 +36,11 @@ typedef struct vx_recipe_audio {
 typedef struct vx_recipe_visual {
     const char *prompt;          /* NULL when not given */
     const char *negative_prompt; /* NULL when not given */
-    const char *image; /* NULL when not given; else a path, relative to the working folder */
-    vx_list face;      /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
+    const char *image;           /* NULL when not given; else as it is written, for messages */
+    vx_named image_file;         /* the same, to be opened (vx_named_open) */
+    vx_list face;  /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
                           in pixels of the original */
-    vx_list moods;     /* vx_mood_at, at_s ascending; may be empty */
+    vx_list moods; /* vx_mood_at, at_s ascending; may be empty */
 } vx_recipe_visual;
 
 typedef struct vx_recipe_output {
@@ -65,12 +67,16 @@ typedef struct vx_recipe {
     vx_recipe_verify verify;
 } vx_recipe;
 
-/* Reads a file ("-": standard input). A relative image lies beside the recipe. VX_ERR_MISSING,
- * VX_ERR_IO, or VX_ERR_INPUT with code "bad_recipe" and the line. Close it in any case. */
+/* Reads a file that the command line names ("-": standard input). It may name any regular file; a relative one
+ * lies beside the recipe. As vx_file_read, or VX_ERR_INPUT with code "bad_recipe" and the line. Close it in any
+ * case. */
 vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err);
-/* The same from memory; `name` is for messages, and a relative image lies in `folder`. */
+/* The same from memory, confined (base/named.h): it may name files beneath `folder`, or, where that is NULL,
+ * none. `name` is for messages. */
 vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folder, const char *text,
                           size_t bytes, vx_error *err);
+/* Whether the files that it names can be opened now; as vx_named_check, with code "bad_recipe" and the line. */
+vx_status vx_recipe_check_files(const vx_recipe *recipe, vx_error *err);
 /* Safe on a zeroed or closed one. */
 void vx_recipe_close(vx_recipe *recipe);
 

@@ -385,10 +385,6 @@ vx_status vx_image_read(vx_picture *picture, const char *path, vx_error *err)
     char *data;
     size_t bytes;
     vx_status status = vx_file_read(path, VX_IMAGE_BYTES_MAX, &data, &bytes, err);
-    if (status == VX_ERR_MISSING) { /* a picture that the user named is input, not a part of ours */
-        if (err != NULL) err->status = VX_ERR_INPUT;
-        return VX_ERR_INPUT;
-    }
     VX_TRY(status);
     status = vx_image_decode(picture, data, bytes, path, err);
     vx_heap_free(data);

@@ -33,8 +33,7 @@ static inline uint8_t *vx_picture_row(const vx_picture *picture, int y)
  * outside 1..VX_IMAGE_SIDE_MAX. */
 vx_status vx_image_new(vx_picture *picture, int width, int height, vx_error *err);
 
-/* The picture is the caller's (vx_image_free) and its rows are dense. VX_ERR_INPUT when there is no
- * such file, the format is not one of ours, the file is broken or cut short, or a side exceeds
+/* The picture is the caller's (vx_image_free) and its rows are dense. As vx_file_read; VX_ERR_INPUT when the format is not one of ours, the file is broken or cut short, or a side exceeds
  * VX_IMAGE_SIDE_MAX; *picture is empty then. "-" is stdin. */
 vx_status vx_image_read(vx_picture *picture, const char *path, vx_error *err);
 /* The same from memory; `name` stands in messages. */

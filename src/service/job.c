@@ -19,8 +19,7 @@ vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *
         VX_TRY(vx_recipe_read(recipe, p->recipe, err));
     } else {
         size_t bytes = p->text_bytes > 0 ? p->text_bytes : strlen(p->text);
-        const char *folder = p->folder != NULL ? p->folder : ".";
-        VX_TRY(vx_recipe_parse(recipe, "recipe", folder, p->text, bytes, err));
+        VX_TRY(vx_recipe_parse(recipe, "recipe", p->folder, p->text, bytes, err));
     }
     if (p->has_seed) recipe->seed = p->seed;
     return VX_OK;

@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/wait.h"
+
 static void *taker(void *arg)
 {
     vx_ring *r = arg;
+    vx_wait_scope(r->heed);
     pthread_mutex_lock(&r->lock);
     for (;;) {
         while (r->taken >= r->made && !r->ended)
@@ -30,8 +33,12 @@ static void *taker(void *arg)
 vx_status vx_ring_start(vx_ring *r, void *memory, size_t frame_bytes, int slots, vx_ring_take take,
                         void *arg, vx_error *err)
 {
-    *r = (vx_ring){
-        .memory = memory, .frame_bytes = frame_bytes, .slots = slots, .take = take, .arg = arg};
+    *r = (vx_ring){.memory = memory,
+                   .frame_bytes = frame_bytes,
+                   .slots = slots,
+                   .take = take,
+                   .arg = arg,
+                   .heed = vx_wait_token()};
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
     int failed = pthread_create(&r->thread, NULL, taker, r);

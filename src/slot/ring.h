@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cancel.h"
 #include "base/status.h"
 
 /* Takes frame `index`, whose pixels may be read until it returns. A failure ends the passing of frames. */
@@ -18,6 +19,7 @@ typedef struct vx_ring {
     int slots;
     vx_ring_take take;
     void *arg;
+    vx_cancel *heed; /* what the taker's waiting heeds: what the maker's does (base/wait.h) */
     pthread_t thread;
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t changed;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "slot/report.h"
 #include "slot/sheet.h"
 #include "slot/watch.h"
@@ -125,14 +126,24 @@ static double seconds_of(const vx_recipe *recipe, const vx_pack *pack)
     return recipe->output.max_seconds > 0 ? recipe->output.max_seconds : pack->max_seconds;
 }
 
+static int64_t fps_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return recipe->output.fps > 0 ? recipe->output.fps : pack->fps;
+}
+
+static int64_t frames_of(double seconds, int64_t fps)
+{
+    return (int64_t)ceil(seconds * (double)fps);
+}
+
 vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
                         vx_error *err)
 {
     params->speech_seconds = seconds_of(recipe, pack);
     params->frame_width = (int)recipe->output.width;
     params->frame_height = (int)recipe->output.height;
-    int64_t fps = recipe->output.fps > 0 ? recipe->output.fps : pack->fps;
-    params->frames = (int64_t)ceil(params->speech_seconds * (double)fps);
+    params->frames = frames_of(params->speech_seconds, fps_of(recipe, pack));
+    VX_TRY(vx_recipe_check_files(recipe, err));
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 
@@ -149,9 +160,10 @@ static int height_of(const vx_recipe *recipe, const vx_pack *pack)
 vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_error *err)
 {
     const vx_pack *pack = vx_engine_pack(engine);
-    size_t frames_bytes, samples_bytes;
+    size_t frames_bytes, samples_bytes, table_bytes;
     int wants, width = width_of(recipe, pack), height = height_of(recipe, pack);
     double seconds = seconds_of(recipe, pack);
+    VX_TRY(vx_recipe_check_files(recipe, err));
     VX_TRY(vx_slot_wants(recipe, pack, &wants, err));
     if ((wants & ~vx_engine_wants(engine)) != 0)
         return vx_fail(err, VX_ERR_MISSING, "not_loaded",
@@ -169,6 +181,15 @@ vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_err
                        "the slot may last %.1f s, longer than this engine was planned for; lower "
                        "output.max_seconds, or raise slot.max_seconds in the settings",
                        seconds);
+    if (!(wants & VX_WANT_VIDEO)) return VX_OK;
+    int64_t fps = fps_of(recipe, pack), frames = frames_of(seconds, fps);
+    vx_engine_buffer(engine, VX_BUFFER_MOTION, &table_bytes);
+    if (vx_animate_table_bytes(frames) > table_bytes)
+        return vx_fail(err, VX_ERR_INPUT, "too_many_frames",
+                       "the film may have %lld frames, %lld a second for %.1f s, more than this "
+                       "engine was planned for; lower output.fps or output.max_seconds, or raise "
+                       "slot.max_seconds in the settings",
+                       (long long)frames, (long long)fps, seconds);
     return VX_OK;
 }
 
@@ -199,7 +220,7 @@ static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
                       .mood = recipe->audio.mood,
                       .width = width_of(recipe, pack),
                       .height = height_of(recipe, pack),
-                      .fps = (int)(recipe->output.fps > 0 ? recipe->output.fps : pack->fps),
+                      .fps = (int)fps_of(recipe, pack),
                       .seconds = seconds_of(recipe, pack)};
     vx_warnings_init(&slot->warnings);
 }
@@ -236,7 +257,9 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     vx_watch_open(&watch, slot, request);
     for (int phase = 0; phase < VX_SLOT_PHASES && status == VX_OK; phase++)
         status = vx_watch_phase(&watch, phase, err);
+    vx_cancel *heeded = vx_wait_scope(request->cancel);
     status = deliver(slot, request->sheet, status, err);
+    vx_wait_scope(heeded);
     vx_image_free(&slot->decoded);
     slot->actor = (vx_picture){0};
     end_slot(slot, status, err->code, vx_watch_close(&watch));

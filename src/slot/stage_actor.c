@@ -29,7 +29,14 @@ vx_status vx_stage_actor(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
     if (slot->recipe->visual.image == NULL) return imagine(run);
-    VX_TRY(vx_image_read(&slot->decoded, slot->recipe->visual.image, run->ctx.err));
+    char *data;
+    size_t bytes;
+    VX_TRY(vx_named_read(&slot->recipe->visual.image_file, VX_IMAGE_BYTES_MAX, &data, &bytes,
+                         run->ctx.err));
+    vx_status status =
+        vx_image_decode(&slot->decoded, data, bytes, slot->recipe->visual.image, run->ctx.err);
+    vx_heap_free(data);
+    VX_TRY(status);
     slot->actor = slot->decoded;
     slot->pictured = "image";
     return vx_stage_step(run, 1);

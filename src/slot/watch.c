@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 /* How often the watch looks at what no condition variable tells: a cancel that a signal handler set, and the
  * clock. A hundredth of the second in which a cancel has to be answered. */
@@ -153,6 +154,7 @@ static void *lane_main(void *arg)
     const vx_stage_kind *kind = l->run.kind;
     vx_log_scope(w->slot->recipe->slot_id, kind->name);
     vx_warnings_scope(&w->slot->warnings);
+    vx_wait_scope(&l->cancel);
     double units = kind->units(w->slot);
     vx_mark mark = vx_mark_now(&l->run.ctx);
     l->status = vx_monitor_check(&w->slot->crew->monitor, &l->err);

@@ -1,4 +1,4 @@
-/* Weight files that other tools wrote (tools/make_format_fixtures.py). */
+/* Weight files that other tools wrote (tools/make_format_fixtures.py, tools/make_low_bit_fixtures.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,8 +68,24 @@ static void reads_what_other_tools_write(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "plain.safetensors",    "nf4_single.safetensors", "nf4_double.safetensors",
-        "nf4_wide.safetensors", "int8.safetensors",       "typed.onnx",
+        "plain.safetensors",
+        "nf4_single.safetensors",
+        "nf4_double.safetensors",
+        "nf4_wide.safetensors",
+        "int8.safetensors",
+        "e5m2.safetensors",
+        "typed.onnx",
+        "nested.pth",
+        "single.pt",
+        "protocol4.pth",
+        "f4.npy",
+        "fortran.npy",
+        "version2.npy",
+        "version3.npy",
+        "stored.npz",
+        "deflated.npz",
+        "types.gguf",
+        "low_bits.gguf",
     };
     int64_t live = vx_heap_read().live_bytes;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -9,6 +9,7 @@
  * file says otherwise), as is every tensor. Dims are turned round to torch's order. */
 #include "formats/gguf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,10 +19,26 @@ static const struct {
     int type;
     vx_dtype dtype;
 } types[] = {
-    {0, VX_F32},  {1, VX_F16},   {2, VX_Q4_0},  {3, VX_Q4_1},  {6, VX_Q5_0}, {7, VX_Q5_1},
-    {8, VX_Q8_0}, {12, VX_Q4_K}, {13, VX_Q5_K}, {14, VX_Q6_K}, {24, VX_I8},  {25, VX_I16},
-    {26, VX_I32}, {27, VX_I64},  {28, VX_F64},  {30, VX_BF16},
+    {0, VX_F32},   {1, VX_F16},   {2, VX_Q4_0},  {3, VX_Q4_1},    {6, VX_Q5_0},
+    {7, VX_Q5_1},  {8, VX_Q8_0},  {12, VX_Q4_K}, {13, VX_Q5_K},   {14, VX_Q6_K},
+    {24, VX_I8},   {25, VX_I16},  {26, VX_I32},  {27, VX_I64},    {28, VX_F64},
+    {30, VX_BF16}, {10, VX_Q2_K}, {11, VX_Q3_K}, {20, VX_IQ4_NL}, {23, VX_IQ4_XS},
 };
+
+/* ggml's other types, by their number; what Vortex reads stands above. Source: ggml.h. */
+static const char *const unread_types[] = {
+    [9] = "Q8_1",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS",
+    [19] = "IQ1_S", [21] = "IQ3_S", [22] = "IQ2_S",   [29] = "IQ1_M",  [34] = "TQ1_0",
+    [35] = "TQ2_0", [39] = "MXFP4", [40] = "NVFP4",   [41] = "Q1_0",
+};
+
+static const char *type_name(uint64_t type, char room[32])
+{
+    if (type < sizeof unread_types / sizeof *unread_types && unread_types[type] != NULL)
+        return unread_types[type];
+    snprintf(room, 32, "number %llu", (unsigned long long)type);
+    return room;
+}
 
 int vx_gguf_type(vx_dtype dtype)
 {
@@ -91,7 +108,7 @@ static vx_status index_texts(reader *r, int64_t count, vx_meta_values *values)
     if ((uint64_t)count > (uint64_t)(r->end - r->at) / 8)
         return vx_source_bad(r->source, r->err, "an array claims %lld texts, beyond the file",
                              (long long)count);
-    uint64_t *starts = vx_source_keep(r->source, (size_t)count * sizeof *starts);
+    uint64_t *starts = vx_source_keep(r->source, ((size_t)count + 1) * sizeof *starts);
     if (starts == NULL) return vx_source_no_memory(r->source, r->err);
     for (int64_t i = 0; i < count; i++) {
         const char *text;
@@ -99,6 +116,7 @@ static vx_status index_texts(reader *r, int64_t count, vx_meta_values *values)
         starts[i] = (uint64_t)(r->at - first);
         VX_TRY(take_text(r, &text, &bytes));
     }
+    starts[count] = (uint64_t)(r->at - first);
     values->at = first;
     values->starts = starts;
     return VX_OK;
@@ -178,7 +196,7 @@ static vx_status take_key(reader *r)
 static vx_status take_tensor(reader *r, vx_extent *extent)
 {
     const char *name;
-    char shown[VX_SHOWN];
+    char shown[VX_SHOWN], room[32];
     uint64_t name_bytes, rank, type, size[VX_SOURCE_RANK_MAX];
     int64_t dim[VX_SOURCE_RANK_MAX];
     VX_TRY(take_text(r, &name, &name_bytes));
@@ -199,9 +217,9 @@ static vx_status take_tensor(reader *r, vx_extent *extent)
     if (dtype < 0)
         return vx_source_bad(
             r->source, r->err,
-            "tensor \"%s\" has ggml type %llu, which Vortex does not read; use F16, "
-            "BF16, Q8_0, Q4_0 or Q4_K",
-            shown, (unsigned long long)type);
+            "tensor \"%s\" has the ggml type %s, which Vortex does not read; use a file in F16, "
+            "BF16, Q8_0, Q6_K, Q5_K, Q5_0, Q4_K, Q4_0, Q3_K, Q2_K, IQ4_NL or IQ4_XS",
+            shown, type_name(type, room));
     vx_source_tensor *tensor;
     VX_TRY(vx_source_add(r->source, name, name_bytes, (vx_dtype)dtype, (int)rank, dim, &tensor,
                          r->err));

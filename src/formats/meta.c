@@ -123,8 +123,6 @@ const char *vx_meta_text(const vx_source_meta *meta, int64_t index, size_t *byte
         return (const char *)values->at;
     }
     const unsigned char *at = values->at + values->starts[index];
-    uint64_t length;
-    memcpy(&length, at, sizeof length);
-    *bytes = (size_t)length;
-    return (const char *)at + sizeof length;
+    *bytes = (size_t)(values->starts[index + 1] - values->starts[index] - sizeof(uint64_t));
+    return (const char *)at + sizeof(uint64_t);
 }

@@ -32,6 +32,11 @@ static const struct {
     [VX_Q5_1] = {"q5_1", 0, 32, 24},
     [VX_Q5_K] = {"q5_K", 0, 256, 176},
     [VX_Q6_K] = {"q6_K", 0, 256, 210},
+    [VX_Q2_K] = {"q2_K", 0, 256, 84},
+    [VX_Q3_K] = {"q3_K", 0, 256, 110},
+    [VX_IQ4_NL] = {"iq4_nl", 0, 32, 18},
+    [VX_IQ4_XS] = {"iq4_xs", 0, 256, 136},
+    [VX_F8_E5M2] = {"f8_e5m2", 1, 1, 1},
 };
 
 const char *vx_dtype_name(vx_dtype dtype)

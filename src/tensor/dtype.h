@@ -30,6 +30,11 @@ typedef enum vx_dtype {
     VX_Q5_1,
     VX_Q5_K,
     VX_Q6_K,
+    VX_Q2_K,
+    VX_Q3_K,
+    VX_IQ4_NL,
+    VX_IQ4_XS,
+    VX_F8_E5M2,
     VX_DTYPES
 } vx_dtype;
 
@@ -83,5 +88,10 @@ static inline float vx_f16_to_f32(uint16_t bits)
 uint16_t vx_f32_to_f16(float value);
 /* FP8 E4M3FN: no infinities, 0x7F is NaN. */
 float vx_f8_e4m3_to_f32(uint8_t bits);
+/* FP8 E5M2: the upper half of an f16, infinities included. */
+static inline float vx_f8_e5m2_to_f32(uint8_t bits)
+{
+    return vx_f16_to_f32((uint16_t)(bits << 8));
+}
 
 #endif

@@ -144,6 +144,69 @@ static void decode_q6_k(const uint8_t *src, float *dst)
     }
 }
 
+/* Scale and minimum of 16 elements share a byte; the code of element e of a half lies in 32 bytes,
+ * two bits for each of its four quarters. */
+static void decode_q2_k(const uint8_t *src, float *dst)
+{
+    const uint8_t *codes = src + 16;
+    float d = load_f16(src + 80), dmin = load_f16(src + 82);
+    for (int i = 0; i < 256; i++) {
+        int half = i / 128, quarter = i % 128 / 32, l = i % 32;
+        int code = codes[half * 32 + l] >> (quarter * 2) & 3;
+        float scale = d * (float)(src[i / 16] & 15), minimum = dmin * (float)(src[i / 16] >> 4);
+        dst[i] = scale * (float)code - minimum;
+    }
+}
+
+/* Scale j of q3_K: four bits of byte j (of j-8 the upper ones) and two of byte 8 + j%4. */
+static int q3_scale(const uint8_t *packed, int j)
+{
+    int low = j < 8 ? packed[j] & 15 : packed[j - 8] >> 4;
+    return (low | (packed[8 + j % 4] >> (j / 4 * 2) & 3) << 4) - 32;
+}
+
+/* A third bit that is clear takes four off. */
+static void decode_q3_k(const uint8_t *src, float *dst)
+{
+    const uint8_t *high = src, *codes = src + 32, *scales = src + 96;
+    float d = load_f16(src + 108);
+    for (int i = 0; i < 256; i++) {
+        int half = i / 128, quarter = i % 128 / 32, l = i % 32;
+        int code = codes[half * 32 + l] >> (quarter * 2) & 3;
+        if ((high[l] >> (i / 32) & 1) == 0) code -= 4;
+        dst[i] = d * (float)q3_scale(scales, i / 16) * (float)code;
+    }
+}
+
+/* ggml's kvalues_iq4nl: what the 16 codes of iq4_nl and iq4_xs stand for. */
+static const float iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
+
+static void decode_iq4(const uint8_t *codes, float scale, float *dst)
+{
+    for (int i = 0; i < 16; i++) {
+        dst[i] = scale * iq4_values[codes[i] & 15];
+        dst[i + 16] = scale * iq4_values[codes[i] >> 4];
+    }
+}
+
+static void decode_iq4_nl(const uint8_t *src, float *dst)
+{
+    decode_iq4(src + 2, load_f16(src), dst);
+}
+
+/* f16 d | u16 upper two bits of 8 scales | 4 bytes of their lower nibbles | codes */
+static void decode_iq4_xs(const uint8_t *src, float *dst)
+{
+    float d = load_f16(src);
+    int high = load16(src + 2);
+    for (int j = 0; j < 8; j++) {
+        int low = src[4 + j / 2] >> (j % 2 * 4) & 15;
+        int scale = (low | (high >> (2 * j) & 3) << 4) - 32;
+        decode_iq4(src + 8 + j * 16, d * (float)scale, dst + j * 32);
+    }
+}
+
 /* ---- plain types */
 
 #define DECODE_PLAIN(type, expression)                                                             \
@@ -180,6 +243,8 @@ static void decode_plain(vx_dtype dtype, const uint8_t *bytes, int64_t count, fl
         DECODE_PLAIN(int64_t, (float)v);
     case VX_F8_E4M3:
         DECODE_PLAIN(uint8_t, vx_f8_e4m3_to_f32(v));
+    case VX_F8_E5M2:
+        DECODE_PLAIN(uint8_t, vx_f8_e5m2_to_f32(v));
     default:
         assert(!"a dtype whose scales lie elsewhere");
     }
@@ -206,6 +271,14 @@ static block_decoder decoder_of(vx_dtype dtype)
         return decode_q5_k;
     case VX_Q6_K:
         return decode_q6_k;
+    case VX_Q2_K:
+        return decode_q2_k;
+    case VX_Q3_K:
+        return decode_q3_k;
+    case VX_IQ4_NL:
+        return decode_iq4_nl;
+    case VX_IQ4_XS:
+        return decode_iq4_xs;
     default:
         return NULL;
     }

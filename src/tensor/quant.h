@@ -5,7 +5,7 @@
  *     q4_0   f16 d | u8 qs[16]              w = d (nibble - 8); low nibbles are elements 0..15
  *     q4_K   f16 d, dmin | 6-bit s, m of 8 sub-blocks in 12 bytes | u8 qs[128]
  *                                           w = d s nibble - dmin m
- *     q4_1, q5_0, q5_1, q5_K, q6_K: decoded only
+ *     q4_1, q5_0, q5_1, q2_K, q3_K, q5_K, q6_K, iq4_nl, iq4_xs: decoded only
  * NF4 (bitsandbytes): the flattened tensor in blocks of 64, 16 fixed values times the block's
  * largest magnitude; element 2j is the high nibble of byte j. With double quantisation the block
  * scales themselves are 8-bit codes of a fixed 256-value map, in blocks of 256, around their mean.

@@ -19,6 +19,7 @@ static inline void fuzz_read(const vx_source *source, const vx_source_tensor *te
     float values[STEP];
     int64_t block = tensor->private == NULL ? vx_dtype_block(tensor->dtype) : 1;
     int64_t step = block == 1 ? 97 : STEP;
+    if (vx_source_usable(source, tensor, NULL) != VX_OK) return;
     for (int64_t at = 0; at < tensor->elements && at < MOST; at += step) {
         int64_t count = tensor->elements - at < step ? tensor->elements - at : step;
         if (vx_source_read(source, tensor, at, count, values, NULL) != VX_OK) abort();
@@ -57,6 +58,7 @@ static inline int fuzz_source(const uint8_t *data, size_t size)
         if (vx_source_find(source, tensor->name) != tensor) abort();
         fuzz_read(source, tensor);
     }
+    if (vx_source_check(source, &err) != VX_OK && err.message[0] == '\0') abort();
     for (int64_t i = 0; i < vx_source_meta_count(source); i++)
         fuzz_meta(vx_source_meta_at(source, i));
     vx_source_close(&source);

@@ -91,8 +91,8 @@ static void safetensors_lies_are_named(void **state)
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],"
                   "\"data_offsets\":[0,4]}}",
                   4, "shape");
-    refuse_header("{\"a\":{\"dtype\":\"F8_E5M2\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
-                  "F8_E5M2");
+    refuse_header("{\"a\":{\"dtype\":\"F8_E8M0\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+                  "F8_E8M0");
     refuse_header("{\"a\\u001b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
                   "clean UTF-8");
     refuse_header("{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "0 bytes");
@@ -127,14 +127,32 @@ static void quantised_lies_are_named(void **state)
 static void unknown_files_get_advice(void **state)
 {
     (void)state;
-    expect_refusal("<html>not found</html>", 22, "no weight file");
-    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
-    expect_refusal(pointer, sizeof pointer - 1, "git lfs pull");
+#define REFUSE(text, part) expect_refusal(text, sizeof(text) - 1, part)
+    REFUSE("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull");
+    REFUSE("<html>not found</html>", "web page");
+    REFUSE("\r\n <!DOCTYPE html><html></html>", "web page");
+    REFUSE("\xef\xbb\xbf<?xml version=\"1.0\"?><Error/>", "XML");
+    REFUSE("Access to model x/y is restricted.", "token");
+    REFUSE("Entry not found", "check the address");
+    REFUSE("{\n  \"metadata\": {},\n  \"weight_map\": {\"a\": \"b.safetensors\"}}", "index");
+    REFUSE("{\"model\":{}, \"weight_map\": {}}", "index");
+    REFUSE("{\"model_\": {\"a\":1}, \"weight_map\": {}}", "index"); /* '{' where a header begins */
+    REFUSE("{\"_class_name\": \"FluxTransformer2DModel\"}", "configuration");
+    REFUSE("[1, 2, 3]", "JSON");
+    REFUSE("tjgg\1\0\0\0\0\0\0\0", "before GGUF");
+    REFUSE("FUGG\0\0\0\3", "little-endian");
+    REFUSE("\x89HDF\r\n\x1a\n", "HDF5");
+    REFUSE("\x1f\x8b\x08", "gzip");
+    REFUSE("PK\5\6\0\0", "empty zip");
+    REFUSE("\x89PNG\r\n\x1a\n", "picture");
+    REFUSE("\0\0\0\0\0\0\0\0\0\0\0\0", "zeroes");
+    REFUSE("anything else", "no weight file");
     vx_source *source;
     vx_error err = {0};
     assert_int_equal(vx_source_open(&source, DATA "absent", &err), VX_ERR_MISSING);
     assert_null(source);
     assert_int_equal(vx_source_open(&source, DATA, &err), VX_ERR_INPUT);
+    assert_non_null(strstr(err.message, "is a folder"));
     assert_int_equal(vx_source_open(&source, "/dev/null", &err), VX_ERR_INPUT);
 }
 
@@ -289,6 +307,7 @@ static void pickles_build_nothing_else(void **state)
     REFUSE_PICKLE("K\1Q.", "storage");
     REFUSE_PICKLE("h\0.", "not kept");
     REFUSE_PICKLE("}r\xff\xff\xff\x7f.", "memo number");
+    REFUSE_PICKLE("}q\1q\2.", "memo number"); /* more numbers than values */
     REFUSE_PICKLE("t.", "mark");
     REFUSE_PICKLE("\x87.", "stack is empty");
     REFUSE_PICKLE("K\1(\x85.", "stack is empty"); /* what lies below a mark is out of reach */
@@ -299,6 +318,32 @@ static void pickles_build_nothing_else(void **state)
     REFUSE_PICKLE("}", "breaks off");
     REFUSE_PICKLE(".", "stack is empty");
     REFUSE_PICKLE("}.", "no tensors");
+}
+
+/* The same deflated. What is refused takes no more memory than the text and 64 MB: nodes, stack and marks at
+ * their bounds. */
+static void refuse_deflated(const char *text, size_t size, const char *part)
+{
+    enum { PACKED = 1 << 15 };
+    static unsigned char packed[PACKED];
+    z_stream stream = {.next_in = (unsigned char *)text,
+                       .avail_in = (unsigned)size,
+                       .next_out = packed,
+                       .avail_out = PACKED};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    int result = deflate(&stream, Z_FINISH);
+    deflateEnd(&stream);
+    if (result != Z_STREAM_END) fail_msg("the test's bomb packs to more than %d bytes", PACKED);
+    const entry bomb = {"a/data.pkl",
+                        packed,
+                        stream.total_out,
+                        8,
+                        size,
+                        (uint32_t)crc32(0, (const unsigned char *)text, (unsigned)size)};
+    make_zip(&archive, &bomb, 1);
+    int64_t before = vx_heap_read().bytes;
+    expect_refusal(archive.bytes, archive.size, part);
+    assert_in_range(vx_heap_read().bytes - before, 0, (int64_t)size + (64 << 20));
 }
 
 static void pickle_bombs_fizzle(void **state)
@@ -324,6 +369,20 @@ static void pickle_bombs_fizzle(void **state)
     }
     text[at++] = '.';
     refuse_pickle(text, at, "unfold");
+
+    /* A pickle that is long because it is deflated keeps what it names within what it made: marks without
+     * end, and a memo number that is far above what was made. */
+    size_t long_bytes = (size_t)6 << 20;
+    char *longer = malloc(long_bytes);
+    memset(longer, '(', long_bytes);
+    refuse_deflated(longer, long_bytes, "stacks more");
+    memset(longer, 0, long_bytes);
+    for (size_t i = 0; i + 9 < long_bytes - 16; i += 9)
+        longer[i] = '\x95'; /* FRAME, which says nothing */
+    longer[long_bytes / 9 * 9 - 18] = '}';
+    memcpy(longer + long_bytes / 9 * 9 - 17, "r\0\0\x50\0.", 6);
+    refuse_deflated(longer, long_bytes, "memo number");
+    free(longer);
 
     /* A list that holds itself. */
     refuse_pickle("]q\0h\0a.", 7, "nested deeper");
@@ -567,7 +626,9 @@ static void gguf_lies_are_named(void **state)
     refuse_info(1, 1, 0, 1 << 20, "truncated");
     refuse_info(1, 1, 0, UINT64_MAX - 31, "truncated");
     refuse_info(1, 1, 0, 4, "not aligned");
-    refuse_info(1, 1, 10, 0, "ggml type 10");
+    refuse_info(1, 256, 21, 0, "ggml type IQ3_S");
+    refuse_info(1, 256, 39, 0, "ggml type MXFP4");
+    refuse_info(1, 256, 99, 0, "ggml type number 99");
     refuse_info(1, 33, 8, 0, "impossible");
     refuse_info(2, UINT64_C(1) << 62, 0, 0, "impossible");
     refuse_info(1, UINT64_MAX, 0, 0, "impossible");

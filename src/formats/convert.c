@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "formats/nf4_file.h"
+#include "formats/source_impl.h"
 
 /* Elements that pass at a time: a multiple of every block. 4 MB of floats. */
 enum { CHUNK = 1 << 20 };
@@ -105,7 +106,8 @@ static vx_status declare_metadata(conversion *c)
         /* What describes the encoding is ours to say. */
         if (strcmp(meta->key, "general.alignment") == 0 ||
             strcmp(meta->key, "general.file_type") == 0 ||
-            strcmp(meta->key, "general.quantization_version") == 0)
+            strcmp(meta->key, "general.quantization_version") == 0 ||
+            strcmp(meta->key, VX_QUANTISATION_KEY) == 0)
             continue;
         if (c->format == VX_WRITE_GGUF && from_gguf) {
             VX_TRY(vx_writer_copy_meta(c->writer, meta, c->err));
@@ -134,6 +136,7 @@ static vx_status declare_all(conversion *c)
     for (int64_t i = 0; i < vx_source_count(c->source); i++) {
         const vx_source_tensor *t = vx_source_at(c->source, i);
         vx_dtype dtype = output_type(c, t);
+        VX_TRY(vx_source_usable(c->source, t, c->err));
         if (!is_float(t->dtype) && t->private != NULL)
             return vx_fail_at(
                 c->err, VX_ERR_INPUT, "cannot_hold", c->params->in, 0,
@@ -172,7 +175,9 @@ static vx_status check_values(const conversion *c, const vx_source_tensor *t, vx
                               int64_t first, int64_t count)
 {
     float most = largest_value(dtype);
-    if (most == INFINITY || dtype == t->dtype) return VX_OK;
+    const vx_source_reader *reader = t->private;
+    bool as_stored = dtype == t->dtype && (reader == NULL || !reader->computed);
+    if (most == INFINITY || as_stored) return VX_OK;
     for (int64_t i = 0; i < count; i++)
         if (!(fabsf(c->chunk[i]) <= most)) /* NaN too */
             return vx_fail_at(c->err, VX_ERR_INPUT, "cannot_hold", c->params->in, 0,
@@ -317,6 +322,7 @@ static vx_status run(conversion *c)
     VX_TRY(vx_writer_open(&c->writer, c->params->out, c->format, c->err));
     VX_TRY(declare_all(c));
     VX_TRY(write_all(c));
+    VX_TRY(vx_source_intact(c->source, c->err));
     c->report.bytes = vx_writer_size(c->writer);
     return vx_writer_commit(&c->writer, c->err);
 }
@@ -326,7 +332,8 @@ vx_status vx_convert(const vx_convert_params *params, vx_convert_report *report,
     conversion c = {.params = params, .err = err};
     VX_TRY(choose_format(params, &c.format, err));
     VX_TRY(vx_source_open(&c.source, params->in, err));
-    vx_status status = run(&c);
+    vx_status status = vx_source_check(c.source, err);
+    if (status == VX_OK) status = run(&c);
     vx_writer_abort(&c.writer);
     vx_source_close(&c.source);
     vx_heap_free(c.chunk);

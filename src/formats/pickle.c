@@ -5,8 +5,9 @@
 
 #include "base/mem.h"
 
-/* A checkpoint of 2000 tensors makes some 40,000 nodes. */
-enum { NODES_MAX = 1 << 22 };
+/* A checkpoint of 2000 tensors makes some 40,000 nodes from 300 KB. The stack and its marks are
+ * bounded like the nodes: a deflated pickle is much longer than its file. */
+enum { NODES_MAX = 1 << 22, PICKLE_BYTES_MAX = 64 << 20 };
 
 /* The names that may be called for. */
 enum { GLOBAL_DICT, GLOBAL_TENSOR, GLOBAL_PARAMETER, GLOBAL_STORAGE };
@@ -74,6 +75,8 @@ static void *grow(void *list, int64_t needed, int64_t *room, size_t bytes)
 
 static vx_status append(const machine *m, numbers *list, int32_t number)
 {
+    if (list->count == NODES_MAX)
+        return vx_source_bad(m->source, m->err, "its pickle stacks more than %d values", NODES_MAX);
     GROW(m, list->at, list->count + 1, list->room);
     list->at[list->count++] = number;
     return VX_OK;
@@ -177,7 +180,7 @@ static vx_status push_text(machine *m, int length_bytes)
     uint64_t length;
     const unsigned char *text;
     VX_TRY(take_number(m, length_bytes, &length));
-    VX_TRY(take(m, length, &text)); /* within the pickle, so below 2^31 (vx_pickle_run) */
+    VX_TRY(take(m, length, &text)); /* within the pickle, so below 2^31 */
     return push_node(m, (vx_node){.kind = VX_NODE_TEXT, .count = (int32_t)length, .as.text = text});
 }
 
@@ -406,8 +409,8 @@ static vx_status memo_put(machine *m, uint64_t index)
 {
     int32_t node;
     VX_TRY(top(m, &node));
-    /* A pickle numbers its entries without gaps, and each costs it two bytes. */
-    if (index > (uint64_t)(m->end - m->begin)) return damaged(m, "a memo number is too large");
+    /* A pickle numbers its entries without gaps, from 0 or 1, and no value twice. */
+    if (index > (uint64_t)m->p->node_count) return damaged(m, "a memo number is too large");
     int64_t needed = (int64_t)index + 1;
     GROW(m, m->memo.at, needed, m->memo.room);
     while (m->memo.count < needed)
@@ -563,8 +566,9 @@ vx_status vx_pickle_run(const vx_source *source, const unsigned char *bytes, siz
                         vx_pickle *pickle, vx_error *err)
 {
     *pickle = (vx_pickle){0};
-    if (size > INT32_MAX)
-        return vx_source_bad(source, err, "its pickle has %zu bytes, at most 2^31 are read", size);
+    if (size > PICKLE_BYTES_MAX)
+        return vx_source_bad(source, err, "its pickle has %zu bytes, at most %d are read", size,
+                             PICKLE_BYTES_MAX);
     machine m = {.source = source,
                  .p = pickle,
                  .begin = bytes,

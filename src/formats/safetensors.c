@@ -22,7 +22,7 @@ static const struct {
 } dtype_names[] = {
     {"F32", VX_F32}, {"F16", VX_F16},   {"BF16", VX_BF16},       {"F64", VX_F64},
     {"I8", VX_I8},   {"U8", VX_U8},     {"I16", VX_I16},         {"I32", VX_I32},
-    {"I64", VX_I64}, {"BOOL", VX_BOOL}, {"F8_E4M3", VX_F8_E4M3},
+    {"I64", VX_I64}, {"BOOL", VX_BOOL}, {"F8_E4M3", VX_F8_E4M3}, {"F8_E5M2", VX_F8_E5M2},
 };
 
 static int find_dtype(const char *name)
@@ -136,6 +136,7 @@ vx_status vx_safetensors_parse(vx_source *source, vx_error *err)
     uint64_t length;
     memcpy(&length, source->bytes, sizeof length); /* the opener saw nine bytes */
     uint64_t rest = source->size - sizeof length;
+    if (length > HEADER_MAX && source->bytes[0] == '{') return vx_source_not_weights(source, err);
     if (length > HEADER_MAX)
         return vx_source_bad(source, err, "its header claims %llu bytes, at most %d are read",
                              (unsigned long long)length, HEADER_MAX);

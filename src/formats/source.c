@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "formats/guard.h"
 #include "tensor/quant.h"
 
 /* A read of this many bytes gives its pages back at once: a tensor of a gigabyte that is read in
@@ -202,21 +203,6 @@ static vx_status (*choose_parser(vx_source *source))(vx_source *, vx_error *)
     return NULL;
 }
 
-static vx_status not_known(const vx_source *source, vx_error *err)
-{
-    static const char lfs[] = "version https://git-lfs";
-    const char *path = source->path;
-    if (source->size >= sizeof lfs && memcmp(source->bytes, lfs, sizeof lfs - 1) == 0)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", path, 0,
-                          "%s is a Git LFS pointer, not the weights; fetch the file itself with "
-                          "\"git lfs pull\"",
-                          path);
-    return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", path, 0,
-                      "%s is no weight file that Vortex reads (safetensors, GGUF, PyTorch .pth, "
-                      "ONNX, NPY, NPZ), or its beginning is damaged; download it again",
-                      path);
-}
-
 static int compare_names(const void *a, const void *b, void *arg)
 {
     const vx_source *source = arg;
@@ -246,10 +232,13 @@ vx_status vx_source_index(vx_source *source, vx_error *err)
 static vx_status parse(vx_source *source, vx_error *err)
 {
     vx_status (*parser)(vx_source *, vx_error *) = choose_parser(source);
-    if (parser == NULL) return not_known(source, err);
+    if (parser == NULL) return vx_source_not_weights(source, err);
     VX_TRY(parser(source, err));
     if (source->count == 0) return vx_source_bad(source, err, "it holds no tensors");
-    return vx_source_index(source, err);
+    VX_TRY(vx_source_index(source, err));
+    VX_TRY(vx_companions_fold(source, err));
+    VX_TRY(vx_source_index(source, err));
+    return vx_source_intact(source, err);
 }
 
 static vx_source *make_source(const char *path)
@@ -257,6 +246,8 @@ static vx_source *make_source(const char *path)
     vx_source *source = vx_heap_alloc(sizeof *source);
     if (source == NULL) return NULL;
     source->format = "weight";
+    source->guard = VX_GUARD_NONE;
+    source->fd = -1;
     source->path = vx_heap_text(path, strlen(path));
     if (source->path == NULL) vx_source_close(&source);
     return source;
@@ -292,6 +283,9 @@ static vx_status map_file(vx_source *source, int fd, vx_error *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0) return cannot_open(source->path, err);
+    if (S_ISDIR(info.st_mode))
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0,
+                          "%s is a folder; give the weight file in it", source->path);
     if (!S_ISREG(info.st_mode))
         return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0,
                           "%s is not a regular file; give a weight file", source->path);
@@ -303,7 +297,11 @@ static vx_status map_file(vx_source *source, int fd, vx_error *err)
     source->bytes = bytes;
     source->size = (size_t)info.st_size;
     source->mapped = true;
-    return VX_OK;
+    source->guard = vx_guard_add(bytes, source->size);
+    if (source->guard != VX_GUARD_NONE) return VX_OK;
+    return vx_fail_at(err, VX_ERR_IO, "too_many_files", source->path, 0,
+                      "%d weight files are open already, which is the most; close some",
+                      VX_GUARDS_MAX);
 }
 
 vx_status vx_source_open(vx_source **source, const char *path, vx_error *err)
@@ -316,8 +314,8 @@ vx_status vx_source_open(vx_source **source, const char *path, vx_error *err)
         close(fd);
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to open %s", path);
     }
+    opened->fd = fd;
     vx_status status = map_file(opened, fd, err);
-    close(fd);
     if (status == VX_OK) status = parse(opened, err);
     if (status == VX_OK)
         *source = opened;
@@ -336,12 +334,43 @@ void vx_source_close(vx_source **source)
         vx_heap_free(s->kept);
         s->kept = next;
     }
+    vx_guard_remove(s->guard);
     if (s->mapped) munmap((void *)s->bytes, s->size);
+    if (s->fd >= 0) close(s->fd);
     vx_heap_free(s->tensors);
     vx_heap_free(s->by_name);
     vx_heap_free(s->metas);
     vx_heap_free(s->path);
     vx_heap_free(s);
+}
+
+/* ---- whether it can be relied on */
+
+vx_status vx_source_check(const vx_source *source, vx_error *err)
+{
+    if (source->verdict == NULL) return VX_OK;
+    return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0, "%s %s", source->path,
+                      source->verdict);
+}
+
+static vx_status shrank(const vx_source *source, vx_error *err)
+{
+    return vx_fail_at(
+        err, VX_ERR_IO, "read_failed", source->path, 0,
+        "%s became shorter than %zu bytes while it was read, or its disk fails; put it "
+        "back and start again",
+        source->path, source->size);
+}
+
+vx_status vx_source_intact(const vx_source *source, vx_error *err)
+{
+    struct stat info;
+    if (!source->mapped) return VX_OK;
+    if (vx_guard_hit(source->guard)) return shrank(source, err);
+    /* Less than a page that is missing reads as zeroes without a fault. */
+    if (fstat(source->fd, &info) == 0 && (size_t)info.st_size < source->size)
+        return shrank(source, err);
+    return VX_OK;
 }
 
 /* ---- reading */
@@ -371,7 +400,6 @@ static void forget(const vx_source *source, const unsigned char *at, uint64_t by
 
 vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err)
 {
-    (void)err;
     enum { STEP = 1 << 22 };
     if (source->sha256[0] == '\0') {
         vx_sha256 hash;
@@ -381,6 +409,7 @@ vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err)
             vx_sha256_add(&hash, source->bytes + at, bytes);
             forget(source, source->bytes + at, bytes);
         }
+        VX_TRY(vx_source_intact(source, err));
         vx_sha256_finish(&hash, source->sha256);
     }
     memcpy(hex, source->sha256, 65);
@@ -429,7 +458,10 @@ vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor
     assert(first <= tensor->elements - count);
     if (count == 0) return VX_OK;
     const vx_source_reader *reader = tensor->private;
-    if (reader != NULL) return reader->read(source, tensor, first, count, dst, err);
+    if (reader != NULL) {
+        VX_TRY(reader->read(source, tensor, first, count, dst, err));
+        return vx_guard_hit(source->guard) ? shrank(source, err) : VX_OK;
+    }
     int64_t block = vx_dtype_block(tensor->dtype);
     if (first % block != 0 || count % block != 0)
         return vx_source_bad(source, err,
@@ -440,6 +472,7 @@ vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor
     at += vx_row_bytes(tensor->dtype, first);
     size_t bytes = vx_row_bytes(tensor->dtype, count);
     vx_decode(tensor->dtype, at, count, dst);
+    if (vx_guard_hit(source->guard)) return shrank(source, err);
     if (bytes >= LONG_READ && lies_in_file(source, at)) forget(source, at, bytes);
     return VX_OK;
 }

@@ -3,12 +3,15 @@
  *
  * A source is mapped, never copied whole, and nothing in it is ever executed. Opening parses the
  * header and checks every length, offset and shape against the file; a tensor that opened is safe
- * to read. The file must not be shortened while it is open.
+ * to read. A file that is shortened while it is open reads as zeroes from there on; reading then
+ * fails, and vx_source_intact tells.
  *
  * Names are the file's own. Nested dicts of a .pth are joined with '.', a file that holds one
  * unnamed array (NPY, a .pth that is a tensor) shows it as "data", and the members of an NPZ lose
  * their ".npy". A weight that bitsandbytes quantised (NF4, int8) appears under its own name with
- * its logical shape; the tensors that hold its scales are not listed.
+ * its logical shape; the tensors that hold its scales are not listed. The same holds for scales of fp8
+ * and int8 weights (docs/FORMATS.md): values are scale times code. A weight beside which something lies
+ * that isn't known to leave it alone can be listed but not read.
  *
  * Opening, the hash and closing belong to one thread at a time; the rest may be called from many.
  */
@@ -51,6 +54,17 @@ const char *vx_source_format(const vx_source *source);
 vx_status vx_source_sha256(vx_source *source, char hex[65], vx_error *err);
 
 int64_t vx_source_count(const vx_source *source);
+/* VX_ERR_INPUT when the names in the file say that it is something else than a checkpoint: a LoRA,
+ * weights quantised as GPTQ or AWQ. For those who miss a tensor, or want all of them. */
+vx_status vx_source_check(const vx_source *source, vx_error *err);
+/* VX_ERR_INPUT when that tensor can be listed but not read, by name and with the reason. */
+vx_status vx_source_usable(const vx_source *source, const vx_source_tensor *tensor, vx_error *err);
+/* VX_ERR_IO when the file became shorter, or failed to be read, since it was opened. */
+vx_status vx_source_intact(const vx_source *source, vx_error *err);
+/* Applies the scales that lie in one file to weights that lie in another: shards of one checkpoint.
+ * Call it once, before any tensor is asked for. */
+vx_status vx_sources_join(vx_source **sources, int count, vx_error *err);
+
 /* In the file's order. */
 const vx_source_tensor *vx_source_at(const vx_source *source, int64_t index);
 /* By exact name; NULL when absent. */

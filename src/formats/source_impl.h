@@ -25,6 +25,7 @@ typedef struct vx_source_reader {
                       int64_t count, float *dst, vx_error *err);
     /* Fills what is the format's own of *out, whose dtype, rows and cols are set; NULL: never. */
     bool (*stored_rows)(const vx_source_tensor *tensor, int64_t first, vx_stored_rows *out);
+    bool computed; /* the values are not those stored, but made of them */
 } vx_source_reader;
 
 /* Value types of metadata: GGUF's numbers. */
@@ -47,7 +48,8 @@ enum {
 size_t vx_meta_type_bytes(int type);
 
 /* What vx_source_meta.private points to. Numbers lie side by side at `at`. One text is `length`
- * bytes there; of an array of texts, number i is a u64 length and its bytes at `at` + starts[i]. */
+ * bytes there; of an array of texts, number i is a u64 length and its bytes from `at` + starts[i] to starts[i + 1]; the
+ * length in the file is not read again. */
 typedef struct vx_meta_values {
     const unsigned char *at;
     int type;
@@ -62,7 +64,10 @@ struct vx_source {
     const char *format; /* set by the opener before the parser runs */
     const unsigned char *bytes;
     size_t size;
-    bool mapped; /* bytes are ours to unmap */
+    bool mapped;         /* bytes are ours to unmap */
+    int guard;           /* of the mapping (formats/guard.h) */
+    int fd;              /* of the mapped file, to notice that it changes; -1 for memory */
+    const char *verdict; /* why this is no checkpoint, a sentence; NULL */
     vx_source_tensor *tensors;
     int64_t count, room;
     int32_t *by_name; /* indices in the order of names; made when the parser is done */
@@ -88,6 +93,13 @@ vx_status vx_zip_parse(vx_source *source, vx_error *err);
 vx_status vx_legacy_pth_parse(vx_source *source, vx_error *err);
 /* Folds bitsandbytes' quantised weights of an indexed source; the index is void afterwards. */
 vx_status vx_bnb_fold(vx_source *source, vx_error *err);
+/* Applies what lies beside weights and changes them (companions.c), and sets the verdict; the index
+ * is void afterwards. */
+vx_status vx_companions_fold(vx_source *source, vx_error *err);
+/* The key of safetensors' metadata that it reads. */
+#define VX_QUANTISATION_KEY "_quantization_metadata"
+/* No parser claims the file: VX_ERR_INPUT, saying what it is and what to give instead. */
+vx_status vx_source_not_weights(const vx_source *source, vx_error *err);
 
 /* VX_ERR_INPUT, "PATH is not a usable FORMAT file: <what>". */
 vx_status vx_source_bad(const vx_source *source, vx_error *err, const char *format, ...)

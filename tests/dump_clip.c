@@ -57,7 +57,7 @@ int main(int argc, char **argv)
     int64_t pixel_count, id_count;
     json_t *json = json_load_file(argv[1], 0, NULL);
     rig_open(&r, "cpu", 0);
-    rig_must(&r, vx_clip_config_read(json, &config, &r.err), argv[1]);
+    rig_must(&r, vx_clip_config_read(json, VX_CLIP_BASE_32, &config, &r.err), argv[1]);
     rig_must(&r, vx_source_open(&weights, argv[2], &r.err), argv[2]);
     rig_must(&r, vx_source_open(&inputs, argv[4], &r.err), argv[4]);
     int precision = vx_dtype_parse(argv[3]);

@@ -31,7 +31,7 @@ static vx_clip_config small_config(void)
     vx_clip_config config;
     json_t *json = json_load_file(DATA "small.json", 0, NULL);
     assert_non_null(json);
-    assert_int_equal(vx_clip_config_read(json, &config, NULL), VX_OK);
+    assert_int_equal(vx_clip_config_read(json, VX_CLIP_BASE_32, &config, NULL), VX_OK);
     json_decref(json);
     return config;
 }
@@ -222,7 +222,7 @@ static void configurations_are_checked(void **state)
         vx_error err = {0};
         json_t *json = json_loads(bad[i], 0, NULL);
         assert_non_null(json);
-        assert_int_equal(vx_clip_config_read(json, &config, &err), VX_ERR_INPUT);
+        assert_int_equal(vx_clip_config_read(json, VX_CLIP_BASE_32, &config, &err), VX_ERR_INPUT);
         assert_string_equal(err.code, "bad_config");
         json_decref(json);
     }

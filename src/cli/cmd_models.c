@@ -2,12 +2,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "config/pack.h"
-#include "formats/source.h"
+#include "formats/entry.h"
 
 typedef struct list_state {
     const vx_cli *cli;
@@ -17,8 +16,7 @@ typedef struct list_state {
 
 static int64_t file_bytes(const vx_pack_file *file)
 {
-    struct stat info;
-    return file->found && stat(file->path, &info) == 0 ? (int64_t)info.st_size : -1;
+    return file->found ? vx_entry_bytes(file->path) : -1;
 }
 
 static json_t *files_json(const vx_pack_component *component)

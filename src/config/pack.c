@@ -2,11 +2,14 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/sha256.h"
+#include "formats/entry.h"
 
 static const char *const component_names[VX_COMPONENTS] = {
     [VX_COMPONENT_KOKORO] = "kokoro",     [VX_COMPONENT_FLUX_TRANSFORMER] = "flux.transformer",
@@ -203,14 +206,19 @@ static char *keep(vx_pack *pack, const char *text)
     return copy != NULL ? strcpy(copy, text) : NULL;
 }
 
+/* What `files` may name (formats/entry.h). */
+static bool is_weights(const char *path)
+{
+    return vx_path_is_file(path) || vx_path_is_folder(path);
+}
+
 /* Where a file or folder lies: beside pack.yaml, else under $XDG_DATA_HOME/vortex/`below` by its
  * bare name. What is nowhere is expected in the latter place, where a download goes. */
-static vx_status locate(vx_pack *pack, const char *name, const char *below, vx_pack_file *file,
-                        vx_error *err)
+static vx_status locate(vx_pack *pack, const char *name, const char *below,
+                        bool (*is_there)(const char *), vx_pack_file *file, vx_error *err)
 {
     *file = (vx_pack_file){.name = name};
     if (name == NULL) return VX_OK;
-    bool (*is_there)(const char *) = below[0] != '\0' ? vx_path_is_file : vx_path_is_folder;
     vx_path path, shared, root;
     bool fits = vx_path_join(&path, pack->folder, name);
     file->found = fits && is_there(path.text);
@@ -234,7 +242,7 @@ static vx_status locate_files(vx_pack *pack, const component_text *text,
     if (component->files == NULL) return no_memory(pack, err);
     bool complete = true;
     for (int i = 0; i < text->files.count; i++) {
-        VX_TRY(locate(pack, names[i], "models", &component->files[i], err));
+        VX_TRY(locate(pack, names[i], "models", is_weights, &component->files[i], err));
         if (i < text->sha256.count) component->files[i].sha256 = hashes[i];
         complete &= component->files[i].found;
     }
@@ -242,7 +250,7 @@ static vx_status locate_files(vx_pack *pack, const component_text *text,
     const char *const *others = text->alternatives.items;
     for (int i = 0; i < text->alternatives.count && !complete; i++) {
         vx_pack_file other;
-        VX_TRY(locate(pack, others[i], "models", &other, err));
+        VX_TRY(locate(pack, others[i], "models", is_weights, &other, err));
         if (!other.found) continue;
         const vx_pack_source *sources = text->sources.items;
         for (int k = 0; k < text->sources.count; k++)
@@ -299,10 +307,10 @@ static vx_status take_component(vx_pack *pack, vx_component which, const compone
     if (node == NULL) return VX_OK;
     component->present = true;
     VX_TRY(locate_files(pack, text, component, err));
-    VX_TRY(locate(pack, text->tokenizer, "models", &component->tokenizer, err));
-    VX_TRY(locate(pack, text->controls, "models", &component->controls, err));
-    VX_TRY(locate(pack, text->voices, "", &component->voices, err));
-    VX_TRY(locate(pack, text->lexicon, "", &component->lexicon, err));
+    VX_TRY(locate(pack, text->tokenizer, "models", vx_path_is_file, &component->tokenizer, err));
+    VX_TRY(locate(pack, text->controls, "models", vx_path_is_file, &component->controls, err));
+    VX_TRY(locate(pack, text->voices, "", vx_path_is_folder, &component->voices, err));
+    VX_TRY(locate(pack, text->lexicon, "", vx_path_is_folder, &component->lexicon, err));
     return read_config(pack, text->config, &component->config, err);
 }
 
@@ -339,7 +347,7 @@ static vx_status read_pack(vx_pack *pack, const char *folder, vx_error *err)
     memcpy(pack->sha256, sha256, sizeof sha256);
     pack->folder = keep(pack, folder);
     if (pack->folder == NULL) return no_memory(pack, err);
-    VX_TRY(locate(pack, pack->expand.name, "models", &pack->expand, err));
+    VX_TRY(locate(pack, pack->expand.name, "models", vx_path_is_file, &pack->expand, err));
     for (int i = 0; i < VX_COMPONENTS; i++)
         VX_TRY(take_component(pack, i, &text->components[i], err));
     return check_sharing(pack, err);
@@ -403,7 +411,11 @@ void vx_pack_close(vx_pack *pack)
 static vx_status need_file(const vx_pack *pack, vx_component component, const char *why,
                            const vx_pack_file *file, vx_error *err)
 {
+    struct stat info;
     if (file->name == NULL || file->found) return VX_OK;
+    if (stat(file->path, &info) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return vx_fail_at(err, VX_ERR_IO, "read_failed", file->path, 0, "cannot read %s: %s",
+                          file->path, strerror(errno));
     const vx_pack_component *c = &pack->components[component];
     char fix[400] = "put it there";
     if (c->sources.count > 0)
@@ -444,13 +456,14 @@ vx_status vx_pack_verify(const vx_pack *pack, vx_component component, vx_error *
     const vx_pack_component *c = &pack->components[component];
     for (int i = 0; i < c->file_count; i++) {
         const vx_pack_file *file = &c->files[i];
-        char hex[65];
+        char hex[65], path[VX_ENTRY_PATH_MAX];
         if (file->sha256 == NULL || !file->found) continue;
-        VX_TRY(vx_sha256_file(file->path, hex, err));
+        VX_TRY(vx_entry_file(file->path, path, err));
+        VX_TRY(vx_sha256_file(path, hex, err));
         if (strcmp(hex, file->sha256) != 0)
-            return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", file->path, 0,
-                              "%s has SHA-256 %.12s… and must have %.12s…; fetch it again",
-                              file->path, hex, file->sha256);
+            return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", path, 0,
+                              "%s has SHA-256 %.12s… and must have %.12s…; fetch it again", path,
+                              hex, file->sha256);
     }
     return VX_OK;
 }

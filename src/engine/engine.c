@@ -7,6 +7,7 @@
 #include "engine/advice.h"
 #include "slot/animate.h"
 #include "slot/part.h"
+#include "formats/entry.h"
 #include "media/mux.h"
 #include "slot/speech.h"
 #include "models/kokoro/voice.h"
@@ -274,12 +275,10 @@ static vx_status open_sources(vx_engine *e, vx_part *part, vx_error *err)
 {
     const vx_pack_component *c = vx_pack_files(e->params.pack, part->kind->component);
     VX_TRY(vx_pack_need(e->params.pack, part->kind->component, part->kind->why, err));
-    if (c->file_count > VX_PART_SOURCES)
-        return vx_fail(err, VX_ERR_INPUT, "bad_pack", "component %s lists %d files; %d is the most",
-                       vx_component_name(part->kind->component), c->file_count, VX_PART_SOURCES);
-    for (int i = 0; i < c->file_count; i++, part->source_count++)
-        VX_TRY(vx_source_open(&part->sources[i], c->files[i].path, err));
-    return VX_OK;
+    for (int i = 0; i < c->file_count; i++)
+        VX_TRY(vx_entry_open(c->files[i].path, part->sources, VX_PART_SOURCES, &part->source_count,
+                             err));
+    return vx_sources_join(part->sources, part->source_count, err);
 }
 
 static void close_sources(vx_part *part)
@@ -303,6 +302,8 @@ static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error
                         .err = err};
     VX_TRY(part->kind->bind(part->model, &binder));
     assert(weights.used == part->weights_bytes);
+    for (int i = 0; i < part->source_count; i++)
+        VX_TRY(vx_source_intact(part->sources[i], err));
     if (!part->keeps_files) close_sources(part);
     return VX_OK;
 }

@@ -1,6 +1,10 @@
 #include "models/binder.h"
 
 #include <stdio.h>
+#include <string.h>
+
+/* The longest name with a prefix twice before it; a longer one is cut and not found. */
+enum { PREFIXED_BYTES = 384 };
 
 /* A fetch that reads rows of a named tensor. */
 typedef struct named_rows {
@@ -16,6 +20,18 @@ static vx_status fetch_named(void *arg, int64_t first, int64_t count, float *dst
                           count * rows->row_elements, dst, err);
 }
 
+static const vx_source_tensor *find_exactly(const vx_binder *b, const char *name,
+                                            const vx_source **source)
+{
+    for (int i = 0; i < b->source_count; i++) {
+        const vx_source_tensor *tensor = vx_source_find(b->sources[i], name);
+        if (tensor == NULL) continue;
+        if (source != NULL) *source = b->sources[i];
+        return tensor;
+    }
+    return NULL;
+}
+
 const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
                                        const vx_source **source)
 {
@@ -23,14 +39,88 @@ const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
         if (source != NULL) *source = vx_record_source(b->record);
         return vx_record_ask(b->record, name, -1, NULL);
     }
-    for (int i = 0; i < b->source_count; i++) {
-        const vx_source_tensor *tensor = vx_source_find(b->sources[i], name);
-        if (tensor != NULL) {
-            if (source != NULL) *source = b->sources[i];
-            return tensor;
-        }
+    const vx_source_tensor *tensor = find_exactly(b, name, source);
+    for (int i = 0; tensor == NULL && b->prefixes != NULL && b->prefixes[i] != NULL; i++) {
+        char full[PREFIXED_BYTES];
+        snprintf(full, sizeof full, "%s%s", b->prefixes[i], name);
+        tensor = find_exactly(b, full, source);
+        if (tensor != NULL) break;
+        snprintf(full, sizeof full, "%s%s%s", b->prefixes[i], b->prefixes[i], name);
+        tensor = find_exactly(b, full, source);
     }
+    return tensor;
+}
+
+/* ---- what to say when there is none */
+
+/* The part of a name before its first number, of at most two members: "model.diffusion_model.". */
+static size_t prefix_bytes(const char *name)
+{
+    size_t end = 0;
+    for (int members = 0; members < 2; members++) {
+        const char *dot = strchr(name + end, '.');
+        if (dot == NULL || (name[end] >= '0' && name[end] <= '9')) break;
+        end = (size_t)(dot - name) + 1;
+    }
+    return end;
+}
+
+/* Appends a prefix in quotes unless it is there already. False when the list is full. */
+static bool list_prefix(char *list, size_t room, const char *name, size_t bytes)
+{
+    char quoted[PREFIXED_BYTES];
+    snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)bytes, name);
+    if (bytes == 0 || strstr(list, quoted) != NULL) return true;
+    size_t used = strlen(list);
+    if (used + strlen(quoted) + 8 > room) return false;
+    snprintf(list + used, room - used, "%s%s", used > 0 ? ", " : "", quoted);
+    return true;
+}
+
+static void list_prefixes(const vx_binder *b, char *list, size_t room)
+{
+    list[0] = '\0';
+    for (int i = 0; i < b->source_count; i++)
+        for (int64_t k = 0; k < vx_source_count(b->sources[i]); k++) {
+            const char *name = vx_source_at(b->sources[i], k)->name;
+            if (list_prefix(list, room, name, prefix_bytes(name))) continue;
+            strcat(list, ", …"); /* list_prefix leaves room for it */
+            return;
+        }
+}
+
+/* What stands before that name in a file that has it further inside; NULL. */
+static const char *foreign_prefix(const vx_binder *b, const char *name, char *prefix, size_t room)
+{
+    size_t tail = strlen(name);
+    for (int i = 0; i < b->source_count; i++)
+        for (int64_t k = 0; k < vx_source_count(b->sources[i]); k++) {
+            const char *full = vx_source_at(b->sources[i], k)->name;
+            size_t length = strlen(full);
+            if (length <= tail || strcmp(full + length - tail, name) != 0) continue;
+            if (full[length - tail - 1] != '.') continue;
+            snprintf(prefix, room, "%.*s", (int)(length - tail), full);
+            return prefix;
+        }
     return NULL;
+}
+
+vx_status vx_binder_missing(const vx_binder *b, const char *name)
+{
+    const char *file = b->source_count > 0 ? vx_source_path(b->sources[0]) : "";
+    char list[240], prefix[120];
+    for (int i = 0; i < b->source_count; i++)
+        VX_TRY(vx_source_check(b->sources[i], b->err));
+    if (foreign_prefix(b, name, prefix, sizeof prefix) != NULL)
+        return vx_fail_at(b->err, VX_ERR_INPUT, "bad_weights", file, 0,
+                          "%s has tensor \"%s\" under the prefix \"%s\", which is none of those "
+                          "that are known here; give the model's own file, or rename its tensors",
+                          file, name, prefix);
+    list_prefixes(b, list, sizeof list);
+    return vx_fail_at(b->err, VX_ERR_INPUT, "bad_weights", file, 0,
+                      "%s has no tensor \"%s\"; it is not a checkpoint of this model, or it is "
+                      "incomplete (its names begin with %s)",
+                      file, name, list[0] != '\0' ? list : "no prefix");
 }
 
 static void print_shape(char *text, size_t room, int rank, const int64_t *dim)
@@ -65,13 +155,9 @@ vx_status vx_binder_need(const vx_binder *b, const char *name, int rank, const i
         if (*tensor != NULL) return VX_OK;
         return vx_fail(b->err, VX_ERR_MEMORY, "no_memory", "no memory for a list of tensors");
     }
-    const char *first_file = b->source_count > 0 ? vx_source_path(b->sources[0]) : "";
     *tensor = vx_binder_find(b, name, source);
-    if (*tensor == NULL)
-        return vx_fail_at(b->err, VX_ERR_INPUT, "bad_weights", first_file, 0,
-                          "%s has no tensor \"%s\"; it is not a checkpoint of this model, or it is "
-                          "incomplete",
-                          first_file, name);
+    if (*tensor == NULL) return vx_binder_missing(b, name);
+    VX_TRY(vx_source_usable(*source, *tensor, b->err));
     if (!same_shape(rank, dim, (*tensor)->rank, (*tensor)->dim)) {
         char want[128], have[128];
         print_shape(want, sizeof want, rank, dim);

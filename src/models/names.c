@@ -49,6 +49,8 @@ vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
     if (!taken)
         VX_TRY(vx_weight_pack(b->backend, w, vx_fetch_stack, stack, b->staging, VX_STAGING_FLOATS,
                               b->err));
+    for (int i = 0; i < stack->count; i++)
+        VX_TRY(vx_source_intact(stack->part[i].source, b->err));
     vx_stack_release(stack);
     return VX_OK;
 }

@@ -33,7 +33,7 @@ vx_status vx_synth_clip_tokens(const json_t *config, const char *path, vx_error 
     static const char version[] = "#version: 0.2\n";
     vx_clip_config clip;
     vx_outfile out;
-    VX_TRY(vx_clip_config_read(config, &clip, err));
+    VX_TRY(vx_clip_config_read(config, VX_CLIP_LARGE_14, &clip, err));
     int wanted = clip.vocab - 2 * 256 - 2; /* bytes, bytes at the end of a word, start and end */
     if (wanted < 1)
         return vx_fail(

@@ -39,12 +39,20 @@ static vx_status kokoro_plan(vx_part *part, vx_ctx *ctx)
 
 /* ---- clip ----------------------------------------------------------------------------------- */
 
+/* clip_b is ViT-B/32; clip_l and FLUX's text encoder are ViT-L/14. */
+static vx_status read_clip_config(const vx_pack *pack, const vx_pack_component *c,
+                                  vx_clip_config *config, vx_error *err)
+{
+    bool base = c == &pack->components[VX_COMPONENT_CLIP_B];
+    return vx_clip_config_read(c->config, base ? VX_CLIP_BASE_32 : VX_CLIP_LARGE_14, config, err);
+}
+
 static vx_status clip_open(vx_part *part, const vx_engine_params *params, vx_backend *backend,
                            vx_error *err)
 {
     const vx_pack_component *c = &params->pack->components[part->kind->component];
     vx_clip_config config;
-    VX_TRY(vx_clip_config_read(c->config, &config, err));
+    VX_TRY(read_clip_config(params->pack, c, &config, err));
     return vx_clip_open((vx_clip **)&part->model, &config, c->precision, backend->native,
                         VX_CLIP_IMAGE | VX_CLIP_TEXT | VX_CLIP_TEXT_PROJECTION, err);
 }
@@ -110,7 +118,7 @@ static vx_status clip_text_open(vx_part *part, const vx_engine_params *params, v
 {
     const vx_pack_component *c = files_of(part, params);
     vx_clip_config config;
-    VX_TRY(vx_clip_config_read(c->config, &config, err));
+    VX_TRY(read_clip_config(params->pack, c, &config, err));
     return vx_clip_open((vx_clip **)&part->model, &config, c->precision, backend->native,
                         VX_CLIP_TEXT, err);
 }

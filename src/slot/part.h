@@ -7,7 +7,7 @@
 
 #include "engine/engine.h"
 
-enum { VX_PART_SOURCES = 8, VX_PART_STAGES = 4 };
+enum { VX_PART_SOURCES = 32, VX_PART_STAGES = 4 };
 
 typedef struct vx_part vx_part;
 

@@ -35,10 +35,14 @@ typedef struct vx_clip_config {
 
 typedef struct vx_clip vx_clip;
 
+/* OpenAI's published models: clip-vit-base-patch32 and clip-vit-large-patch14. */
+typedef enum vx_clip_published { VX_CLIP_BASE_32, VX_CLIP_LARGE_14 } vx_clip_published;
+
 /* Reads transformers' config.json: either a whole CLIPConfig or a CLIPTextConfig alone. Absent keys
- * have the values of openai/clip-vit-base-patch32. VX_ERR_INPUT names a key or value that does not
- * exist here. */
-vx_status vx_clip_config_read(const json_t *json, vx_clip_config *config, vx_error *err);
+ * have transformers' defaults, which are the base model's; NULL gives the sizes of `published`.
+ * VX_ERR_INPUT names a key or value that does not exist here. */
+vx_status vx_clip_config_read(const json_t *json, vx_clip_published published,
+                              vx_clip_config *config, vx_error *err);
 
 /* `parts` is a set of VX_CLIP_*. `precision` is how matrices are stored; f32 also computes in f32,
  * the others in `native` (vx_backend.native). NULL handle on failure. */

@@ -105,18 +105,35 @@ static vx_status check(const vx_clip_config *c, vx_error *err)
     return VX_OK;
 }
 
-vx_status vx_clip_config_read(const json_t *json, vx_clip_config *config, vx_error *err)
+static const vx_clip_config published_sizes[] = {
+    [VX_CLIP_BASE_32] =
+        {
+            .vision = {.width = 768, .layers = 12, .heads = 12, .mlp = 3072, .eps = 1e-5f},
+            .text = {.width = 512, .layers = 12, .heads = 8, .mlp = 2048, .eps = 1e-5f},
+            .image_size = 224,
+            .patch = 32,
+            .vocab = 49408,
+            .context = 77,
+            .eos = 49407,
+            .embed = 512,
+        },
+    [VX_CLIP_LARGE_14] =
+        {
+            .vision = {.width = 1024, .layers = 24, .heads = 16, .mlp = 4096, .eps = 1e-5f},
+            .text = {.width = 768, .layers = 12, .heads = 12, .mlp = 3072, .eps = 1e-5f},
+            .image_size = 224,
+            .patch = 14,
+            .vocab = 49408,
+            .context = 77,
+            .eos = 49407,
+            .embed = 768,
+        },
+};
+
+vx_status vx_clip_config_read(const json_t *json, vx_clip_published published,
+                              vx_clip_config *config, vx_error *err)
 {
-    *config = (vx_clip_config){
-        .vision = {.width = 768, .layers = 12, .heads = 12, .mlp = 3072, .eps = 1e-5f},
-        .text = {.width = 512, .layers = 12, .heads = 8, .mlp = 2048, .eps = 1e-5f},
-        .image_size = 224,
-        .patch = 32,
-        .vocab = 49408,
-        .context = 77,
-        .eos = 49407,
-        .embed = 512,
-    };
+    *config = published_sizes[json == NULL ? published : VX_CLIP_BASE_32];
     if (json != NULL && json_object_get(json, "text_config") == NULL &&
         json_object_get(json, "vision_config") == NULL &&
         json_object_get(json, "vocab_size") != NULL) {

@@ -44,6 +44,20 @@ static const char *const names[][2] = {
     {"text_model.final_layer_norm.bias", "ln_final.bias"},
 };
 
+/* ComfyUI's all-in-one files, diffusers' pipelines, LDM's and others' files. */
+static const char *const prefixes[] = {"text_encoders.clip_l.transformer.",
+                                       "text_encoders.clip_l.",
+                                       "text_encoder.",
+                                       "cond_stage_model.transformer.",
+                                       "cond_stage_model.model.",
+                                       "conditioner.embedders.0.transformer.",
+                                       "clip_l.transformer.",
+                                       "clip_l.",
+                                       "transformer.",
+                                       "clip.",
+                                       "model.",
+                                       NULL};
+
 static const vx_source_tensor *find(const vx_binder *b, const char *name, const vx_source **source)
 {
     const vx_source_tensor *tensor = vx_binder_find(b, name, source);
@@ -336,6 +350,7 @@ static vx_status bind_text_tower(vx_clip *clip, vx_binder *b)
 
 vx_status vx_clip_bind(vx_clip *clip, vx_binder *b)
 {
+    b->prefixes = prefixes;
     if (clip->parts & VX_CLIP_IMAGE) VX_TRY(bind_image_tower(clip, b));
     if (clip->parts & VX_CLIP_TEXT) VX_TRY(bind_text_tower(clip, b));
     return VX_OK;

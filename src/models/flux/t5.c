@@ -138,21 +138,21 @@ static const char *const block_names[][2] = {
     {"layer.1.layer_norm.weight", "ffn_norm.weight"},
 };
 
-/* Prefixes in circulation: none, and those of all-in-one files. */
-static const char *const prefixes[] = {"", "text_encoders.t5xxl.transformer.", "text_encoder_2."};
+/* ComfyUI's all-in-one files, diffusers' pipelines, Stability's and others' files. */
+static const char *const prefixes[] = {"text_encoders.t5xxl.transformer.",
+                                       "text_encoder_2.",
+                                       "t5xxl.transformer.",
+                                       "t5xxl.",
+                                       "transformer.",
+                                       "model.",
+                                       NULL};
 
 static vx_status find_either(const vx_binder *b, const char *official, const char *gguf,
                              int64_t rows, int64_t cols, vx_rows_of *out)
 {
-    char name[VX_NAME_BYTES];
     const int64_t dim[2] = {rows, cols};
     *out = (vx_rows_of){.rows = rows, .cols = cols};
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        snprintf(name, sizeof name, "%s%s", prefixes[i], official);
-        if (vx_binder_find(b, name, NULL) != NULL)
-            return vx_binder_need(b, name, 2, dim, &out->tensor, &out->source);
-    }
-    if (vx_binder_find(b, gguf, NULL) != NULL)
+    if (vx_binder_find(b, official, NULL) == NULL && vx_binder_find(b, gguf, NULL) != NULL)
         return vx_binder_need(b, gguf, 2, dim, &out->tensor, &out->source);
     return vx_binder_need(b, official, 2, dim, &out->tensor, &out->source);
 }
@@ -247,6 +247,7 @@ vx_status vx_t5_bind(vx_t5 *t5, vx_binder *b)
     bias_rows bias = {.t5 = t5};
     vx_rows_of final = {0};
     vx_stack embedding = {.count = 1};
+    b->prefixes = prefixes;
     if (!b->plan) {
         /* Some exports hold the table a second time as encoder.embed_tokens: it is the same. */
         const char *table = vx_binder_find(b, "encoder.embed_tokens.weight", NULL) != NULL &&

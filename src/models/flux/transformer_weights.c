@@ -150,7 +150,9 @@ typedef struct wanted {
     int64_t first_row, rows, file_rows, cols;
 } wanted;
 
-static const char *const bfl_prefixes[] = {"", "model.diffusion_model."};
+/* ComfyUI's and WebUI's all-in-one files, diffusers' pipelines, training scripts. */
+static const char *const prefixes[] = {"model.diffusion_model.", "transformer.", "diffusion_model.",
+                                       "model.", NULL};
 
 static const translation *translate(const wanted *w)
 {
@@ -169,12 +171,12 @@ static const translation *translate(const wanted *w)
     return NULL;
 }
 
-static void bfl_name(const wanted *w, const char *prefix, char *out)
+static void bfl_name(const wanted *w, char *out)
 {
     char block[48] = "";
     int length = (int)strcspn(w->name, ":");
     if (w->family[0] != '\0') snprintf(block, sizeof block, "%s.%d.", w->family, w->layer);
-    snprintf(out, VX_NAME_BYTES, "%s%s%.*s.%s", prefix, block, length, w->name, w->kind);
+    snprintf(out, VX_NAME_BYTES, "%s%.*s.%s", block, length, w->name, w->kind);
 }
 
 static void diffusers_name(const wanted *w, const char *member, char *out)
@@ -197,16 +199,14 @@ static vx_status find_rows(const vx_binder *b, const wanted *w, vx_stack *stack)
     *stack = (vx_stack){.count = 1};
     vx_rows_of *part = &stack->part[0];
     *part = (vx_rows_of){.first_row = w->first_row, .rows = w->rows, .cols = w->cols};
-    for (size_t i = 0; i < sizeof bfl_prefixes / sizeof bfl_prefixes[0]; i++) {
-        bfl_name(w, bfl_prefixes[i], name);
-        if (vx_binder_find(b, name, NULL) != NULL)
-            return vx_binder_need(b, name, 2, (const int64_t[]){w->file_rows, w->cols},
-                                  &part->tensor, &part->source);
-    }
+    bfl_name(w, name);
+    if (vx_binder_find(b, name, NULL) != NULL)
+        return vx_binder_need(b, name, 2, (const int64_t[]){w->file_rows, w->cols}, &part->tensor,
+                              &part->source);
     const translation *t = translate(w);
     diffusers_name(w, t->diffusers[0], name);
     if (vx_binder_find(b, name, NULL) == NULL) {
-        bfl_name(w, "", name);
+        bfl_name(w, name);
         return vx_binder_need(b, name, 2, (const int64_t[]){w->file_rows, w->cols}, &part->tensor,
                               &part->source);
     }
@@ -317,6 +317,7 @@ vx_status vx_flux_bind(vx_flux *f, vx_binder *b)
 {
     const vx_flux_config *c = &f->config;
     int64_t d = flux_width(f);
+    b->prefixes = prefixes;
     VX_TRY(bind_linear(f, b, &f->img_in, "", 0, "img_in", d, c->channels));
     VX_TRY(bind_linear(f, b, &f->txt_in, "", 0, "txt_in", d, c->context));
     VX_TRY(bind_linear(f, b, &f->time_in, "", 0, "time_in.in_layer", d, FLUX_TIME_CHANNELS));

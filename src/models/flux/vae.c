@@ -177,7 +177,7 @@ const vx_vae_config *vx_vae_configuration(const vx_vae *vae)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-static const char *const prefixes[] = {"", "vae.", "first_stage_model."};
+static const char *const prefixes[] = {"vae.", "first_stage_model.", "model.", NULL};
 
 /* diffusers' members of a residual or attention block, after the original's. */
 static const char *const members[][2] = {
@@ -239,13 +239,8 @@ static vx_status find_rows(const vx_vae *vae, const vx_binder *b, const char *na
     *out = (vx_rows_of){.rows = dim[0], .cols = 1};
     for (int i = 1; i < rank; i++)
         out->cols *= dim[i];
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        snprintf(other, sizeof other, "%s%s", prefixes[i], name);
-        if (vx_binder_find(b, other, NULL) != NULL)
-            return vx_binder_need(b, other, rank, dim, &out->tensor, &out->source);
-    }
     diffusers_name(&vae->config, name, other);
-    if (vx_binder_find(b, other, NULL) != NULL)
+    if (vx_binder_find(b, name, NULL) == NULL && vx_binder_find(b, other, NULL) != NULL)
         return vx_binder_need(b, other, rank, dim, &out->tensor, &out->source);
     return vx_binder_need(b, name, rank, dim, &out->tensor, &out->source);
 }
@@ -389,6 +384,7 @@ static vx_status bind_encoder(vx_vae *vae, vx_binder *b)
 
 vx_status vx_vae_bind(vx_vae *vae, vx_binder *b)
 {
+    b->prefixes = prefixes;
     if (vae->parts & VX_VAE_DECODER) VX_TRY(bind_decoder(vae, b));
     if (vae->parts & VX_VAE_ENCODER) VX_TRY(bind_encoder(vae, b));
     return VX_OK;

@@ -129,13 +129,9 @@ vx_status vx_kokoro_find(const vx_binder *b, const char *name, int rank, const i
     if (b->source_count > 0 && strcmp(vx_source_format(b->sources[0]), "onnx") == 0)
         return find_onnx(b, name, out);
 
-    const char *path = b->source_count > 0 ? vx_source_path(b->sources[0]) : "";
     out->value = find_value(b, name, out);
-    if (out->value == NULL)
-        return vx_fail_at(b->err, VX_ERR_INPUT, "bad_weights", path, 0,
-                          "%s has no tensor \"%s\"; it is not a checkpoint of Kokoro, or it is "
-                          "incomplete",
-                          path, name);
+    if (out->value == NULL) return vx_binder_missing(b, name);
+    VX_TRY(vx_source_usable(out->source, out->value, b->err));
     if (rank == 3 && !shaped(out->value, rank, dim) &&
         shaped(out->value, rank, (const int64_t[]){dim[0], dim[2], dim[1]}))
         out->turned = dim[2];

@@ -256,6 +256,19 @@ void vx_resize(const vx_picture *in, const vx_picture *out, const vx_resize_para
         resize_columns_first(in, out, p, &l);
 }
 
+vx_resize_params vx_resize_cover(const vx_picture *in, int width, int height)
+{
+    double scale = fmax((double)width / in->width, (double)height / in->height);
+    vx_resize_params p = {.filter = VX_FILTER_BICUBIC,
+                          .width = (int)fmax(width, round(in->width * scale)),
+                          .height = (int)fmax(height, round(in->height * scale)),
+                          .out_width = width,
+                          .out_height = height};
+    p.left = (p.width - width) / 2;
+    p.top = (p.height - height) / 2;
+    return p;
+}
+
 /* ---- CLIP ------------------------------------------------------------------------------------ */
 
 static vx_resize_params clip_params(int in_width, int in_height, int size)

@@ -43,6 +43,10 @@ static inline vx_resize_params vx_resize_whole(vx_filter filter, int width, int 
     return (vx_resize_params){filter, width, height, 0, 0, width, height};
 }
 
+/* The whole of an input as large as it must be to cover `width` x `height`, which is cut out around
+ * its middle; bicubic. */
+vx_resize_params vx_resize_cover(const vx_picture *in, int width, int height);
+
 /* ---- CLIP ------------------------------------------------------------------------------------ */
 
 /* CLIP's view of a picture (transformers' CLIPImageProcessor): the shorter side becomes `size` by

@@ -292,14 +292,7 @@ static vx_status frame_from_ring(void *arg, int64_t index, uint8_t *rgb, vx_erro
 static vx_status lay_below(film *f, uint8_t *mask)
 {
     const vx_picture *p = &f->portrait;
-    double scale = fmax((double)f->width / p->width, (double)f->height / p->height);
-    vx_resize_params r = {.filter = VX_FILTER_BICUBIC,
-                          .width = (int)fmax(f->width, round(p->width * scale)),
-                          .height = (int)fmax(f->height, round(p->height * scale)),
-                          .out_width = f->width,
-                          .out_height = f->height};
-    r.left = (r.width - f->width) / 2;
-    r.top = (r.height - f->height) / 2;
+    vx_resize_params r = vx_resize_cover(p, f->width, f->height);
     void *scratch = vx_heap_alloc(vx_resize_bytes(&r, p->width, p->height));
     if (scratch == NULL)
         return vx_fail(f->ctx->err, VX_ERR_MEMORY, "no_memory", "no memory to resize the portrait");

@@ -11,6 +11,11 @@ static vx_status after_chunk(void *arg, const float *samples, int64_t first, int
     return vx_stage_step(run, (double)(first + count) / (run->slot->seconds * VX_KOKORO_RATE));
 }
 
+/* Durations are whole frames, so speech does not shrink exactly by its speed: it is asked for a little
+ * more, and again. Beyond twice the speed nobody follows (the recipe's own bound). */
+enum { SPEED_TRIES = 3 };
+static const double SPEED_MARGIN = 1.01, SPEED_MAX = 2;
+
 /* Speech that is too long is refused with its length or sped up. */
 static vx_status fit(vx_stage_run *run, vx_speak_request *r)
 {
@@ -18,9 +23,8 @@ static vx_status fit(vx_stage_run *run, vx_speak_request *r)
     int how = slot->recipe->audio.fit;
     double seconds;
     VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
-    /* Durations are whole frames, so speech does not shrink exactly by its speed: a second try. */
-    for (int tries = 0; seconds > slot->seconds && how == VX_FIT_SPEED && tries < 3; tries++) {
-        r->speed = fmin(2.0, r->speed * seconds / slot->seconds * 1.01);
+    for (int i = 0; seconds > slot->seconds && how == VX_FIT_SPEED && i < SPEED_TRIES; i++) {
+        r->speed = fmin(SPEED_MAX, r->speed * seconds / slot->seconds * SPEED_MARGIN);
         VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
     }
     if (seconds > slot->seconds)

@@ -1,6 +1,5 @@
 /* video: the actor moves with the speech; frames and samples go to the encoder as they are made. Without an
  * animation model the actor stands still. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,14 +12,7 @@
 /* Scales `image` until it covers `frame` and cuts what stands over, around the middle. */
 static vx_status cover(const vx_picture *image, const vx_picture *frame, vx_error *err)
 {
-    double scale = fmax((double)frame->width / image->width, (double)frame->height / image->height);
-    vx_resize_params p = {.filter = VX_FILTER_BICUBIC,
-                          .width = (int)fmax(frame->width, round(image->width * scale)),
-                          .height = (int)fmax(frame->height, round(image->height * scale)),
-                          .out_width = frame->width,
-                          .out_height = frame->height};
-    p.left = (p.width - frame->width) / 2;
-    p.top = (p.height - frame->height) / 2;
+    vx_resize_params p = vx_resize_cover(image, frame->width, frame->height);
     void *scratch = vx_heap_alloc(vx_resize_bytes(&p, image->width, image->height));
     if (scratch == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to resize the recipe's image");

@@ -173,6 +173,11 @@ static vx_status compare(const vx_verifier *v, eye *e, vx_ctx *ctx, const char *
     return VX_OK;
 }
 
+/* CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021); 100 is the logit scale at which CLIP's training
+ * clips and where both models ended (Radford et al. 2021). The shares are the contract's
+ * (docs/CONTRACTS.md, score). */
+static const double CLIPSCORE = 2.5, LOGIT_SCALE = 100, SHARE_B = 0.4, SHARE_L = 0.6;
+
 vx_status vx_verifier_score(vx_verifier *v, vx_ctx *ctx, const char *prompt,
                             const vx_thresholds *thresholds, vx_score *score)
 {
@@ -180,9 +185,10 @@ vx_status vx_verifier_score(vx_verifier *v, vx_ctx *ctx, const char *prompt,
     assert(v->count > 0);
     VX_TRY(compare(v, &v->b, ctx, prompt, &cosine_b, &b));
     VX_TRY(compare(v, &v->l, ctx, prompt, &cosine_l, &l));
-    *score =
-        (vx_score){.b = 2.5 * b, .l = 2.5 * l, .logit = 100 * (0.4 * cosine_b + 0.6 * cosine_l)};
-    score->ensemble = 0.4 * score->b + 0.6 * score->l;
+    *score = (vx_score){.b = CLIPSCORE * b,
+                        .l = CLIPSCORE * l,
+                        .logit = LOGIT_SCALE * (SHARE_B * cosine_b + SHARE_L * cosine_l)};
+    score->ensemble = SHARE_B * score->b + SHARE_L * score->l;
     score->pass = score->b >= thresholds->b && score->l >= thresholds->l;
     score->outlier = fabs(score->b - score->l) > thresholds->outlier;
     return VX_OK;

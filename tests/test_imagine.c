@@ -128,8 +128,8 @@ static void pipelines_match(void **state)
           *want_again = array("again_latents", count);
     vx_picture picture, init;
     vx_imagined made;
-    assert_int_equal(vx_image_read(&picture, DATA "/picture.png", &b->err), VX_OK);
-    assert_int_equal(vx_image_read(&init, DATA "/init.png", &b->err), VX_OK);
+    assert_int_equal(vx_image_read(&picture, DATA "/picture.png", NULL, &b->err), VX_OK);
+    assert_int_equal(vx_image_read(&init, DATA "/init.png", NULL, &b->err), VX_OK);
 
     vx_status status = imagine(b, (vx_imagine_request){.noise = noise}, &made);
     if (status != VX_OK) fail_msg("%s", b->err.message);
@@ -506,7 +506,7 @@ static void cells_follow_the_levels(void **state)
     synth_bare("bf16", "8, 8, 8, 8, 8", 1, &report, folder);
     vx_status status = open_bench(&b, folder, 2);
     if (status != VX_OK) fail_msg("%s", b.err.message);
-    assert_int_equal(vx_image_read(&init, DATA "/init.png", &b.err), VX_OK);
+    assert_int_equal(vx_image_read(&init, DATA "/init.png", NULL, &b.err), VX_OK);
     assert_int_equal(imagine(&b, (vx_imagine_request){.seed = 1}, &made), VX_OK);
     assert_int_equal(made.size.factor, 16);
     assert_int_equal(made.size.rows, 4);

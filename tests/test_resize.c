@@ -29,7 +29,7 @@ static void open_source(const char *name, vx_picture *picture)
     }
     char path[512];
     snprintf(path, sizeof path, VX_TEST_DATA "/media/%.63s", name);
-    assert_int_equal(vx_image_read(picture, path, NULL), VX_OK);
+    assert_int_equal(vx_image_read(picture, path, NULL, NULL), VX_OK);
 }
 
 static char *read_data(const char *name, size_t bytes)

@@ -32,8 +32,8 @@ static int set_up(void **state)
     assert_int_equal(vx_pack_open(&b.pack, PACK, &b.err), VX_OK);
     vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_VERIFY};
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);
-    assert_int_equal(vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", &b.err),
-                     VX_OK);
+    assert_int_equal(
+        vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", NULL, &b.err), VX_OK);
     assert_int_equal(vx_verifier_open(&b.verifier, b.engine, 1024, &b.err), VX_OK);
     *state = &b;
     return 0;
@@ -132,8 +132,8 @@ static void score_with(int threads, float embedding[20], vx_score *score)
     vx_thresholds thresholds = {0};
     int width;
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);
-    assert_int_equal(vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", &b.err),
-                     VX_OK);
+    assert_int_equal(
+        vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", NULL, &b.err), VX_OK);
     assert_int_equal(vx_verifier_open(&b.verifier, b.engine, 1024, &b.err), VX_OK);
     vx_ctx ctx = vx_engine_ctx(b.engine, VX_LANE_PICTURE, NULL, &b.err);
     assert_int_equal(vx_verifier_show(b.verifier, &ctx, &b.picture, 1), VX_OK);

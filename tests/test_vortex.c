@@ -186,7 +186,7 @@ static void a_sheet_shows_the_slot(void **state)
     assert_string_equal(result->outcome, "done");
     assert_int_equal(result->key_frame_count, 5);
     vx_picture picture;
-    assert_int_equal(vx_image_read(&picture, sheet, &r.err), VX_OK);
+    assert_int_equal(vx_image_read(&picture, sheet, NULL, &r.err), VX_OK);
     assert_int_equal(picture.width, 1280);
     /* The first key frame is there, in its colours on the mean, and the paper around it is not. */
     const vx_frame *key = &result->key_frames[0];

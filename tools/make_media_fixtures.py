@@ -2,7 +2,8 @@
 """Makes tests/data/media: small images of many kinds and the pixels that Pillow reads from them.
 
 For each NAME there is NAME.rgb, dense 8-bit RGB, and a line "NAME width height tolerance" in
-list.txt. Needs Pillow and numpy. Usage: tools/make_media_fixtures.py [folder]
+list.txt. What is transparent is blended over white. Needs Pillow 11.3 or later, pillow-heif and
+numpy. Usage: tools/make_media_fixtures.py [folder]
 """
 import os
 import struct
@@ -11,6 +12,9 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
 
 folder = sys.argv[1] if len(sys.argv) > 1 else "tests/data/media"
 os.makedirs(folder, exist_ok=True)
@@ -34,10 +38,17 @@ deep = (rgb.astype(np.uint16) << 8) | rng.integers(0, 256, rgb.shape).astype(np.
 lines = []
 
 
+def over_white(colour, clear):
+    """Blends [h, w, 3] by [h, w], rounded to nearest as src/media/image_convert.c does."""
+    clear = clear[..., None].astype(np.int32)
+    return ((colour.astype(np.int32) * clear + 255 * (255 - clear) + 127) // 255).astype(np.uint8)
+
+
 def keep(name, expected=None, tolerance=0):
     path = os.path.join(folder, name)
     if expected is None:
-        expected = np.asarray(Image.open(path).convert("RGB"))
+        whole = np.asarray(Image.open(path).convert("RGBA"))
+        expected = over_white(whole[..., :3], whole[..., 3])
     expected.tofile(path + ".rgb")
     lines.append(f"{name} {expected.shape[1]} {expected.shape[0]} {tolerance}\n")
 
@@ -64,6 +75,8 @@ def save_png16(name, samples, colour_type):
         out.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
     high = (samples >> 8).astype(np.uint8)
     colour = high[..., :3] if colour_type in (2, 6) else np.repeat(high.reshape(height, width, -1)[..., :1], 3, -1)
+    if colour_type in (4, 6):
+        colour = over_white(colour, high[..., -1])
     keep(name, np.ascontiguousarray(colour))
 
 
@@ -104,5 +117,21 @@ for orientation in range(2, 9):
     path = os.path.join(folder, name)
     Image.fromarray(scene(8, 5)).save(path, exif=exif, **options)
     keep(name, np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB")), 0 if orientation % 2 else 3)
+clear = Image.fromarray(np.dstack([rgb, alpha]))
+save(clear, "rgba.bmp")
+save(picture, "rgb.tga")
+save(picture, "rle.tga", compression="tga_rle")
+save(clear, "rgba.tga")
+save(Image.fromarray(grey), "grey.tga")
+save(picture.quantize(40), "palette.tga")
+second = Image.fromarray(255 - rgb)
+save(picture, "animated.webp", save_all=True, append_images=[second], lossless=True, duration=100)
+save(clear, "animated_alpha.webp", save_all=True, append_images=[second], lossless=True, exact=True, duration=100)
+save(picture, "animated_lossy.webp", save_all=True, append_images=[second], quality=80, duration=100)
+save(picture, "animated.gif", save_all=True, append_images=[second], duration=100)
+# Versions of libheif differ in the last step from YCbCr to RGB.
+save(Image.fromarray(scene(64, 48)), "photo.heic", 6, quality=90)
+save(Image.fromarray(scene(64, 48)), "photo.avif", 6, quality=90, subsampling="4:4:4")
+save(Image.fromarray(np.dstack([scene(64, 48), np.resize(alpha, (48, 64))])), "clear.avif", 6, quality=95, subsampling="4:4:4")
 with open(os.path.join(folder, "list.txt"), "w") as out:
     out.writelines(lines)

@@ -74,7 +74,7 @@ resize("3x2000", "lanczos", 40, 2)
 for size in [(90, 40), (70, 20), (81, 16), (30, 44), (100, 30)]:
     resize("81x59", "lanczos", *size)
     resize("40x99", "bicubic", size[0] // 3, size[1])
-for name in ["rgb.png", "rgba16.png", "grey.png", "palette.png", "64x64", "101x64", "64x101", "65x33", "1x1", "2x50", "1x4000", "4000x1", "40x300", "300x40"]:
+for name in ["rgb.png", "rgb16.png", "grey.png", "palette.png", "64x64", "101x64", "64x101", "65x33", "1x1", "2x50", "1x4000", "4000x1", "40x300", "300x40"]:
     clip(name, 24)
 
 def processor_floats(name, size):

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "base/pool.h"
 #include "cli/cli.h"
+#include "config/recipe.h"
 
 static const vx_flag global_flags[] = {
     VX_FLAG("config", 0, "FILE", vx_cli, config, WORD,
@@ -277,4 +278,11 @@ void vx_cli_help(const char *name)
         printf("\n%s%s", details, details[strlen(details) - 1] == '\n' ? "" : "\n");
     print_flags("Flags", command->flags);
     print_flags("Global flags", global_flags);
+}
+
+vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err)
+{
+    if (vx_colour_read(text != NULL ? text : "#ffffff", rgb)) return VX_OK;
+    return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                   "--background is '%.40s' and must be a colour, #rrggbb", text);
 }

@@ -71,6 +71,9 @@ extern const vx_command *const vx_commands[];
  * the help to read. With --help or --version nothing else is checked. */
 vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_error *err);
 
+/* "#rrggbb" into three bytes; NULL gives white. VX_ERR_USAGE. */
+vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err);
+
 /* The help text of a command, of a group ("models") or, for NULL, of the program, to stdout. */
 void vx_cli_help(const char *name);
 

@@ -20,7 +20,7 @@ enum { SOUND_RATE = 48000, SECONDS_MAX = 600 };
 
 typedef struct animate_params {
     const char *say, *audio, *timings, *drive, *motion, *keypoints;
-    const char *out, *frames_out, *motion_out, *face, *voice;
+    const char *out, *frames_out, *motion_out, *face, *voice, *background;
     int64_t fps;
     int mood;
 } animate_params;
@@ -181,11 +181,27 @@ static vx_status read_video(const vx_cli *cli, const animate_params *p, inputs *
     return VX_OK;
 }
 
+/* As large as the film needs it; where the face is was said in pixels of the original. */
+static vx_status read_portrait(const vx_cli *cli, const animate_params *p, inputs *in,
+                               vx_error *err)
+{
+    uint8_t background[3];
+    vx_image_reading reading = {
+        .cancel = cli->cancel, .background = background, .side_max = VX_FILM_SIDE_MAX};
+    VX_TRY(vx_cli_colour(p->background, background, err));
+    VX_TRY(vx_image_read(&in->portrait, cli->words[0], &reading, err));
+    for (int i = 0; i < 6; i += 2) {
+        in->face[i] *= (double)in->portrait.width / reading.width;
+        in->face[i + 1] *= (double)in->portrait.height / reading.height;
+    }
+    return VX_OK;
+}
+
 static vx_status read_inputs(const vx_cli *cli, const animate_params *p, inputs *in, vx_error *err)
 {
     VX_TRY(check_flags(cli, p, err));
     if (p->face != NULL) VX_TRY(read_face(p->face, in->face, err));
-    VX_TRY(vx_image_read(&in->portrait, cli->words[0], err));
+    VX_TRY(read_portrait(cli, p, in, err));
     in->fps = p->fps > 0 ? (double)p->fps : 24;
     in->sync_s = -1;
     if (p->motion != NULL) {
@@ -442,6 +458,8 @@ static const vx_flag flags[] = {
             "the frames as 00000.png, 00001.png, …; the folder is made"),
     VX_FLAG("face", 0, "x,y,x,y,x,y", animate_params, face, WORD,
             "image-left eye, image-right eye, mouth, in pixels of the original"),
+    VX_FLAG("background", 0, "#rrggbb", animate_params, background, WORD,
+            "what shows through the portrait's transparency; else #ffffff"),
     VX_FLAG("motion-out", 0, "FILE", animate_params, motion_out, WORD,
             "the motion table, .json or .csv"),
     VX_FLAG("mood", 0, "MOOD", animate_params, mood, ENUM,

@@ -12,7 +12,7 @@
 #include "formats/writer.h"
 
 typedef struct imagine_params {
-    const char *out, *size, *init, *noise, *latents;
+    const char *out, *size, *init, *noise, *latents, *background;
     int64_t steps;
     double strength;
 } imagine_params;
@@ -58,7 +58,10 @@ static vx_status read_inputs(const vx_cli *cli, const imagine_params *p, inputs 
                        "--init and --strength belong together: which picture, and how much of it "
                        "is made anew");
     VX_TRY(read_size(p->size, in, err));
-    return p->init != NULL ? vx_image_read(&in->init, p->init, err) : VX_OK;
+    uint8_t background[3];
+    vx_image_reading reading = {.cancel = cli->cancel, .background = background};
+    VX_TRY(vx_cli_colour(p->background, background, err));
+    return p->init != NULL ? vx_image_read(&in->init, p->init, &reading, err) : VX_OK;
 }
 
 /* The start latent: [z, rows, cols], dims of 1 in front allowed. */
@@ -230,6 +233,8 @@ static const vx_flag flags[] = {
     VX_FLAG("strength", 0, "S", imagine_params, strength, FLOAT,
             "with --init: how much is made anew, above 0 to 1", .min = 0.001, .max = 1,
             .fallback = "0"),
+    VX_FLAG("background", 0, "#rrggbb", imagine_params, background, WORD,
+            "with --init: what shows through transparency; else #ffffff"),
     VX_FLAG("noise", 0, "FILE", imagine_params, noise, WORD,
             "the start latent instead of the seed's, an NPY of [z, rows, cols]"),
     VX_FLAG("latents-out", 0, "FILE", imagine_params, latents, WORD,

@@ -13,6 +13,7 @@ enum { PROMPTS_MAX = 256 };
 
 typedef struct score_params {
     bool embeddings;
+    const char *background;
 } score_params;
 
 /* The frames that are judged. */
@@ -23,11 +24,20 @@ typedef struct media {
 } media;
 
 /* A still image is tried first: most files of that kind also open as a film of one frame. */
-static vx_status read_media(const vx_cli *cli, const char *path, media *m, vx_error *err)
+static vx_status read_media(const vx_cli *cli, const score_params *p, media *m, vx_error *err)
 {
     vx_error not_image = {0};
+    const char *path = cli->words[0];
+    uint8_t background[3];
+    vx_image_reading reading = {.cancel = cli->cancel, .background = background};
     *m = (media){.count = 1};
-    if (vx_image_read(&m->frame[0], path, &not_image) == VX_OK) return VX_OK;
+    VX_TRY(vx_cli_colour(p->background, background, err));
+    vx_status status = vx_image_read(&m->frame[0], path, &reading, &not_image);
+    if (status == VX_OK) return VX_OK;
+    if (status == VX_ERR_CANCELLED || status == VX_ERR_MISSING) {
+        *err = not_image;
+        return status;
+    }
     vx_video *video;
     int64_t frames;
     if (vx_video_open(&video, path, cli->cancel, err) != VX_OK) {
@@ -41,7 +51,7 @@ static vx_status read_media(const vx_cli *cli, const char *path, media *m, vx_er
                           not_image.message, not_video.message);
     }
     m->count = VX_KEY_FRAMES;
-    vx_status status = vx_video_key_frames(video, VX_KEY_FRAMES, m->index, m->frame, &frames, err);
+    status = vx_video_key_frames(video, VX_KEY_FRAMES, m->index, m->frame, &frames, err);
     vx_video_close(&video);
     return status;
 }
@@ -151,7 +161,7 @@ static vx_status run_score(vx_cli *cli, void *raw, vx_error *err)
     media m = {0};
     if (p->embeddings && !cli->json)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "--embeddings goes with --json");
-    vx_status status = read_media(cli, cli->words[0], &m, err);
+    vx_status status = read_media(cli, p, &m, err);
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
     vx_engine_params params = {
         .settings = &cli->settings, .pack = &pack, .wants = VX_WANT_VERIFY, .cancel = cli->cancel};
@@ -166,6 +176,8 @@ static vx_status run_score(vx_cli *cli, void *raw, vx_error *err)
 static const vx_flag flags[] = {
     VX_FLAG("embeddings", 0, NULL, score_params, embeddings, BOOL,
             "with --json: the picture's embeddings"),
+    VX_FLAG("background", 0, "#rrggbb", score_params, background, WORD,
+            "what shows through transparency; else #ffffff"),
     VX_FLAGS_END,
 };
 

@@ -46,6 +46,29 @@ static vx_status check_moods(const vx_yaml *yaml, const vx_yaml_node *node, cons
     return VX_OK;
 }
 
+bool vx_colour_read(const char *text, uint8_t rgb[3])
+{
+    unsigned int colour[3];
+    if (strlen(text) != 7 || text[0] != '#' || strspn(text + 1, "0123456789abcdefABCDEF") != 6 ||
+        sscanf(text + 1, "%2x%2x%2x", &colour[0], &colour[1], &colour[2]) != 3)
+        return false;
+    for (int i = 0; i < 3; i++)
+        rgb[i] = (uint8_t)colour[i];
+    return true;
+}
+
+static vx_status check_colour(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                              vx_error *err)
+{
+    uint8_t rgb[3];
+    const char *text = *(const char *const *)value;
+    if (vx_colour_read(text, rgb)) return VX_OK;
+    return vx_yaml_fail(yaml, node, err,
+                        "visual_track.background is '%.40s' and must be a colour in quotes, "
+                        "\"#rrggbb\"",
+                        text);
+}
+
 static const vx_field audio_rows[] = {
     VX_ROW(vx_recipe_audio, script, TEXT, .required = true, .min = 1, .max = VX_SCRIPT_BYTES_MAX,
            .check = check_script),
@@ -71,6 +94,7 @@ static const vx_field visual_rows[] = {
     VX_ROW(vx_recipe_visual, image, WORD, .min = 1, .max = 4000),
     VX_ROW(vx_recipe_visual, face, LIST, .element = &coordinate, .size = sizeof(double), .min = 6,
            .max = 6),
+    VX_ROW(vx_recipe_visual, background, WORD, .min = 1, .max = 16, .check = check_colour),
     VX_ROW(vx_recipe_visual, moods, LIST, .element = &mood_element, .size = sizeof(vx_mood_at),
            .min = 0, .max = 64, .check = check_moods),
     VX_ROWS_END,

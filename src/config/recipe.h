@@ -38,10 +38,14 @@ typedef struct vx_recipe_visual {
     const char *negative_prompt; /* NULL when not given */
     const char *image;           /* NULL when not given; else as it is written, for messages */
     vx_named image_file;         /* the same, to be opened (vx_named_open) */
-    vx_list face;  /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
+    vx_list face; /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
                           in pixels of the original */
-    vx_list moods; /* vx_mood_at, at_s ascending; may be empty */
+    const char *background; /* #rrggbb, what shows through the image's transparency; NULL: white */
+    vx_list moods;          /* vx_mood_at, at_s ascending; may be empty */
 } vx_recipe_visual;
+
+/* "#rrggbb" into three bytes; false for anything else. */
+bool vx_colour_read(const char *text, uint8_t rgb[3]);
 
 typedef struct vx_recipe_output {
     int64_t width, height; /* 0: the pack's; else a multiple of 16 from 64 to 1024 */

@@ -4,14 +4,17 @@
 #include <string.h>
 
 #include <libavutil/frame.h>
-#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/warnings.h"
 #include "media/av.h"
+#include "media/image_convert.h"
+#include "media/image_heif.h"
 #include "media/image_probe.h"
+#include "media/turn.h"
 
 /* ---- pictures -------------------------------------------------------------------------------- */
 
@@ -36,357 +39,247 @@ void vx_image_free(vx_picture *picture)
     *picture = (vx_picture){0};
 }
 
-/* ---- from a decoder's planes to RGB ---------------------------------------------------------- */
-
-static uint8_t clip8(int value)
-{
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-/* One component of one row in 8 bits: deeper samples keep their high byte, shallower ones are
- * stretched to the full range. */
-static void read_line(const AVFrame *frame, const AVPixFmtDescriptor *desc, int component, int y,
-                      int width, uint8_t *dst, uint16_t *wide)
-{
-    const uint8_t *planes[4] = {frame->data[0], frame->data[1], frame->data[2], frame->data[3]};
-    int depth = desc->comp[component].depth;
-    av_read_image_line(wide, planes, frame->linesize, desc, 0, y, component, width, 0);
-    int max = (1 << depth) - 1;
-    for (int x = 0; x < width; x++) {
-        if (depth >= 8)
-            dst[x] = (uint8_t)(wide[x] >> (depth - 8));
-        else
-            dst[x] = (uint8_t)((wide[x] * 255 + max / 2) / max);
-    }
-}
-
-/* Room for one row's work: three component lines, two chroma source lines, one wide line. */
-typedef struct line_room {
-    uint8_t *component[3];
-    uint8_t *near, *far;
-    uint16_t *wide;
-    void *block;
-} line_room;
-
-static bool take_lines(line_room *room, int width)
-{
-    size_t line = ((size_t)width + 63) & ~(size_t)63;
-    uint8_t *block = vx_heap_alloc(line * 7);
-    if (block == NULL) return false;
-    *room = (line_room){.component = {block, block + line, block + 2 * line},
-                        .near = block + 3 * line,
-                        .far = block + 4 * line,
-                        .wide = (uint16_t *)(void *)(block + 5 * line),
-                        .block = block};
-    return true;
-}
-
-/* Triangle upsampling of halved chroma, as libjpeg's "fancy upsampling" does it: the nearer sample
- * weighs 3, the farther 1, in both directions; the rounding biases are libjpeg's, and
- * libwebp's where odd_bias is 8 and not 7. `lower` tells which of the two picture rows of a chroma
- * row this is. */
-static void stretch_line(const uint8_t *near, const uint8_t *far, bool mix_rows, bool lower,
-                         bool stretch, int odd_bias, int chroma_width, int width, uint8_t *dst)
-{
-    for (int x = 0; x < width; x++) {
-        int c = stretch ? x >> 1 : x;
-        int side = x & 1 ? c + 1 : c - 1;
-        if (side < 0 || side >= chroma_width) side = c;
-        int here = mix_rows ? 3 * near[c] + far[c] : near[c];
-        int there = mix_rows ? 3 * near[side] + far[side] : near[side];
-        if (stretch && mix_rows)
-            dst[x] = (uint8_t)((3 * here + there + (x & 1 ? odd_bias : 8)) >> 4);
-        else if (stretch)
-            dst[x] = (uint8_t)((3 * here + there + (x & 1 ? 2 : 1)) >> 2);
-        else if (mix_rows)
-            dst[x] = (uint8_t)((here + (lower ? 2 : 1)) >> 2);
-        else
-            dst[x] = (uint8_t)here;
-    }
-}
-
-static bool is_full_range(const AVFrame *frame)
-{
-    return frame->color_range == AVCOL_RANGE_JPEG || frame->format == AV_PIX_FMT_YUVJ420P ||
-           frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P ||
-           frame->format == AV_PIX_FMT_YUVJ440P || frame->format == AV_PIX_FMT_YUVJ411P;
-}
-
-/* Chroma line `component` for picture row y at full width. */
-static void chroma_line(const AVFrame *frame, const AVPixFmtDescriptor *desc, int component, int y,
-                        const line_room *room, uint8_t *dst)
-{
-    int width = frame->width;
-    int chroma_width = AV_CEIL_RSHIFT(width, desc->log2_chroma_w);
-    int chroma_height = AV_CEIL_RSHIFT(frame->height, desc->log2_chroma_h);
-    /* 4:1:1 and rarer are plain boxes, and so is a width of which libjpeg makes no triangles. */
-    if (desc->log2_chroma_w > 1 || desc->log2_chroma_h > 1 ||
-        (desc->log2_chroma_w == 1 && chroma_width <= 2)) {
-        read_line(frame, desc, component, y >> desc->log2_chroma_h, chroma_width, room->near,
-                  room->wide);
-        for (int x = 0; x < width; x++)
-            dst[x] = room->near[x >> desc->log2_chroma_w];
-        return;
-    }
-    bool mix_rows = desc->log2_chroma_h == 1;
-    bool lower = (y & 1) != 0;
-    int near = mix_rows ? y >> 1 : y;
-    int far = lower ? near + 1 : near - 1;
-    if (far < 0 || far >= chroma_height) far = near;
-    read_line(frame, desc, component, near, chroma_width, room->near, room->wide);
-    if (mix_rows) read_line(frame, desc, component, far, chroma_width, room->far, room->wide);
-    stretch_line(room->near, room->far, mix_rows, lower, desc->log2_chroma_w == 1,
-                 is_full_range(frame) ? 7 : 8, chroma_width, width, dst);
-}
-
-/* ITU-R BT.601, which JPEG (JFIF) and WebP prescribe; full range in 16-bit fixed point as libjpeg
- * computes it, or studio range (WebP). */
-static void ycc_to_rgb(const uint8_t *luma, const uint8_t *cb, const uint8_t *cr, bool full_range,
-                       int width, uint8_t *rgb)
-{
-    for (int x = 0; x < width; x++, rgb += 3) {
-        int u = cb[x] - 128, v = cr[x] - 128;
-        if (full_range) { /* 1.402, 0.344136, 0.714136, 1.772 */
-            rgb[0] = clip8(luma[x] + ((91881 * v + 32768) >> 16));
-            rgb[1] = clip8(luma[x] + ((-22554 * u - 46802 * v + 32768) >> 16));
-            rgb[2] = clip8(luma[x] + ((116130 * u + 32768) >> 16));
-        } else { /* the same over 255/219 and 255/224, with libwebp's 14-bit constants */
-            int base = 19077 * luma[x] >> 8;
-            rgb[0] = clip8((base + (26149 * cr[x] >> 8) - 14234) >> 6);
-            rgb[1] = clip8((base - (6419 * cb[x] >> 8) - (13320 * cr[x] >> 8) + 8708) >> 6);
-            rgb[2] = clip8((base + (33050 * cb[x] >> 8) - 17685) >> 6);
-        }
-    }
-}
-
-static void interleave(const uint8_t *r, const uint8_t *g, const uint8_t *b, bool invert, int width,
-                       uint8_t *rgb)
-{
-    uint8_t flip = invert ? 255 : 0;
-    for (int x = 0; x < width; x++, rgb += 3) {
-        rgb[0] = r[x] ^ flip;
-        rgb[1] = g[x] ^ flip;
-        rgb[2] = b[x] ^ flip;
-    }
-}
-
-static void palette_line(const AVFrame *frame, int y, uint8_t *rgb)
-{
-    const uint8_t *index = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
-    for (int x = 0; x < frame->width; x++, rgb += 3) {
-        uint32_t argb;
-        memcpy(&argb, frame->data[1] + 4 * index[x], 4);
-        rgb[0] = (uint8_t)(argb >> 16);
-        rgb[1] = (uint8_t)(argb >> 8);
-        rgb[2] = (uint8_t)argb;
-    }
-}
-
-/* Any pixel format the decoders give; `picture` has the frame's size. False without memory. */
-static bool convert_frame(const AVFrame *frame, const AVPixFmtDescriptor *desc,
-                          const vx_picture *picture)
-{
-    line_room room;
-    if (!take_lines(&room, frame->width)) return false;
-    bool colour = desc->nb_components >= 3;
-    bool rgb = (desc->flags & AV_PIX_FMT_FLAG_RGB) != 0;
-    bool full_range = is_full_range(frame);
-    for (int y = 0; y < frame->height; y++) {
-        uint8_t *dst = vx_picture_row(picture, y);
-        if (desc->flags & AV_PIX_FMT_FLAG_PAL) {
-            palette_line(frame, y, dst);
-            continue;
-        }
-        read_line(frame, desc, 0, y, frame->width, room.component[0], room.wide);
-        for (int c = 1; c < 3 && colour; c++) {
-            if (rgb)
-                read_line(frame, desc, c, y, frame->width, room.component[c], room.wide);
-            else
-                chroma_line(frame, desc, c, y, &room, room.component[c]);
-        }
-        if (!colour)
-            interleave(room.component[0], room.component[0], room.component[0],
-                       frame->format == AV_PIX_FMT_MONOWHITE, frame->width, dst);
-        else if (rgb)
-            interleave(room.component[0], room.component[1], room.component[2], false, frame->width,
-                       dst);
-        else
-            ycc_to_rgb(room.component[0], room.component[1], room.component[2], full_range,
-                       frame->width, dst);
-    }
-    vx_heap_free(room.block);
-    return true;
-}
-
-/* Turns *picture (dense, on the heap) as EXIF's orientation 2..8 says. */
-static vx_status orient(vx_picture *picture, int orientation, vx_error *err)
-{
-    if (orientation <= 1) return VX_OK;
-    bool swap = orientation >= 5;
-    bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    vx_picture old = *picture, turned;
-    VX_TRY(
-        vx_image_new(&turned, swap ? old.height : old.width, swap ? old.width : old.height, err));
-    for (int y = 0; y < turned.height; y++) {
-        uint8_t *dst = vx_picture_row(&turned, y);
-        for (int x = 0; x < turned.width; x++, dst += 3) {
-            int source_x = swap ? y : x, source_y = swap ? x : y;
-            if (from_right) source_x = old.width - 1 - source_x;
-            if (from_bottom) source_y = old.height - 1 - source_y;
-            memcpy(dst, vx_picture_row(&old, source_y) + (ptrdiff_t)source_x * 3, 3);
-        }
-    }
-    vx_image_free(&old);
-    *picture = turned;
-    return VX_OK;
-}
-
 /* ---- decoding -------------------------------------------------------------------------------- */
 
 static enum AVCodecID codec_of(vx_image_format format)
 {
-    switch (format) {
-    case VX_IMAGE_PNG:
-        return AV_CODEC_ID_PNG;
-    case VX_IMAGE_JPEG:
-        return AV_CODEC_ID_MJPEG;
-    case VX_IMAGE_WEBP:
-        return AV_CODEC_ID_WEBP;
-    case VX_IMAGE_GIF:
-        return AV_CODEC_ID_GIF;
-    case VX_IMAGE_BMP:
-        return AV_CODEC_ID_BMP;
-    case VX_IMAGE_TIFF:
-        return AV_CODEC_ID_TIFF;
-    case VX_IMAGE_PNM:
-        return AV_CODEC_ID_PPM;
-    case VX_IMAGE_QOI:
-        return AV_CODEC_ID_QOI;
-    case VX_IMAGE_UNKNOWN:
-        break;
-    }
-    return AV_CODEC_ID_NONE;
+    static const enum AVCodecID codecs[] = {
+        [VX_IMAGE_PNG] = AV_CODEC_ID_PNG,   [VX_IMAGE_JPEG] = AV_CODEC_ID_MJPEG,
+        [VX_IMAGE_WEBP] = AV_CODEC_ID_WEBP, [VX_IMAGE_GIF] = AV_CODEC_ID_GIF,
+        [VX_IMAGE_BMP] = AV_CODEC_ID_BMP,   [VX_IMAGE_TIFF] = AV_CODEC_ID_TIFF,
+        [VX_IMAGE_PNM] = AV_CODEC_ID_PPM,   [VX_IMAGE_QOI] = AV_CODEC_ID_QOI,
+        [VX_IMAGE_TGA] = AV_CODEC_ID_TARGA};
+    return codecs[format];
 }
 
-/* The size that was refused, so that the message can name it. */
-typedef struct decode_state {
-    int width, height;
-} decode_state;
+/* One picture on its way in. */
+typedef struct decoding {
+    const char *name;
+    vx_image_reading *reading;
+    vx_image_info info;
+    vx_av_frames frames;
+    AVCodecContext *decoder;
+    AVFrame *frame;
+} decoding;
 
-static int get_bounded_buffer(AVCodecContext *decoder, AVFrame *frame, int flags)
+static void free_nothing(void *opaque, uint8_t *data)
 {
-    decode_state *state = decoder->opaque;
-    state->width = frame->width;
-    state->height = frame->height;
-    if (frame->width > VX_IMAGE_SIDE_MAX || frame->height > VX_IMAGE_SIDE_MAX)
-        return AVERROR(ERANGE);
-    return avcodec_default_get_buffer2(decoder, frame, flags);
+    (void)opaque;
+    (void)data;
 }
 
-static int decode_frame(AVCodecContext *decoder, const void *data, size_t bytes, AVFrame *frame)
+/* `padded`: VX_FILE_PADDING zero bytes follow the data, which then need no copy. */
+static int decode_frame(decoding *d, const uint8_t *data, size_t bytes, bool padded)
 {
     AVPacket *packet = av_packet_alloc();
-    int result = packet != NULL ? av_new_packet(packet, (int)bytes) : AVERROR(ENOMEM);
-    if (result >= 0) {
-        memcpy(packet->data, data, bytes);
-        packet->flags |= AV_PKT_FLAG_KEY;
-        result = avcodec_send_packet(decoder, packet);
+    int result = packet != NULL ? 0 : AVERROR(ENOMEM);
+    if (result >= 0 && padded) {
+        packet->buf = av_buffer_create((uint8_t *)(uintptr_t)data, bytes, free_nothing, NULL,
+                                       AV_BUFFER_FLAG_READONLY);
+        packet->data = (uint8_t *)(uintptr_t)data;
+        packet->size = (int)bytes;
+        result = packet->buf != NULL ? 0 : AVERROR(ENOMEM);
+    } else if (result >= 0) {
+        result = av_new_packet(packet, (int)bytes);
+        if (result >= 0) memcpy(packet->data, data, bytes);
     }
-    if (result >= 0) result = avcodec_receive_frame(decoder, frame);
+    if (result >= 0) {
+        packet->flags |= AV_PKT_FLAG_KEY;
+        result = avcodec_send_packet(d->decoder, packet);
+    }
+    if (result >= 0) result = avcodec_receive_frame(d->decoder, d->frame);
     if (result == AVERROR(EAGAIN)) {
-        avcodec_send_packet(decoder, NULL);
-        result = avcodec_receive_frame(decoder, frame);
+        avcodec_send_packet(d->decoder, NULL);
+        result = avcodec_receive_frame(d->decoder, d->frame);
     }
     av_packet_free(&packet);
     return result;
 }
 
-static int open_decoder(AVCodecContext **decoder, vx_image_format format, decode_state *state)
+/* How often a JPEG must be halved so that neither the decoder's picture (three bytes a pixel at
+ * most), nor its coefficients, nor the RGB goes beyond the bound. */
+static int halvings(const decoding *d)
 {
-    const AVCodec *codec = avcodec_find_decoder(codec_of(format));
-    if (codec == NULL) return AVERROR_DECODER_NOT_FOUND;
-    *decoder = avcodec_alloc_context3(codec);
-    if (*decoder == NULL) return AVERROR(ENOMEM);
-    (*decoder)->thread_count = 1;
-    (*decoder)->idct_algo = FF_IDCT_FAAN; /* nearest to libjpeg: 1 level in 2 % of samples */
-    (*decoder)->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
-    (*decoder)->opaque = state;
-    (*decoder)->get_buffer2 = get_bounded_buffer;
-    return avcodec_open2(*decoder, codec, NULL);
+    size_t most = d->frames.bytes_max;
+    int n = 0;
+    int longest = d->info.width > d->info.height ? d->info.width : d->info.height;
+    while (n < 3 && (((size_t)d->info.width >> n) * ((size_t)d->info.height >> n) * 3 > most ||
+                     longest >> n > VX_IMAGE_SIDE_MAX))
+        n++;
+    return n;
 }
 
-static vx_status fail_decode(int result, const decode_state *state, const char *name, vx_error *err)
+static int open_decoder(decoding *d)
 {
-    if (state->width > VX_IMAGE_SIDE_MAX || state->height > VX_IMAGE_SIDE_MAX)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
+    const AVCodec *codec = avcodec_find_decoder(codec_of(d->info.format));
+    if (codec == NULL) return AVERROR_DECODER_NOT_FOUND;
+    d->decoder = avcodec_alloc_context3(codec);
+    if (d->decoder == NULL) return AVERROR(ENOMEM);
+    d->decoder->thread_count = 1;
+    d->decoder->idct_algo = FF_IDCT_FAAN; /* nearest to libjpeg: 1 level in 2 % of samples */
+    d->decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
+    d->decoder->max_pixels = VX_IMAGE_PIXELS_MAX;
+    if (d->info.format == VX_IMAGE_JPEG) {
+        d->decoder->lowres = halvings(d);
+        /* The fine transform makes whole blocks only. */
+        if (d->decoder->lowres > 0) d->decoder->idct_algo = FF_IDCT_AUTO;
+    }
+    vx_av_count_frames(d->decoder, &d->frames);
+    return avcodec_open2(d->decoder, codec, NULL);
+}
+
+static vx_status fail_decode(int result, const decoding *d, vx_error *err)
+{
+    int w = d->frames.width, h = d->frames.height;
+    if (w > VX_IMAGE_SIDE_MAX || h > VX_IMAGE_SIDE_MAX)
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", d->name, 0,
                           "the image %s is %dx%d, and sides may be at most %d; make it smaller",
-                          name, state->width, state->height, VX_IMAGE_SIDE_MAX);
-    return vx_fail_at(err, vx_av_status(result, VX_ERR_INPUT), "bad_image", name, 0,
-                      "the image %s is broken: %s; save it again as PNG", name,
+                          d->name, w, h, VX_IMAGE_SIDE_MAX);
+    if (d->frames.refused)
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", d->name, 0,
+                          "the image %s is %dx%d and takes more than %.0f MB to decode; make it "
+                          "smaller, or save it as JPEG",
+                          d->name, w, h, (double)d->frames.bytes_max / 1e6);
+    return vx_fail_at(err, vx_av_status(result, VX_ERR_INPUT), "bad_image", d->name, 0,
+                      "the image %s is broken: %s; save it again as PNG", d->name,
                       vx_av_strerror(result).text);
 }
 
-static vx_status decode_probed(vx_picture *picture, const void *data, size_t bytes,
-                               const vx_image_info *info, const char *name, vx_error *err)
+static bool is_usable(const AVFrame *frame, const AVPixFmtDescriptor *desc)
 {
-    AVCodecContext *decoder = NULL;
-    AVFrame *frame = av_frame_alloc();
-    decode_state state = {0};
-    int result = frame != NULL ? open_decoder(&decoder, info->format, &state) : AVERROR(ENOMEM);
-    if (result >= 0) result = decode_frame(decoder, data, bytes, frame);
-    vx_status status = VX_OK;
-    const AVPixFmtDescriptor *desc = NULL;
-    if (result >= 0) {
-        desc = av_pix_fmt_desc_get(frame->format);
-        bool usable = desc != NULL && frame->width > 0 && frame->height > 0 &&
-                      frame->data[0] != NULL && desc->comp[0].depth <= 16 &&
-                      (desc->flags & (AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT)) == 0;
-        if (!usable || (frame->flags & AV_FRAME_FLAG_CORRUPT)) result = AVERROR_INVALIDDATA;
+    return desc != NULL && frame->width > 0 && frame->height > 0 && frame->data[0] != NULL &&
+           desc->comp[0].depth <= 16 &&
+           (desc->flags & (AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT)) == 0 &&
+           (frame->flags & AV_FRAME_FLAG_CORRUPT) == 0;
+}
+
+/* The decoded frame becomes the picture. */
+static vx_status take_frame(decoding *d, vx_picture *picture, bool *blended, vx_error *err)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(d->frame->format);
+    if (!is_usable(d->frame, desc)) return fail_decode(AVERROR_INVALIDDATA, d, err);
+    const vx_image_info *info = &d->info;
+    int width = d->frame->width, height = d->frame->height;
+    if (info->animated) {
+        if (info->left + width > info->width || info->top + height > info->height)
+            return fail_decode(AVERROR_INVALIDDATA, d, err);
+        width = info->width;
+        height = info->height;
     }
-    if (result < 0)
-        status = fail_decode(result, &state, name, err);
-    else
-        status = vx_image_new(picture, frame->width, frame->height, err);
-    if (status == VX_OK && !convert_frame(frame, desc, picture))
-        status = vx_fail_at(err, VX_ERR_MEMORY, "no_memory", name, 0,
-                            "not enough memory to convert %s; free some memory", name);
-    av_frame_free(&frame);
-    avcodec_free_context(&decoder);
+    vx_image_sink sink;
+    VX_TRY(vx_image_sink_open(&sink, picture, width, height, info->orientation,
+                              d->reading->side_max, d->reading->background, d->name, err));
+    bool done = vx_image_convert(d->frame, desc, info->opaque, info->left, info->top, &sink);
+    vx_image_sink_close(&sink);
+    *blended = sink.blended;
+    if (info->format == VX_IMAGE_JPEG) { /* as it was before the decoder halved it */
+        width = info->width;
+        height = info->height;
+    }
+    vx_image_say_size(d->reading, width, height, info->orientation);
+    if (done) return VX_OK;
+    vx_image_free(picture);
+    return vx_fail_at(err, VX_ERR_MEMORY, "no_memory", d->name, 0,
+                      "not enough memory to convert %s; free some memory", d->name);
+}
+
+/* A progressive JPEG keeps its coefficients, two bytes each, until the last scan. */
+static vx_status check_jpeg(const decoding *d, vx_error *err)
+{
+    const vx_image_info *info = &d->info;
+    int64_t pixels = (int64_t)info->width * info->height;
+    if (info->coefficient_bytes <= (int64_t)d->frames.bytes_max && pixels <= VX_IMAGE_PIXELS_MAX)
+        return VX_OK;
+    return vx_fail_at(err, VX_ERR_INPUT, "bad_image", d->name, 0,
+                      "the %s JPEG %s is %dx%d, too large to decode; make it smaller%s",
+                      info->coefficient_bytes > 0 ? "progressive" : "baseline", d->name,
+                      info->width, info->height,
+                      info->coefficient_bytes > 0 ? ", or save it without progression" : "");
+}
+
+static vx_status decode_probed(decoding *d, vx_picture *picture, const uint8_t *data, size_t bytes,
+                               bool padded, vx_error *err)
+{
+    bool blended = false;
+    vx_status status = VX_OK;
+    if (d->info.format == VX_IMAGE_HEIF) {
+        status = vx_heif_decode(picture, data, bytes, d->name, d->reading, &blended, err);
+    } else {
+        if (d->info.format == VX_IMAGE_JPEG) VX_TRY(check_jpeg(d, err));
+        d->frame = av_frame_alloc();
+        int result = d->frame != NULL ? open_decoder(d) : AVERROR(ENOMEM);
+        if (result >= 0) result = decode_frame(d, data, bytes, padded);
+        status = result < 0 ? fail_decode(result, d, err) : take_frame(d, picture, &blended, err);
+        av_frame_free(&d->frame);
+        avcodec_free_context(&d->decoder);
+    }
+    if (status == VX_OK && blended)
+        vx_warn("transparent", d->name, "%s is transparent in places; the background shows there",
+                d->name);
+    return status;
+}
+
+/* The first frame of an animated WebP as a still one, on the heap. */
+static vx_status take_first(decoding *d, const uint8_t *data, size_t bytes, uint8_t **still,
+                            size_t *still_bytes, vx_error *err)
+{
+    *still = vx_heap_alloc(bytes + VX_WEBP_HEAD + VX_FILE_PADDING);
+    if (*still == NULL)
+        return vx_fail_at(err, VX_ERR_MEMORY, "no_memory", d->name, 0,
+                          "not enough memory to read %s; free some memory", d->name);
+    *still_bytes = vx_webp_first(&d->info, data, bytes, *still);
+    return *still_bytes > 0 ? VX_OK : fail_decode(AVERROR_INVALIDDATA, d, err);
+}
+
+static vx_status decode(vx_picture *picture, const uint8_t *data, size_t bytes, bool padded,
+                        const char *name, vx_image_reading *reading, vx_error *err)
+{
+    vx_image_reading plain = {0};
+    if (reading == NULL) reading = &plain;
+    decoding d = {.name = name, .reading = reading, .info = vx_image_probe(data, bytes)};
+    d.frames = (vx_av_frames){.bytes_max = VX_IMAGE_DECODED_MAX,
+                              .memory = reading->memory,
+                              .memory_bytes = reading->memory_bytes};
+    vx_av_quiet();
+    if (d.info.format == VX_IMAGE_UNKNOWN || bytes > VX_IMAGE_BYTES_MAX)
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
+                          "%s is no image that can be read; give a PNG, JPEG, WebP, HEIC, AVIF, "
+                          "GIF, BMP, TIFF, TGA, PNM or QOI",
+                          name);
+    if (!d.info.whole)
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
+                          "the image %s is cut short; copy it again", name);
+    if (vx_cancelled(reading->cancel)) return vx_fail_cancelled(err, name);
+    uint8_t *still = NULL;
+    vx_status status = VX_OK;
+    if (d.info.animated) {
+        status = take_first(&d, data, bytes, &still, &bytes, err);
+        data = still;
+        padded = true;
+    }
+    if (status == VX_OK) status = decode_probed(&d, picture, data, bytes, padded, err);
+    vx_heap_free(still);
     return status;
 }
 
 vx_status vx_image_decode(vx_picture *picture, const void *data, size_t bytes, const char *name,
-                          vx_error *err)
+                          vx_image_reading *reading, vx_error *err)
 {
     *picture = (vx_picture){0};
-    vx_av_quiet();
-    vx_image_info info = vx_image_probe(data, bytes);
-    if (info.format == VX_IMAGE_UNKNOWN || bytes > VX_IMAGE_BYTES_MAX)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
-                          "%s is no image that can be read; give a PNG, JPEG, WebP, GIF, BMP, "
-                          "TIFF, PNM or QOI",
-                          name);
-    if (!info.whole)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
-                          "the image %s is cut short; copy it again", name);
-    if (info.animated)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
-                          "%s is an animated WebP; give a still image", name);
-    vx_status status = decode_probed(picture, data, bytes, &info, name, err);
-    if (status == VX_OK) status = orient(picture, info.orientation, err);
-    if (status != VX_OK) vx_image_free(picture);
-    return status;
+    return decode(picture, data, bytes, reading != NULL && reading->padded, name, reading, err);
 }
 
-vx_status vx_image_read(vx_picture *picture, const char *path, vx_error *err)
+vx_status vx_image_read(vx_picture *picture, const char *path, vx_image_reading *reading,
+                        vx_error *err)
 {
     *picture = (vx_picture){0};
     char *data;
     size_t bytes;
-    vx_status status = vx_file_read(path, VX_IMAGE_BYTES_MAX, &data, &bytes, err);
+    vx_status status =
+        vx_file_read_from(path, VX_FILE_ANY, VX_IMAGE_BYTES_MAX,
+                          reading != NULL ? reading->cancel : NULL, &data, &bytes, err);
     VX_TRY(status);
-    status = vx_image_decode(picture, data, bytes, path, err);
+    status = decode(picture, (const uint8_t *)data, bytes, true, path, reading, err);
     vx_heap_free(data);
     return status;
 }

@@ -2,20 +2,28 @@
 
 #include <string.h>
 
-void vx_turn(const vx_picture *from, int orientation, const vx_picture *to)
+void vx_turn_row(const uint8_t *row, int y, int width, int height, int orientation,
+                 const vx_picture *to)
 {
     bool swap = vx_turn_swaps(orientation);
     bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    for (int y = 0; y < to->height; y++) {
-        uint8_t *dst = vx_picture_row(to, y);
-        for (int x = 0; x < to->width; x++, dst += 3) {
-            int source_x = swap ? y : x, source_y = swap ? x : y;
-            if (from_right) source_x = from->width - 1 - source_x;
-            if (from_bottom) source_y = from->height - 1 - source_y;
-            memcpy(dst, vx_picture_row(from, source_y) + (ptrdiff_t)source_x * 3, 3);
-        }
+    if (orientation <= 1) {
+        memcpy(vx_picture_row(to, y), row, (size_t)width * 3);
+        return;
     }
+    int turned_y = from_bottom ? height - 1 - y : y;
+    for (int x = 0; x < width; x++, row += 3) {
+        int turned_x = from_right ? width - 1 - x : x;
+        int out_x = swap ? turned_y : turned_x, out_y = swap ? turned_x : turned_y;
+        memcpy(vx_picture_row(to, out_y) + (ptrdiff_t)out_x * 3, row, 3);
+    }
+}
+
+void vx_turn(const vx_picture *from, int orientation, const vx_picture *to)
+{
+    for (int y = 0; y < from->height; y++)
+        vx_turn_row(vx_picture_row(from, y), y, from->width, from->height, orientation, to);
 }
 
 int vx_turn_of_matrix(const int32_t matrix[9])

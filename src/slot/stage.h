@@ -44,6 +44,7 @@ typedef struct vx_slot {
     /* actor */
     vx_picture actor;     /* who is to speak, at any size */
     vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
+    double face[6];       /* the recipe's, in the actor's pixels */
     const char *pictured; /* "image" or "prompt" */
     const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
     const char *ignored;  /* words of it without effect, as vx_imagined says */

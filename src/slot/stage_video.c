@@ -92,7 +92,7 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
     for (int k = 0; k < VX_KEY_FRAMES; k++)
         slot->key[k] = vx_slot_key_frame(slot, k);
     vx_animate_request request = {.portrait = &slot->actor,
-                                  .face = face->count == 6 ? face->items : NULL,
+                                  .face = face->count == 6 ? slot->face : NULL,
                                   .motion = &slot->motion,
                                   .width = slot->width,
                                   .height = slot->height,

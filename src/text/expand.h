@@ -8,20 +8,28 @@
 #include "text/tokens.h"
 
 typedef struct vx_expansion {
-    const char *text; /* the clean text */
+    const char *text; /* the clean text, NUL-terminated */
+    size_t length;
     vx_tokens *tokens;
     bool british;
     vx_strbuf readings; /* tokens' `read` point into it; check `full` at the end */
 } vx_expansion;
 
-/* Abbreviations, initials, Roman numerals after names. */
+/* Abbreviations, initials, weekdays and months with a point; whether a point ends a sentence. */
 void vx_expand_abbreviations(vx_expansion *x);
+/* Capitals that are letters though they could be a word (roman.c, initials.c): "Act III" has its
+ * number, "LEDs" its letters. False, nothing done, when token i is no such thing. */
+bool vx_expand_roman(vx_expansion *x, size_t i);
+bool vx_expand_initialism(vx_expansion *x, size_t i);
 /* Everything with digits in it. */
 void vx_expand_numbers(vx_expansion *x);
 
 /* What a sign or Greek letter inside a word is read as, NULL for others: "=" "equals". `next` is
  * the byte after it: a # is read before a digit only. */
 const char *vx_sign_reading(uint32_t code_point, char next);
+
+/* Whether a word, with a capital, begins a sentence rather than goes on with a name: "Nobody". */
+bool vx_starts_sentence(const char *word, size_t length);
 
 /* Shared by the passes. A token as text; length 0 when i is out of range or no word. */
 const char *vx_expand_word(const vx_expansion *x, size_t i, size_t *length);
@@ -36,5 +44,7 @@ void vx_expand_read(vx_expansion *x, size_t i, const char *words);
 /* 1 to 12 for a month's name or, `length` permitting, its short form; 0 for others. */
 int vx_month(const char *word, size_t length);
 const char *vx_month_name(int month); /* lower-case */
+/* The whole name of a weekday or its short form (Mon, Tues, Thurs), NULL for others. */
+const char *vx_day_name(const char *word, size_t length);
 
 #endif

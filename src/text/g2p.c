@@ -12,6 +12,7 @@
 #include "text/lexicon.h"
 #include "text/numbers.h"
 #include "text/phonemes.h"
+#include "text/scan.h"
 #include "text/tags.h"
 #include "text/tokens.h"
 #include "text/words.h"
@@ -85,7 +86,7 @@ static bool is_to(const char *word, size_t length)
 
 static bool is_junk(const char *text, size_t length)
 {
-    return strspn(text, "',-._/") >= length;
+    return vx_only(text, length, "',-._/");
 }
 
 /* Arrows and such: neither letters nor digits, and no sign with a reading. */
@@ -506,6 +507,7 @@ vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_resul
                g2p->clean.dropped, (unsigned)g2p->clean.dropped_cp, g2p->clean.dropped_where);
     vx_tokenize(&g2p->clean, &g2p->tokens);
     vx_expansion x = {.text = g2p->clean.text,
+                      .length = g2p->clean.length,
                       .tokens = &g2p->tokens,
                       .british = g2p->words.british,
                       .readings = vx_strbuf_over(g2p->readings, READING_BYTES)};

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "text/scan.h"
+
 enum { CARDINAL_DIGITS_MAX = 21 }; /* up to quintillions */
 
 static const char *const small_numbers[] = {
@@ -15,18 +17,63 @@ static const char *const scales[] = {"",         "thousand",    "million",    "b
                                      "trillion", "quadrillion", "quintillion"};
 
 static const vx_currency currencies[] = {
-    {"$", "dollar", "dollars", "cent", "cents"}, {"£", "pound", "pounds", "penny", "pence"},
-    {"€", "euro", "euros", "cent", "cents"},     {"¥", "yen", "yen", NULL, NULL},
-    {"₹", "rupee", "rupees", NULL, NULL},        {"₩", "won", "won", NULL, NULL},
+    {"$", "dollar", "dollars", "cent", "cents"},
+    {"£", "pound", "pounds", "penny", "pence"},
+    {"€", "euro", "euros", "cent", "cents"},
+    {"¥", "yen", "yen", NULL, NULL},
+    {"₹", "rupee", "rupees", NULL, NULL},
+    {"₩", "won", "won", NULL, NULL},
+    {"₽", "ruble", "rubles", NULL, NULL},
+    {"₺", "lira", "lira", NULL, NULL},
+    {"₿", "bitcoin", "bitcoin", NULL, NULL},
+    {"₪", "shekel", "shekels", NULL, NULL},
+    {"₫", "dong", "dong", NULL, NULL},
+    {"₦", "naira", "naira", NULL, NULL},
+    {"₱", "peso", "pesos", NULL, NULL},
+    {"₴", "hryvnia", "hryvnias", NULL, NULL},
+    {"₵", "cedi", "cedis", NULL, NULL},
+    {"₡", "colon", "colons", NULL, NULL},
+    {"₸", "tenge", "tenge", NULL, NULL},
+    {"₾", "lari", "lari", NULL, NULL},
+    {"฿", "baht", "baht", NULL, NULL},
 };
+
+/* Codes of ISO 4217, which stand in front of or behind the amount. */
+static const vx_currency codes[] = {
+    {"USD", "U S dollar", "U S dollars", NULL, NULL},
+    {"EUR", "euro", "euros", "cent", "cents"},
+    {"GBP", "pound", "pounds", "penny", "pence"},
+    {"JPY", "yen", "yen", NULL, NULL},
+    {"CHF", "swiss franc", "swiss francs", NULL, NULL},
+    {"CAD", "canadian dollar", "canadian dollars", NULL, NULL},
+    {"AUD", "australian dollar", "australian dollars", NULL, NULL},
+    {"CNY", "yuan", "yuan", NULL, NULL},
+    {"INR", "rupee", "rupees", NULL, NULL},
+    {"RUB", "ruble", "rubles", NULL, NULL},
+    {"SEK", "swedish krona", "swedish kronor", NULL, NULL},
+    {"NOK", "norwegian krone", "norwegian kroner", NULL, NULL},
+    {"DKK", "danish krone", "danish kroner", NULL, NULL},
+    {"PLN", "zloty", "zlotys", NULL, NULL},
+    {"BTC", "bitcoin", "bitcoin", NULL, NULL},
+};
+
+static const vx_currency *currency_in(const vx_currency *table, size_t count, const char *text,
+                                      size_t length)
+{
+    for (size_t i = 0; i < count; i++)
+        if (vx_word_at(text, length, 0, table[i].sign)) return &table[i];
+    return NULL;
+}
 
 const vx_currency *vx_currency_at(const char *text, size_t length)
 {
-    for (size_t i = 0; i < sizeof currencies / sizeof currencies[0]; i++) {
-        size_t n = strlen(currencies[i].sign);
-        if (length >= n && memcmp(text, currencies[i].sign, n) == 0) return &currencies[i];
-    }
-    return NULL;
+    return currency_in(currencies, sizeof currencies / sizeof currencies[0], text, length);
+}
+
+const vx_currency *vx_currency_code_at(const char *text, size_t length)
+{
+    if (length < 3 || !vx_boundary_at(text, length, 3)) return NULL;
+    return currency_in(codes, sizeof codes / sizeof codes[0], text, length);
 }
 
 static void put_word(vx_strbuf *out, const char *word)
@@ -63,7 +110,7 @@ void vx_number_digits(const char *digits, size_t count, vx_strbuf *out)
 
 static bool all_zero(const char *digits, size_t count)
 {
-    return strspn(digits, "0") >= count;
+    return vx_only(digits, count, "0");
 }
 
 void vx_number_cardinal(const char *digits, size_t count, bool british, vx_strbuf *out)
@@ -148,9 +195,7 @@ static bool without_commas(const char *text, size_t length, char *out, size_t ro
 
 static bool only_digits(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        if (text[i] < '0' || text[i] > '9') return false;
-    return length > 0;
+    return length > 0 && vx_only(text, length, "0123456789");
 }
 
 static void put_whole(const char *digits, size_t count, bool british, vx_strbuf *out)
@@ -227,11 +272,9 @@ bool vx_number_token(const char *text, size_t length, bool head, bool british, v
     length -= ending_length(text, length, ending, &ordinal);
     bool minus = head && length > 0 && text[0] == '-';
     if (minus) text++, length--;
-    char number[64];
+    char number[64] = "";
     size_t count;
-    if (strcspn(text, "0123456789") >= length) return false;
-    for (size_t i = 0; i < length; i++)
-        if (text[i] != ',' && text[i] != '.' && (text[i] < '0' || text[i] > '9')) return false;
+    if (!vx_has_digit(text, length) || !vx_only(text, length, "0123456789,.")) return false;
     if (minus) put_word(out, "minus");
     if (!without_commas(text, length, number, sizeof number, &count)) {
         vx_number_digits(text, length, out);
@@ -255,7 +298,7 @@ bool vx_number_token(const char *text, size_t length, bool head, bool british, v
 bool vx_number_money(const char *text, size_t length, const vx_currency *unit, bool british,
                      vx_strbuf *out)
 {
-    char number[64];
+    char number[64] = "";
     size_t count;
     if (length == 0 || !without_commas(text, length, number, sizeof number, &count)) return false;
     const char *point = memchr(number, '.', count);

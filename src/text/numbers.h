@@ -17,6 +17,8 @@ typedef struct vx_currency {
 
 /* The currency whose sign stands at `text`, or NULL. */
 const vx_currency *vx_currency_at(const char *text, size_t length);
+/* The same for a code as a word: USD, EUR. */
+const vx_currency *vx_currency_code_at(const char *text, size_t length);
 
 /* Digits as a cardinal; over 21 digits, digit by digit. `british` adds "and". */
 void vx_number_cardinal(const char *digits, size_t count, bool british, vx_strbuf *out);

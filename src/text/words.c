@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/phonemes.h"
+#include "text/scan.h"
 
 /* A word and what is known of it while rules are tried. */
 typedef struct query {
@@ -51,9 +52,7 @@ static bool is(const char *word, size_t length, const char *text)
 
 static bool is_any_case(const char *word, size_t length, const char *text)
 {
-    for (size_t i = 0; i < length; i++)
-        if (lower(word[i]) != text[i]) return false;
-    return text[length] == '\0';
+    return vx_text_is_any_case(word, length, text);
 }
 
 static bool ends(const char *word, size_t length, const char *ending)
@@ -418,8 +417,13 @@ static bool read_word(const query *q, const char *word, size_t n, char next, vx_
 {
     if (read_small(q, word, n, next, out)) return true;
     if (is_dotted(word, n)) return say_letters(q, word, n, out);
+    if (ends(word, n, "'s") && is_dotted(word, n - 2)) {
+        size_t from = out->length;
+        return say_letters(q, word, n - 2, out) && vx_words_add_s(q->words, out, from);
+    }
     if (is_known(q, word, n)) return look_up(q, word, n, out);
-    return say_with_s(q, word, n, out);
+    return say_with_s(q, word, n, out) || say_with_ed(q, word, n, out) ||
+           say_with_ing(q, word, n, out);
 }
 
 bool vx_words_read(const vx_words *words, const char *text, size_t length, vx_strbuf *out)
@@ -427,18 +431,21 @@ bool vx_words_read(const vx_words *words, const char *text, size_t length, vx_st
     size_t from = out->length;
     for (size_t at = 0; at < length;) {
         const char *end = memchr(text + at, ' ', length - at);
-        size_t n = end != NULL ? (size_t)(end - text) - at : length - at;
+        size_t n = end != NULL ? (size_t)(end - text) - at : length - at, step = n + 1;
+        bool pause = n > 1 && text[at + n - 1] == ','; /* between a telephone number's groups */
+        n -= pause;
         bool soft = is(text + at, n, "point") || is(text + at, n, "O");
         /* "one" begins with a consonant. */
         bool one = length - at > n + 3 && memcmp(text + at + n + 1, "one", 3) == 0;
-        char next = at + n + 1 < length ? (one ? 'w' : text[at + n + 1]) : '\0';
+        char next = at + n + 1 < length && !pause ? (one ? 'w' : text[at + n + 1]) : '\0';
         query q = {.words = words, .stress = soft ? -4 : VX_STRESS_NONE};
         if (out->length > from) vx_strbuf_put(out, " ");
         if (!read_word(&q, text + at, n, next, out)) {
             vx_strbuf_cut(out, from);
             return false;
         }
-        at += n + 1;
+        if (pause) vx_strbuf_put(out, ",");
+        at += step;
     }
     return out->length > from;
 }

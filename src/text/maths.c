@@ -1,0 +1,254 @@
+/* Ranges of plain numbers, fractions, heights, powers and products, pairs with a slash. */
+#include <string.h>
+
+#include "text/numbers.h"
+#include "text/readers.h"
+#include "text/scan.h"
+
+size_t vx_dash_at(const char *t, size_t n, size_t at, bool spaced)
+{
+    static const char *const dashes[] = {"-", "–", " - ", " – "};
+    for (size_t i = 0; i < (spaced ? 4u : 2u); i++)
+        if (vx_word_at(t, n, at, dashes[i])) return strlen(dashes[i]);
+    return 0;
+}
+
+/* Bytes of a number as a range's end: digits, inner commas and points. */
+static size_t plain_number(const char *t, size_t n, size_t at)
+{
+    size_t from = at;
+    while (at < n && (vx_is_digit(t[at]) || (at > from && at + 1 < n && strchr(",.", t[at]) &&
+                                             vx_is_digit(t[at + 1]))))
+        at++;
+    return at - from;
+}
+
+/* "10-15", "1914–1918": two numbers with "to" between; "16:9" is the same, "50-50" has none. */
+size_t vx_read_range(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    (void)i;
+    size_t a = plain_number(t, n, 0);
+    size_t sign = vx_word_at(t, n, a, ":") ? 1 : vx_dash_at(t, n, a, false), second = a + sign;
+    size_t b = sign > 0 ? plain_number(t, n, second) : 0;
+    if (a == 0 || b == 0) return 0;
+    size_t end = second + b;
+    if (end < n && vx_is_letter(t[end])) { /* the ordinals' and the decades' endings */
+        size_t letters = vx_letters_at(t, n, end);
+        if (letters > 2) return 0;
+        end += letters;
+        b += letters;
+    }
+    if (!vx_boundary_at(t, n, end) || (vx_dash_at(t, n, end, false) > 0 && end + 1 < n &&
+                                       vx_is_digit(t[end + 1])))
+        return 0;
+    vx_ending ending;
+    vx_put_words(x, "");
+    if (!vx_number_token(t, a, true, x->british, &x->readings, &ending)) return 0;
+    bool same = t[a] != ':' && a == b && memcmp(t, t + second, a) == 0;
+    vx_put_words(x, same ? "" : "to");
+    vx_put_words(x, "");
+    if (!vx_number_token(t + second, b, true, x->british, &x->readings, &ending)) return 0;
+    if (ending == VX_ENDING_S) vx_strbuf_put(&x->readings, "s");
+    return ending == VX_ENDING_NONE || ending == VX_ENDING_S ? end : 0;
+}
+
+void vx_put_fraction(vx_expansion *x, int top, const char *bottom, size_t count)
+{
+    static const char *const named[][2] = {
+        {"half", "halves"}, {"third", "thirds"}, {"quarter", "quarters"}};
+    int value = vx_digits_value(bottom, count);
+    char digits[2] = {(char)('0' + top / 10), (char)('0' + top % 10)};
+    vx_put_cardinal(x, top > 9 ? digits : digits + 1, top > 9 ? 2 : 1);
+    if (value <= 4) {
+        vx_put_words(x, named[value - 2][top != 1]);
+        return;
+    }
+    vx_put_words(x, "");
+    vx_number_ordinal(bottom, count, x->british, &x->readings);
+    if (top != 1) vx_strbuf_put(&x->readings, "s");
+}
+
+void vx_put_and_fraction(vx_expansion *x, int top, const char *bottom, size_t count)
+{
+    int value = vx_digits_value(bottom, count);
+    vx_put_words(x, "and");
+    if (top != 1) {
+        vx_put_fraction(x, top, bottom, count);
+        return;
+    }
+    vx_put_words(x, value == 8 ? "an" : "a");
+    vx_put_words(x, value == 2 ? "half" : value == 3 ? "third" : value == 4 ? "quarter" : "");
+    if (value > 4) vx_number_ordinal(bottom, count, x->british, &x->readings);
+}
+
+/* "3/4" and such, below one, with a denominator that people say as a part. */
+static size_t slashed_at(const char *t, size_t n, size_t at, int *top, const char **bottom,
+                         size_t *count)
+{
+    static const int said[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 32, 64, 100};
+    size_t a = vx_digits_at(t, n, at);
+    size_t b = vx_word_at(t, n, at + a, "/") ? vx_digits_at(t, n, at + a + 1) : 0;
+    size_t end = at + a + 1 + b;
+    if (a == 0 || a > 2 || b == 0 || b > 3 || !vx_boundary_at(t, n, end)) return 0;
+    if (vx_word_at(t, n, end, "/") || t[at + a + 1] == '0') return 0;
+    *top = vx_digits_value(t + at, a);
+    *bottom = t + at + a + 1;
+    *count = b;
+    int value = vx_digits_value(*bottom, b);
+    bool known = false;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        known |= value == said[i];
+    return known && *top >= 1 && *top < value ? end - at : 0;
+}
+
+size_t vx_fraction_at(const char *t, size_t n, size_t at, int *top, const char **bottom,
+                      size_t *count)
+{
+    static const struct {
+        const char *sign;
+        int top;
+        const char *bottom;
+    } signs[] = {{"½", 1, "2"}, {"¼", 1, "4"}, {"¾", 3, "4"}, {"⅓", 1, "3"}, {"⅔", 2, "3"},
+                 {"⅕", 1, "5"}, {"⅖", 2, "5"}, {"⅗", 3, "5"}, {"⅘", 4, "5"}, {"⅙", 1, "6"},
+                 {"⅚", 5, "6"}, {"⅛", 1, "8"}, {"⅜", 3, "8"}, {"⅝", 5, "8"}, {"⅞", 7, "8"},
+                 {"⅐", 1, "7"}, {"⅑", 1, "9"}, {"⅒", 1, "10"}};
+    for (size_t s = 0; s < sizeof signs / sizeof signs[0]; s++) {
+        if (!vx_word_at(t, n, at, signs[s].sign)) continue;
+        *top = signs[s].top;
+        *bottom = signs[s].bottom;
+        *count = strlen(*bottom);
+        return strlen(signs[s].sign);
+    }
+    return slashed_at(t, n, at, top, bottom, count);
+}
+
+size_t vx_read_fraction(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    (void)i;
+    int top;
+    const char *bottom;
+    size_t count, used = vx_fraction_at(t, n, 0, &top, &bottom, &count);
+    if (used > 0) vx_put_fraction(x, top, bottom, count);
+    return used;
+}
+
+/* 5'10": feet and inches. */
+size_t vx_read_height(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    static const char *const feet[] = {"'", "’"}, *const inches[] = {"\"", "”", "''", "’’"};
+    (void)i;
+    size_t a = vx_digits_at(t, n, 0), sign = 0, close = 0;
+    for (size_t k = 0; k < 2 && sign == 0; k++)
+        if (vx_word_at(t, n, a, feet[k])) sign = strlen(feet[k]);
+    size_t second = a + sign + (sign > 0 && vx_word_at(t, n, a + sign, " ") ? 1 : 0);
+    size_t b = vx_digits_at(t, n, second);
+    for (size_t k = 0; k < 4 && close == 0; k++)
+        if (vx_word_at(t, n, second + b, inches[k])) close = strlen(inches[k]);
+    if (a < 1 || a > 2 || sign == 0 || b < 1 || b > 2 || vx_digits_value(t + second, b) > 11)
+        return 0;
+    if (close == 0 && (second > a + sign || !vx_boundary_at(t, n, second + b))) return 0;
+    vx_put_cardinal(x, t, a);
+    vx_put_words(x, a == 1 && t[0] == '1' ? "foot" : "feet");
+    vx_put_cardinal(x, t + second, b);
+    vx_put_words(x, b == 1 && t[second] == '1' ? "inch" : "inches");
+    return second + b + close;
+}
+
+/* A number or one letter that is reckoned with. */
+static size_t operand_at(const char *t, size_t n, size_t at)
+{
+    size_t digits = plain_number(t, n, at);
+    if (digits > 0) return vx_boundary_at(t, n, at + digits) ? digits : 0;
+    return vx_letters_at(t, n, at) == 1 && vx_boundary_at(t, n, at + 1) ? 1 : 0;
+}
+
+static void put_operand(vx_expansion *x, const char *t, size_t length)
+{
+    char letter[] = "A";
+    if (vx_is_digit(t[0])) {
+        vx_put_words(x, "");
+        vx_put_amount(x, t, length);
+        return;
+    }
+    letter[0] = (char)(t[0] & ~32);
+    vx_put_words(x, letter);
+}
+
+static const char *operator_at(const char *t, size_t n, size_t at, size_t *bytes)
+{
+    static const char *const words[][2] = {{"*", "times"},      {"×", "times"}, {"/", "over"},
+                                           {"÷", "divided by"}, {"+", "plus"},  {"-", "minus"},
+                                           {"=", "equals"},     {"·", "times"}};
+    size_t space = vx_word_at(t, n, at, " ") ? 1 : 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!vx_word_at(t, n, at + space, words[i][0])) continue;
+        size_t end = at + space + strlen(words[i][0]);
+        bool after = vx_word_at(t, n, end, " ");
+        if (after != (space > 0)) return NULL;
+        *bytes = end + after - at;
+        return words[i][1];
+    }
+    return NULL;
+}
+
+/* "^6", with a sign: its bytes. */
+static size_t put_power(vx_expansion *x, const char *t, size_t n, size_t at)
+{
+    size_t minus = vx_word_at(t, n, at + 1, "-") ? 1 : 0;
+    if (!vx_word_at(t, n, at, "^")) return 0;
+    size_t bytes = operand_at(t, n, at + 1 + minus);
+    if (bytes == 0) return 0;
+    const char *power = t + at + 1 + minus;
+    if (minus == 0 && (vx_text_is(power, bytes, "2") || vx_text_is(power, bytes, "3"))) {
+        vx_put_words(x, power[0] == '2' ? "squared" : "cubed");
+    } else {
+        vx_put_words(x, "to the power of");
+        if (minus > 0) vx_put_words(x, "minus");
+        put_operand(x, power, bytes);
+    }
+    return 1 + minus + bytes;
+}
+
+/* "10^6", "3*4", "x^2 + y^2 = z^2", "5-3=2": what holds a power, a product or a result. */
+size_t vx_read_power(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    (void)i;
+    bool sum = false; /* shown to be one */
+    size_t at = 0, operands = 0, bytes, last = 0;
+    for (;; operands++) {
+        size_t m = operand_at(t, n, at);
+        if (m == 0) break;
+        /* "10*" at the end of what is emphasised is no product. */
+        put_operand(x, t + at, m);
+        size_t power = put_power(x, t, n, at + m);
+        sum |= power > 0;
+        at = last = at + m + power;
+        const char *word = operator_at(t, n, at, &bytes);
+        if (word == NULL || operand_at(t, n, at + bytes) == 0) break;
+        char sign = t[at + (t[at] == ' ')];
+        sum |= sign == '*' || sign == '=' || sign == (char)0xC3;
+        vx_put_words(x, word);
+        at += bytes;
+    }
+    return sum && last > 0 ? last : 0;
+}
+
+/* "w/o", "24/7", "50/50", "n/a": pairs that are said in their own way. */
+size_t vx_read_slashed(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    static const char *const words[][2] = {
+        {"w/o", "without"}, {"w/", "with"},   {"c/o", "care of"},        {"b/c", "because"},
+        {"b/w", "between"}, {"n/a", "N A"},   {"N/A", "N A"},            {"24/7", "twenty four seven"},
+        {"9/11", "nine eleven"}, {"7/11", "seven eleven"}, {"50/50", "fifty fifty"}, {"and/or", "and or"},
+        {"a/c", "A C"}, {"A/C", "A C"}, {"s/he", "she or he"}, {"he/she", "he or she"}};
+    (void)i;
+    for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
+        size_t end = strlen(words[k][0]);
+        bool slash = words[k][0][end - 1] == '/';
+        if (!vx_word_at(t, n, 0, words[k][0]) || (!slash && !vx_boundary_at(t, n, end))) continue;
+        if (vx_word_at(t, n, end, "/") || (slash && !vx_boundary_at(t, n, end))) continue;
+        vx_put_words(x, words[k][1]);
+        return end;
+    }
+    return 0;
+}

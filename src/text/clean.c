@@ -6,14 +6,20 @@
 #include <utf8proc.h>
 
 #include "base/mem.h"
+#include "text/entities.h"
+#include "text/expand.h"
+#include "text/numbers.h"
 #include "text/phonemes.h"
+#include "text/scan.h"
+#include "text/scripts.h"
 
 /* Signs that have one plain form here. Sorted by code point. */
 static const struct plain {
     uint32_t from;
     const char *to;
 } plain_forms[] = {
-    {0x60, "'"},   {0xAB, "“"},   {0xB4, "'"},   {0xBB, "”"},   {0x2BC, "'"},  {0x60C, ","},
+    {0x60, "'"},   {0xAB, "“"},   {0xB4, "'"},   {0xBB, "”"},   {0x2B9, ""},   {0x2BA, ""},
+    {0x2BB, ""},   {0x2BC, "'"},  {0x2BD, ""},   {0x2BE, ""},   {0x2BF, ""},   {0x60C, ","},
     {0x61B, ";"},  {0x61F, "?"},  {0x6D4, "."},  {0x964, "."},  {0x2010, "-"}, {0x2011, "-"},
     {0x2012, "–"}, {0x2015, "—"}, {0x2018, "‘"}, {0x2019, "’"}, {0x201A, "‘"}, {0x201B, "‘"},
     {0x201E, "“"}, {0x201F, "“"}, {0x2025, "…"}, {0x2026, "…"}, {0x2032, "’"}, {0x2033, "\""},
@@ -62,11 +68,12 @@ static fate fate_of(uint32_t cp)
 {
     if (cp < 0x80) return cp < 0x20 || cp == 0x7F ? DROP : KEEP;
     /* Signs outside letters and punctuation that have a reading: the tokenizer knows them. */
-    static const uint32_t read[] = {0xA2,   0xA3,   0xA5,   0xA7,   0xB0,   0xB1,   0xB2,
-                                    0xB3,   0xD7,   0xF7,   0x20A9, 0x20AC, 0x20B9, 0x2103,
-                                    0x2109, 0x2248, 0x2260, 0x2264, 0x2265};
+    static const uint32_t read[] = {0xB2, 0xB3, 0xB7, 0x2030, 0xE3F};
     for (size_t i = 0; i < sizeof read / sizeof read[0]; i++)
         if (cp == read[i]) return KEEP;
+    char sign[VX_UTF8_MAX];
+    if (vx_currency_at(sign, vx_utf8_encode(cp, sign)) != NULL) return KEEP;
+    if (!vx_cp_letter(cp) && vx_sign_reading(cp, '0') != NULL) return KEEP;
     if (vx_phoneme_known(cp)) return KEEP; /* folding would change given phonemes: ᵊ to ə */
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
     /* Fractions such as ½ keep their sign; other numbers such as ① fold to digits. */
@@ -86,6 +93,8 @@ typedef struct cleaner {
     vx_clean *out;
     vx_strbuf buf;
     size_t start, end; /* the bytes of the input under work */
+    size_t power_end;  /* where the last raised digit was written; 0 for none */
+    vx_scripts scripts;
 } cleaner;
 
 /* Gives the bytes written since `before` their origin. */
@@ -99,9 +108,11 @@ static void note_origin(cleaner *c, size_t before)
 
 static void count_dropped(cleaner *c, uint32_t cp)
 {
-    if (c->out->dropped++ > 0) return;
-    c->out->dropped_cp = cp;
-    c->out->dropped_where = c->start;
+    vx_clean *out = c->out;
+    if (out->dropped++ == 0) out->dropped_where = c->start;
+    for (size_t i = 0; i < out->dropped_kinds; i++)
+        if (out->dropped_cp[i] == cp) return;
+    if (out->dropped_kinds < VX_CLEAN_DROPPED_MAX) out->dropped_cp[out->dropped_kinds++] = cp;
 }
 
 /* Variation selectors, and marks whose base was left out. */
@@ -129,12 +140,38 @@ static bool folded_well(const char *text, size_t length)
     return length > 0;
 }
 
+/* The plain form of a raised digit or minus, NUL for others. ² and ³ are one of them where a digit
+ * is raised beside them. */
+static char raised(uint32_t cp, bool beside)
+{
+    if (cp == 0x2070 || (cp >= 0x2074 && cp <= 0x2079)) return (char)('0' + (cp - 0x2070));
+    if (cp == 0x207B) return '-';
+    if (cp == 0xB9) return '1';
+    return beside && (cp == 0xB2 || cp == 0xB3) ? (char)('0' + (cp - 0xB0)) : '\0';
+}
+
+/* "10⁶" becomes "10^6", which is read as a power; 0 for what is no power. */
+static bool put_power(cleaner *c, uint32_t cp, uint32_t next)
+{
+    size_t length = c->buf.length;
+    bool goes_on = length > 0 && c->power_end == length;
+    char digit = raised(cp, goes_on || raised(next, false) != '\0');
+    bool base = length > 0 && c->buf.data[length - 1] >= '0' && c->buf.data[length - 1] <= '9';
+    if (digit == '\0' || (!goes_on && !base)) return false;
+    if (!goes_on) vx_strbuf_put(&c->buf, "^");
+    vx_strbuf_add(&c->buf, &digit, 1);
+    c->power_end = c->buf.length;
+    note_origin(c, length);
+    return true;
+}
+
 static void put_segment(cleaner *c, const char *text, size_t length)
 {
     uint32_t cp;
     size_t first = vx_utf8_decode(text, length, &cp), before = c->buf.length;
     const char *plain = plain_form(cp);
     fate what = fate_of(cp);
+    vx_scripts_count(&c->scripts, cp);
     if (plain != NULL) {
         vx_strbuf_put(&c->buf, plain);
     } else if (vx_cp_digit(cp) >= 0) {
@@ -173,6 +210,19 @@ static bool at_bullet(const char *text, size_t length)
     return false;
 }
 
+/* A space, or the end of a paragraph; none twice. */
+static void put_gap(cleaner *c, bool paragraph)
+{
+    size_t before = c->buf.length;
+    char last = before > 0 ? c->buf.data[before - 1] : '\n';
+    if (paragraph && last == ' ') {
+        c->buf.data[before - 1] = '\n';
+    } else if (last != ' ' && last != '\n') {
+        vx_strbuf_put(&c->buf, paragraph ? "\n" : " ");
+        note_origin(c, before);
+    }
+}
+
 /* Takes a run of white space at `at` and returns where it ends. */
 static size_t put_space(cleaner *c, const char *text, size_t length, size_t at)
 {
@@ -188,18 +238,9 @@ static size_t put_space(cleaner *c, const char *text, size_t length, size_t at)
         at += n;
     }
     c->end = at;
-    bool paragraph = lines > 1 || (lines == 1 && at_bullet(text + at, length - at));
-    size_t before = c->buf.length;
-    char last = before > 0 ? c->buf.data[before - 1] : '\n';
-    if (paragraph && last == ' ') {
-        c->buf.data[before - 1] = '\n';
-    } else if (last != ' ' && last != '\n') {
-        vx_strbuf_put(&c->buf, paragraph ? "\n" : " ");
-        note_origin(c, before);
-    }
+    put_gap(c, lines > 1 || (lines == 1 && at_bullet(text + at, length - at)));
     return at;
 }
-
 static vx_status check_input(const char *text, size_t length, vx_error *err)
 {
     if (length > VX_TEXT_BYTES_MAX)
@@ -207,6 +248,12 @@ static vx_status check_input(const char *text, size_t length, vx_error *err)
                        "the text has %zu bytes and at most %d are spoken at once: cut it into "
                        "several jobs",
                        length, VX_TEXT_BYTES_MAX);
+    bool marked = length > 1 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0);
+    const char *nul = memchr(text, '\0', length);
+    if (marked || nul != NULL)
+        return vx_fail(err, VX_ERR_INPUT, "bad_utf8",
+                       "the text is UTF-16 or no text at all%s: save it as UTF-8",
+                       marked ? " (it begins with UTF-16's mark)" : ", for it holds NUL bytes");
     size_t where;
     if (!vx_utf8_valid(text, length, &where))
         return vx_fail(err, VX_ERR_INPUT, "bad_utf8",
@@ -216,31 +263,72 @@ static vx_status check_input(const char *text, size_t length, vx_error *err)
     return VX_OK;
 }
 
-vx_status vx_clean_text(vx_clean *clean, const char *text, size_t length, vx_error *err)
+/* A tag or a character reference at `at`: takes it and returns where it ends, or `at`. */
+static size_t put_markup(cleaner *c, const char *text, size_t length, size_t at)
 {
-    clean->length = clean->dropped = 0;
-    clean->text[0] = '\0';
-    VX_TRY(check_input(text, length, err));
-    cleaner c = {.out = clean, .buf = vx_strbuf_over(clean->text, VX_CLEAN_BYTES_MAX + 1)};
+    uint32_t cp = 0;
+    vx_markup what = VX_MARKUP_NOTHING;
+    size_t tag = vx_markup_at(text + at, length - at, &what);
+    size_t entity = tag == 0 ? vx_entity_at(text + at, length - at, &cp) : 0;
+    if (tag + entity == 0) return at;
+    c->start = at;
+    c->end = at + tag + entity;
+    size_t before = c->buf.length;
+    char plain[VX_UTF8_MAX];
+    if (tag > 0 && what == VX_MARKUP_BLOCK)
+        put_gap(c, true);
+    else if (tag > 0 && what != VX_MARKUP_NOTHING)
+        vx_strbuf_put(&c->buf, what == VX_MARKUP_COMMA ? ", " : " … ");
+    else if (tag == 0 && vx_cp_space(cp))
+        put_gap(c, false);
+    else if (tag == 0)
+        put_segment(c, plain, vx_utf8_encode(cp, plain));
+    note_origin(c, before);
+    return c->end;
+}
+
+static vx_status clean_all(cleaner *c, const char *text, size_t length, vx_error *err)
+{
     for (size_t at = 0; at < length;) {
-        uint32_t cp;
-        vx_utf8_decode(text + at, length - at, &cp);
-        if (vx_cp_space(cp)) {
-            at = put_space(&c, text, length, at);
+        uint32_t cp, next = 0;
+        size_t n = vx_utf8_decode(text + at, length - at, &cp);
+        size_t markup = cp == '<' || cp == '&' ? put_markup(c, text, length, at) : at;
+        if (markup > at) {
+            at = markup;
             continue;
         }
-        c.start = at;
-        c.end = at + vx_utf8_segment(text + at, length - at);
-        put_segment(&c, text + at, c.end - at);
-        at = c.end;
+        if (vx_cp_space(cp)) {
+            at = put_space(c, text, length, at);
+            continue;
+        }
+        c->start = at;
+        c->end = at + vx_utf8_segment(text + at, length - at);
+        vx_utf8_decode(text + at + n, length - at - n, &next);
+        if (!put_power(c, cp, next)) put_segment(c, text + at, c->end - at);
+        at = c->end;
     }
-    if (c.buf.full)
+    if (c->buf.full)
         return vx_fail(err, VX_ERR_INPUT, "text_too_long",
                        "the text has more than %d bytes in its normal form: cut it into several "
                        "jobs",
                        VX_CLEAN_BYTES_MAX);
+    return VX_OK;
+}
+
+vx_status vx_clean_text(vx_clean *clean, const char *text, size_t length, vx_error *err)
+{
+    clean->length = clean->dropped = clean->dropped_kinds = 0;
+    clean->text[0] = '\0';
+    VX_TRY(check_input(text, length, err));
+    cleaner c = {.out = clean, .buf = vx_strbuf_over(clean->text, VX_CLEAN_BYTES_MAX + 1)};
+    VX_TRY(clean_all(&c, text, length, err));
+    const char *script = vx_scripts_foreign(&c.scripts);
+    if (script != NULL)
+        return vx_fail(err, VX_ERR_INPUT, "text_unspeakable",
+                       "only English is spoken; this text is mostly %s: give an English text",
+                       script);
     clean->length = c.buf.length;
-    if (strspn(clean->text, " \n") == clean->length)
+    if (vx_only(clean->text, clean->length, " \n"))
         return vx_fail(err, VX_ERR_INPUT, "no_text",
                        "there is nothing to speak: the text is empty or holds only signs that "
                        "have no sound");

@@ -8,6 +8,9 @@
  *   - invisible format characters (soft hyphen, joiners, byte order mark) vanish;
  *   - digits of every script become ASCII, full-width forms and ligatures their plain letters,
  *     dashes and quotes one of - – — ' " “ ”, foreign stops their Latin forms;
+ *   - HTML's character references are decoded and tags dropped; what ends a line there ends a
+ *     paragraph, and <break time="…"/> is a comma or an ellipsis;
+ *   - raised digits behind a number become a power: 10⁶ is 10^6;
  *   - emoji, control characters, symbols without a reading and letters of scripts other than Latin
  *     and Greek are left out and counted. */
 #ifndef VX_TEXT_CLEAN_H
@@ -19,7 +22,8 @@
 enum {
     /* 20,000 bytes are some 20 minutes of speech, 25 times a slot; it bounds the memory. */
     VX_TEXT_BYTES_MAX = 20000,
-    VX_CLEAN_BYTES_MAX = 2 * VX_TEXT_BYTES_MAX
+    VX_CLEAN_BYTES_MAX = 2 * VX_TEXT_BYTES_MAX,
+    VX_CLEAN_DROPPED_MAX = 8
 };
 
 typedef struct vx_clean {
@@ -28,16 +32,19 @@ typedef struct vx_clean {
     /* Byte i of the text comes from the bytes [from[i], until[i]) of the input. */
     uint32_t *from, *until;
     size_t dropped;       /* characters left out */
-    uint32_t dropped_cp;  /* the first of them */
-    size_t dropped_where; /* its offset in the input */
+    size_t dropped_where; /* the first one's offset in the input */
+    /* Which they are, each once; more kinds than there is room for are only counted. */
+    uint32_t dropped_cp[VX_CLEAN_DROPPED_MAX];
+    size_t dropped_kinds;
 } vx_clean;
 
 /* Takes the memory once; VX_ERR_MEMORY. */
 vx_status vx_clean_open(vx_clean *clean, vx_error *err);
 void vx_clean_close(vx_clean *clean); /* safe on a zeroed one */
 
-/* Replaces the contents. VX_ERR_INPUT: over VX_TEXT_BYTES_MAX, not UTF-8, nothing but white space
- * and characters that are left out. */
+/* Replaces the contents. VX_ERR_INPUT: over VX_TEXT_BYTES_MAX, not UTF-8 (UTF-16 and NUL bytes are
+ * named), mostly of a script that is no English's, nothing but white space and characters that are
+ * left out. */
 vx_status vx_clean_text(vx_clean *clean, const char *text, size_t length, vx_error *err);
 
 #endif

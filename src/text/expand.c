@@ -118,18 +118,44 @@ static void merge(vx_expansion *x, size_t i, size_t j)
         x->tokens->token[k].space_after = false;
 }
 
+void vx_expand_split(vx_expansion *x, size_t at)
+{
+    x->split_text = at;
+    x->split_reading = x->readings.length;
+}
+
+/* Two words, parted where the reader said so; false when no token ends there. */
+static bool end_in_two(vx_expansion *x, size_t i, size_t last, size_t begin)
+{
+    size_t middle = token_ending(x, i, x->split_text);
+    if (middle >= last || x->tokens->token[middle + 1].kind != VX_TOKEN_WORD) return false;
+    size_t end = x->readings.length;
+    merge(x, i, middle);
+    merge(x, middle + 1, last);
+    /* vx_expand_end takes the reading up to the end: first the whole, then the second half. */
+    vx_expand_end(x, middle + 1, x->split_reading);
+    x->tokens->token[middle + 1].read_length = (uint32_t)(end - x->tokens->token[middle + 1].read);
+    x->tokens->token[i].read = (uint32_t)begin;
+    while (x->readings.data[x->tokens->token[i].read] == ' ')
+        x->tokens->token[i].read++;
+    x->tokens->token[i].read_length = (uint32_t)(x->split_reading - x->tokens->token[i].read);
+    return true;
+}
+
 static bool read_token(vx_expansion *x, size_t i, vx_reader *reader)
 {
     vx_token *token = &x->tokens->token[i];
     size_t rest = x->length - token->start, length = rest < READER_BYTES ? rest : READER_BYTES;
     const char *text = x->text + token->start, *line = memchr(text, '\n', length);
     if (line != NULL) length = (size_t)(line - text);
+    vx_expand_split(x, 0);
     size_t begin = vx_expand_begin(x), used = reader(x, i, text, length);
     size_t last = used > 0 ? token_ending(x, i, used) : x->tokens->count;
     if (last == x->tokens->count) {
         vx_strbuf_cut(&x->readings, begin);
         return false;
     }
+    if (x->split_text > 0 && last > i && end_in_two(x, i, last, begin)) return true;
     if (last > i) merge(x, i, last);
     vx_expand_end(x, i, begin);
     return true;

@@ -13,6 +13,9 @@ typedef struct vx_expansion {
     vx_tokens *tokens;
     bool british;
     vx_strbuf readings; /* tokens' `read` point into it; check `full` at the end */
+    /* Where the reading under work may be parted in two words, as "5 km" is: in its text, and in
+     * the readings. 0: it is one. */
+    size_t split_text, split_reading;
 } vx_expansion;
 
 /* Abbreviations, initials, weekdays and months with a point; whether a point ends a sentence. */

@@ -12,9 +12,11 @@
 #include "text/lexicon.h"
 #include "text/numbers.h"
 #include "text/phonemes.h"
+#include "text/plain.h"
 #include "text/scan.h"
 #include "text/tags.h"
 #include "text/tokens.h"
+#include "text/warnings.h"
 #include "text/words.h"
 
 /* Memory per byte of text: the longest readings are of money ("$7 ", 14 bytes for 3), the longest
@@ -26,7 +28,6 @@ enum {
     PARTS_MAX = 256,       /* more than a token has bytes */
     WARNED_MAX = 256       /* words remembered as warned of */
 };
-
 struct vx_g2p {
     vx_lexicon *gold, *silver;
     vx_words words;
@@ -41,6 +42,7 @@ struct vx_g2p {
     vx_strbuf out; /* the pool: phonemes of words, in the order of work */
     vx_word_context context;
     size_t spelt;
+    vx_warnings warnings;
 };
 
 /* A part of a word and its phonemes in the scratch memory. */
@@ -122,7 +124,7 @@ static const char *part_reading(const group *g, size_t start, size_t length)
     if (length == 1 && cp == '2' && inside && vx_cp_letter(before) &&
         is_letter_at(text, end, g->length))
         return "to";
-    if (length == 1 && cp == '.' && inside &&
+    if (length == 1 && cp == '.' && end < g->length &&
         (is_letter_at(text, end, g->length) || is_digit(text[end])))
         return "dot";
     if (g->token->is_url && length == 1 && inside) {
@@ -150,6 +152,8 @@ static void split_parts(group *g)
 static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
 {
     g2p->spelt++;
+    vx_warn(&g2p->warnings, "word_spelt", 0, "the word \"%.*s\" is in no lexicon and is spelt out",
+         (int)(length < 100 ? length : 100), word);
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)word[i]) * 16777619u;
@@ -335,18 +339,12 @@ static void open_group(group *g, vx_g2p *g2p, size_t i, char *memory, size_t roo
     const vx_token *token = &g2p->tokens.token[i];
     const char *text = g2p->clean.text + token->start;
     vx_strbuf straight = vx_strbuf_over(memory, room);
-    uint32_t cp;
     size_t length = token->length;
     if (token->is_url) { /* the scheme is not read */
         const char *scheme = memmem(text, length, "://", 3);
         if (scheme != NULL) length -= (size_t)(scheme + 3 - text), text = scheme + 3;
     }
-    for (size_t at = 0, n; (n = vx_utf8_decode(text + at, length - at, &cp)) > 0; at += n) {
-        if (cp == 0x2018 || cp == 0x2019)
-            vx_strbuf_put(&straight, "'");
-        else
-            vx_strbuf_add(&straight, text + at, n);
-    }
+    vx_plain_word(text, length, &straight);
     g->g2p = g2p;
     g->token = token;
     g->text = straight.data;
@@ -448,8 +446,9 @@ static size_t write_symbols(writer *w, const char *phonemes, size_t length)
     return w->symbols - before;
 }
 
-static void write_token(writer *w, const vx_token *token)
+static void write_token(writer *w, size_t i)
 {
+    const vx_token *token = &w->g2p->tokens.token[i];
     const vx_clean *clean = &w->g2p->clean;
     if (token->kind == VX_TOKEN_MARK) {
         write_symbols(w, token->mark, strlen(token->mark));
@@ -460,7 +459,7 @@ static void write_token(writer *w, const vx_token *token)
             uint32_t start = clean->from[token->start];
             uint32_t end = clean->until[token->start + token->length - 1];
             w->g2p->spoken[w->words++] =
-                (vx_g2p_word){start, end - start, (uint32_t)first, (uint32_t)count};
+                (vx_g2p_word){start, end - start, (uint32_t)first, (uint32_t)count, (uint32_t)i};
         }
     }
     if (token->space_after) write_space(w);
@@ -470,7 +469,7 @@ static vx_status write_result(vx_g2p *g2p, vx_g2p_result *result, vx_error *err)
 {
     writer w = {.g2p = g2p, .out = vx_strbuf_over(g2p->phonemes, PHONEME_BYTES)};
     for (size_t i = 0; i < g2p->tokens.count; i++)
-        write_token(&w, &g2p->tokens.token[i]);
+        write_token(&w, i);
     if (w.out.length > 0 && w.out.data[w.out.length - 1] == ' ') {
         vx_strbuf_cut(&w.out, w.out.length - 1);
         w.symbols--;
@@ -482,16 +481,21 @@ static vx_status write_result(vx_g2p *g2p, vx_g2p_result *result, vx_error *err)
     if (w.words == 0)
         return vx_fail(err, VX_ERR_INPUT, "no_text",
                        "there is nothing to speak: the text holds only signs that have no sound");
-    if (w.unknown > 0)
+    if (w.unknown > 0) {
+        vx_warn(&g2p->warnings, "phonemes_left_out", 0,
+             "%zu given phonemes are no symbols of Kokoro's and are left out", w.unknown);
         vx_log(VX_LOG_WARN, "%zu given phonemes are no symbols of Kokoro's and are left out",
                w.unknown);
+    }
     *result = (vx_g2p_result){.phonemes = w.out.data,
                               .length = w.out.length,
                               .symbols = w.symbols,
                               .words = g2p->spoken,
                               .word_count = w.words,
                               .dropped = g2p->clean.dropped,
-                              .spelt = g2p->spelt};
+                              .spelt = g2p->spelt,
+                              .warnings = g2p->warnings.item,
+                              .warning_count = g2p->warnings.count};
     return VX_OK;
 }
 
@@ -499,12 +503,9 @@ vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_resul
                       vx_error *err)
 {
     *result = (vx_g2p_result){0};
+    g2p->warnings.count = 0;
     VX_TRY(vx_clean_text(&g2p->clean, text, length, err));
-    if (g2p->clean.dropped > 0)
-        vx_log(VX_LOG_WARN,
-               "%zu characters of the text have no sound and are left out, first U+%04X at byte "
-               "%zu",
-               g2p->clean.dropped, (unsigned)g2p->clean.dropped_cp, g2p->clean.dropped_where);
+    if (g2p->clean.dropped > 0) vx_warn_dropped(&g2p->warnings, &g2p->clean);
     vx_tokenize(&g2p->clean, &g2p->tokens);
     vx_expansion x = {.text = g2p->clean.text,
                       .length = g2p->clean.length,
@@ -520,6 +521,35 @@ vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_resul
     for (size_t i = g2p->tokens.count; i > 0; i--)
         say_token(g2p, i - 1);
     return write_result(g2p, result, err);
+}
+
+void vx_g2p_spoken(vx_g2p *g2p, const vx_g2p_word *word, vx_strbuf *out)
+{
+    const vx_token *token = &g2p->tokens.token[word->token];
+    if (token->kind == VX_TOKEN_GIVEN) {
+        vx_strbuf_add(out, g2p->clean.text + token->start, token->length);
+        return;
+    }
+    if (token->read_length > 0) {
+        vx_strbuf_add(out, g2p->readings + token->read, token->read_length);
+        return;
+    }
+    char memory[PARTS_MAX];
+    group g;
+    vx_ending ending;
+    open_group(&g, g2p, word->token, memory, sizeof memory);
+    bool spaces = wants_spaces(&g) || has_reading(&g);
+    for (size_t i = 0; i < g.count; i++) {
+        const part *p = &g.parts[i];
+        if (spaces && out->length > 0 && out->data[out->length - 1] != ' ') vx_strbuf_put(out, " ");
+        if (p->reading != NULL)
+            vx_strbuf_put(out, p->reading);
+        else if (!vx_number_token(g.text + p->start, p->length, i == 0, g2p->words.british, out,
+                                  &ending))
+            vx_strbuf_add(out, g.text + p->start, p->length);
+        else if (ending != VX_ENDING_NONE)
+            vx_strbuf_put(out, ending == VX_ENDING_S ? "'s" : ending == VX_ENDING_ED ? "'d" : "ing");
+    }
 }
 
 static vx_status open_lexicon(vx_lexicon **lexicon, const vx_g2p_params *params, const char *kind,

@@ -26,6 +26,7 @@
 
 #include "base/status.h"
 #include "text/chunks.h"
+#include "text/utf8.h"
 
 typedef enum vx_accent { VX_ACCENT_US, VX_ACCENT_GB } vx_accent;
 
@@ -41,7 +42,17 @@ typedef struct vx_g2p_params {
 typedef struct vx_g2p_word {
     uint32_t text_start, text_length; /* bytes of the input */
     uint32_t symbol_start, symbols;   /* code points of the phoneme string; symbols > 0 */
+    uint32_t token;                   /* the handle's own */
 } vx_g2p_word;
+
+/* Something that is not said as it was typed, and why. */
+typedef struct vx_g2p_warning {
+    const char *code; /* characters_left_out, word_spelt, phonemes_left_out */
+    char message[256];
+    size_t where; /* byte of the input; 0 when it is of the whole */
+} vx_g2p_warning;
+
+enum { VX_G2P_WARNINGS_MAX = 16 };
 
 /* Points into the handle; valid until its next call. */
 typedef struct vx_g2p_result {
@@ -52,6 +63,8 @@ typedef struct vx_g2p_result {
     size_t word_count;
     size_t dropped; /* characters of the input that have no sound */
     size_t spelt;   /* words that had to be spelt out */
+    const vx_g2p_warning *warnings; /* at most VX_G2P_WARNINGS_MAX; the log has them all */
+    size_t warning_count;
 } vx_g2p_result;
 
 typedef struct vx_g2p vx_g2p;
@@ -66,5 +79,9 @@ void vx_g2p_close(vx_g2p **g2p); /* safe on NULL; sets *g2p to NULL */
  * what was spelt out, and once per call what was left out. */
 vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_result *result,
                       vx_error *err);
+
+/* Appends the words that a word of the last result is said as: "five kilometers" for "5km", the
+ * word itself for others. Valid until the next call of vx_g2p_text. */
+void vx_g2p_spoken(vx_g2p *g2p, const vx_g2p_word *word, vx_strbuf *out);
 
 #endif

@@ -29,6 +29,7 @@ typedef struct amount {
     size_t bottom_count;
     const vx_unit *unit;
     size_t unit_at, unit_bytes; /* with what it is divided by */
+    size_t space;               /* where one parts the number from scale or unit; 0 for none */
     size_t end;
 } amount;
 
@@ -116,6 +117,7 @@ static size_t scan_scale(const char *t, size_t n, size_t at, amount *a)
     }
     if (scale == NULL) return at;
     a->scale = scale;
+    if (space > 0 && t[at] == ' ') a->space = at;
     return at + space + length;
 }
 
@@ -170,7 +172,7 @@ static size_t walk_unit(vx_expansion *x, const char *t, size_t n, size_t at, con
         if (at >= n || t[at] != '/') return at;
         size_t digits = vx_digits_at(t, n, at + 1), next = at + 1 + digits;
         bool spaced = digits > 0 && next < n && t[next] == ' ';
-        unit = vx_unit_at(t, n, next + spaced, digits > 0 && spaced, &bytes);
+        unit = vx_unit_at(t, n, next + spaced, true, &bytes);
         if (unit == NULL || unit->text[0] == '%') return at;
         if (digits > 0) { /* "5 L/100 km" */
             if (x != NULL) {
@@ -214,6 +216,7 @@ static size_t scan_unit(const char *t, size_t n, size_t at, amount *a)
     a->unit = unit;
     a->unit_at = at + space;
     a->unit_bytes = bytes;
+    if (space > 0 && a->space == 0) a->space = at;
     return walk_unit(NULL, t, n, a->unit_at, unit, bytes, true);
 }
 
@@ -286,6 +289,7 @@ static void put_money(vx_expansion *x, const amount *a)
         return;
     }
     put_number(x, a, true);
+    vx_expand_split(x, a->space);
     if (a->scale != NULL) vx_put_words(x, a->scale);
     if (a->nation != NULL) vx_put_words(x, a->nation);
     vx_put_words(x, is_one(a) ? a->money->one : a->money->many);
@@ -298,6 +302,7 @@ static void put_amount(vx_expansion *x, const char *t, size_t n, const amount *a
         return;
     }
     put_number(x, a, a->unit != NULL || a->scale != NULL);
+    vx_expand_split(x, a->space);
     if (a->scale != NULL) vx_put_words(x, a->scale);
     if (a->unit == NULL) return;
     bool part = a->count == 0 && a->unit->text[0] != '%';
@@ -387,6 +392,7 @@ static size_t read_two(vx_expansion *x, const char *t, size_t n, amount *a)
     put_first(x, t, n, a, &b);
     vx_put_words(x, "to");
     put_amount(x, t, n, &b);
+    vx_expand_split(x, 0); /* the range is one word */
     return b.end + put_rate(x, t, n, b.end, b.money != NULL);
 }
 
@@ -403,7 +409,10 @@ size_t vx_read_quantity(vx_expansion *x, size_t i, const char *t, size_t n)
     bool name = a.letter && a.money == NULL && memchr(a.number, '.', a.count) == NULL &&
                 (a.scale[0] == 't' || a.count == 1);
     if (name) return 0;
-    bool kind = has_kind(&a) || a.grouped || (a.top > 0 && a.count > 0) || a.plus;
+    /* "3 million people": plain words are read as they stand. */
+    bool spelt = a.scale != NULL && a.money == NULL && a.unit == NULL && a.space > 0;
+    bool kind = (has_kind(&a) && !spelt) || (a.grouped && !spelt) || (a.top > 0 && a.count > 0) ||
+                (a.plus && !spelt);
     size_t bytes, space = vx_word_at(t, n, a.end, " ") ? 1 : 0;
     size_t noun = space > 0 ? vx_letters_at(t, n, a.end + 1) : 0;
     bool rate = vx_word_at(t, n, a.end + space + noun, "/") &&
@@ -420,6 +429,8 @@ size_t vx_read_quantity(vx_expansion *x, size_t i, const char *t, size_t n)
     if (!kind) return 0;
     put_amount(x, t, n, &a);
     bool feet = a.unit != NULL && vx_text_is(a.unit->text, a.unit_bytes, "ft");
-    used = a.end + (feet ? put_inches(x, t, n, a.end) : 0);
+    size_t inches = feet ? put_inches(x, t, n, a.end) : 0;
+    if (inches > 0) vx_expand_split(x, 0);
+    used = a.end + inches;
     return used + put_rate(x, t, n, used, a.money != NULL);
 }

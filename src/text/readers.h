@@ -27,6 +27,8 @@ void vx_put_words(vx_expansion *x, const char *words);
 void vx_put_cardinal(vx_expansion *x, const char *digits, size_t count);
 /* A number that counts something: four digits are no year, a point is read. */
 void vx_put_amount(vx_expansion *x, const char *number, size_t length);
+/* The text's word ends before text[at], a space, and the next begins; at 0 takes that back. */
+void vx_expand_split(vx_expansion *x, size_t at);
 /* A part: "three quarters", and behind a whole number "and a half". */
 void vx_put_fraction(vx_expansion *x, int top, const char *bottom, size_t count);
 void vx_put_and_fraction(vx_expansion *x, int top, const char *bottom, size_t count);

@@ -12,49 +12,66 @@ static const char *greek_letter(uint32_t cp)
     return NULL;
 }
 
+static const struct sign {
+    uint32_t cp;
+    const char *reading;
+} signs[] = {
+    {'=', "equals"},
+    {'<', "less than"},
+    {'>', "greater than"},
+    {0xA2, "cents"},
+    {0xA7, "section"},
+    {0xA9, "copyright"},
+    {0xAC, "not"},
+    {0xB0, "degrees"},
+    {0xB1, "plus or minus"},
+    {0xB2, "squared"},
+    {0xB3, "cubed"},
+    {0xD7, "times"},
+    {0xF7, "divided by"},
+    {0x2030, "per mille"},
+    {0x2103, "degrees celsius"},
+    {0x2109, "degrees fahrenheit"},
+    {0x2116, "number"},
+    {0x2192, "to"},
+    {0x21D2, "implies"},
+    {0x21D4, "is equivalent to"},
+    {0x2200, "for all"},
+    {0x2202, "partial"},
+    {0x2203, "there exists"},
+    {0x2205, "the empty set"},
+    {0x2206, "delta"},
+    {0x2207, "nabla"},
+    {0x2208, "in"},
+    {0x2209, "not in"},
+    {0x220F, "the product of"},
+    {0x2211, "the sum of"},
+    {0x221A, "the square root of"},
+    {0x221B, "the cube root of"},
+    {0x221D, "is proportional to"},
+    {0x221E, "infinity"},
+    {0x2220, "angle"},
+    {0x2227, "and"},
+    {0x2228, "or"},
+    {0x2229, "intersection"},
+    {0x222A, "union"},
+    {0x222B, "the integral of"},
+    {0x2248, "about"},
+    {0x2260, "not equal to"},
+    {0x2261, "is identical to"},
+    {0x2264, "less than or equal to"},
+    {0x2265, "greater than or equal to"},
+    {0x2282, "is a subset of"},
+    {0x266D, "flat"},
+    {0x266F, "sharp"},
+};
+
 const char *vx_sign_reading(uint32_t cp, char next)
 {
     bool digit = next >= '0' && next <= '9';
-    switch (cp) {
-    case '#':
-        return digit ? "number" : NULL;
-    case '~':
-    case 0x2248:
-        return digit || cp != '~' ? "about" : NULL;
-    case '=':
-        return "equals";
-    case '<':
-        return "less than";
-    case '>':
-        return "greater than";
-    case 0x2260:
-        return "not equal to";
-    case 0x2264:
-        return "less than or equal to";
-    case 0x2265:
-        return "greater than or equal to";
-    case 0xB1:
-        return "plus or minus";
-    case 0xD7:
-        return "times";
-    case 0xF7:
-        return "divided by";
-    case 0xA7:
-        return "section";
-    case 0xB0:
-        return "degrees";
-    case 0xB2:
-        return "squared";
-    case 0xB3:
-        return "cubed";
-    case 0xA2:
-        return "cents";
-    case 0x2103:
-        return "degrees celsius";
-    case 0x2109:
-        return "degrees fahrenheit";
-    default:
-        return greek_letter(cp);
-    }
+    if (cp == '#') return digit ? "number" : NULL;
+    if (cp == '~') return digit ? "about" : NULL;
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (signs[i].cp == cp) return signs[i].reading;
+    return greek_letter(cp);
 }
-

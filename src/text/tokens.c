@@ -5,6 +5,7 @@
 
 #include "text/numbers.h"
 #include "text/phonemes.h"
+#include "text/scan.h"
 
 /* A word of more bytes is cut: no lexicon word is that long, and lookups cost its square. */
 enum { WORD_BYTES_MAX = 240 };
@@ -118,6 +119,13 @@ static bool starts_number(const tokenizer *t, size_t at, size_t end)
     return (cp == '.' || cp == '-' || cp == '+') && next >= '0' && next <= '9';
 }
 
+/* ".com", ".NET": a point that a word begins with. */
+static bool starts_domain(const tokenizer *t, size_t at, size_t end)
+{
+    bool first = at == 0 || t->text[at - 1] == ' ' || t->text[at - 1] == '\n';
+    return first && at + 2 < end && vx_is_letter(t->text[at + 1]) && vx_is_letter(t->text[at + 2]);
+}
+
 /* Three or more points, or two hyphens and more, are one sign. Bytes, 0 when there is none. */
 static size_t run_of(const tokenizer *t, size_t at, size_t end, char c, size_t least)
 {
@@ -191,7 +199,8 @@ static size_t take_opening(tokenizer *t, size_t at, size_t end)
         if (cp == '"') t->doubled = !t->doubled;
         if (mark == NULL && is_silent_sign(cp) && at + n < end && !starts_number(t, at + n, end))
             mark = "";
-        if (mark == NULL || (cp == '.' && starts_number(t, at, end))) return at;
+        if (mark == NULL || (cp == '.' && (starts_number(t, at, end) || starts_domain(t, at, end))))
+            return at;
         add_mark(t, at, at + n, mark);
         at += n;
     }
@@ -239,7 +248,19 @@ static void take_closing(tokenizer *t, size_t at, size_t end)
 
 static bool is_url(const char *word, size_t length)
 {
+    /* "path?q=1" */
+    const char *query = memchr(word, '?', length);
+    size_t name = query != NULL ? (size_t)(query - word) + 1 : length;
+    size_t letters = vx_letters_at(word, length, name);
+    if (letters > 0 && vx_word_at(word, length, name + letters, "=")) return true;
     return (length > 4 && memcmp(word, "www.", 4) == 0) || memmem(word, length, "://", 3) != NULL;
+}
+
+/* "Ph.D", "Ed.D": two letters, a point and one more. */
+static bool is_degree(const tokenizer *t, size_t start, size_t at, size_t end)
+{
+    return at - start == 2 && vx_is_letter(t->text[at - 2]) && vx_is_letter(t->text[at + 1]) &&
+           (at + 2 == end || !vx_is_letter(t->text[at + 2]));
 }
 
 /* Bytes of punctuation inside a word that part it in two, 0 for none; *mark is what it says. */
@@ -264,7 +285,8 @@ static size_t parts_here(const tokenizer *t, size_t start, size_t at, size_t end
     case ':':
         return in_digits || (cp == ':' && is_url(t->text + start, end - start)) ? 0 : n;
     case '.':
-        return vx_cp_lower(before) && vx_cp_upper(after) ? n : 0;
+        /* "end.Next" lacks its space; "Ph.D" does not. */
+        return vx_cp_lower(before) && vx_cp_upper(after) && !is_degree(t, start, at, end) ? n : 0;
     case '?':
     case '*':
     case '^':

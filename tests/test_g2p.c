@@ -92,8 +92,8 @@ static void rules_hold_with_a_small_lexicon(void **state)
         {"11/23/2004 2004-11-23 Nov. 23, 2004",
          "nOvˈɛmbəɹ twˈɛnti θˈɜɹd tˈu θˈWzᵊnd fˈɔɹ nOvˈɛmbəɹ twˈɛnti θˈɜɹd tˈu θˈWzᵊnd fˈɔɹ "
          "nOvˈɛmbəɹ twˈɛnti θˈɜɹd, tˈu θˈWzᵊnd fˈɔɹ"},
-        {"3:04 3:40 p.m. 3:40pm", "θɹˈi ˈO fˈɔɹ θɹˈi fˈɔɹTi pˌiˈɛm θɹˈi fˈɔɹTi pˌiˈɛm"},
-        {"10-20 555-1234", "tˈɛn tə twˈɛnti fˈIv fˈIv fˈIv wˈʌn tˈu θɹˈi fˈɔɹ"},
+        {"3:04 3:40 p.m. 3:40pm", "θɹˈi ˈO fˈɔɹ θɹˈi fˈɔɹTi pˌiˈɛm. θɹˈi fˈɔɹTi pˌiˈɛm"},
+        {"10-20 555-1234", "tˈɛn tə twˈɛnti fˈIv fˈIv fˈIv, wˈʌn tˈu θɹˈi fˈɔɹ"},
         {"[cat](/kˈat/) [cat](-2) [cat](1) [hello](-1) [a b](/ˈab/), [cat](x)",
          "kˈat kæt kˈæt həlˌO ˈab, kˈæt"},
         {"[cat [cat]( [cat]", "(kˈæt (kˈæt)( (kˈæt)"},
@@ -186,8 +186,9 @@ static void published_american_lines(void **state)
          "ˌɔn nOvˈɛmbəɹ twˈɛnti θˈɜɹd twˈɛnti twˈɛnti fˈɔɹ, θɹˈi kwˈɔɹTəɹz ʌv ðə wˈʌn θˈWzᵊnd "
          "fˈIv hˈʌndɹəd ɡˈɛsts pˈAd twˈɛnti jˈʊɹOz ˈiʧ."},
         {"It's 15:00, 3:05 p.m. or 7pm; call 1-800-555-0199.",
-         "ˌɪts fˌɪftˈin hˈʌndɹəd, θɹˈi ˈO fˈIv pˌiˈɛm ɔɹ sˈɛvən pˌiˈɛm; kˈɔl wˈʌn ˈAt zˈɪɹO zˈɪɹO "
-         "fˈIv fˈIv fˈIv zˈɪɹO wˈʌn nˈIn nˈIn."},
+         "ˌɪts fˌɪftˈin hˈʌndɹəd, θɹˈi ˈO fˈIv pˌiˈɛm ɔɹ sˈɛvən pˌiˈɛm; kˈɔl wˈʌn, ˈAt zˈɪɹO "
+         "zˈɪɹO, "
+         "fˈIv fˈIv fˈIv, zˈɪɹO wˈʌn nˈIn nˈIn."},
         {"He lives on Main St. near St. Mary's. The end.",
          "hˌi lˈɪvz ˌɔn mˈAn stɹˈit nˌɪɹ sˈAnt mˈɛɹiz. ði ˈɛnd."},
         {"It IS true. The US economy and the IT department.",

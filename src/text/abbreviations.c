@@ -327,9 +327,10 @@ static bool expand_abbreviation(vx_expansion *x, size_t i)
     size_t previous = vx_expand_previous(x, i);
     if (found->rule == TITLE) return expand_title(x, i, found, point, next);
     if (point == count) return false;
-    bool applies = found->rule == ALWAYS ||
-                   (found->rule == AFTER_NAME && (capital_at(x, previous) || digit_at(x, previous))) ||
-                   (found->rule == BEFORE_NUMBER && digit_at(x, next));
+    bool applies =
+        found->rule == ALWAYS ||
+        (found->rule == AFTER_NAME && (capital_at(x, previous) || digit_at(x, previous))) ||
+        (found->rule == BEFORE_NUMBER && digit_at(x, next));
     /* After a comma a name may come before its suffix: "King, Jr." */
     if (found->rule == AFTER_NAME && i > 1 && strcmp(x->tokens->token[i - 1].mark, ",") == 0)
         applies = true;
@@ -382,8 +383,10 @@ static void expand_initials(vx_expansion *x, size_t i)
         if (initial && !starts_sentence(x, next)) silence_point(x, i, point);
         return;
     }
-    bool time = vx_text_is_any_case(word, length, "a.m") || vx_text_is_any_case(word, length, "p.m");
-    bool never = vx_text_is_any_case(word, length, "e.g") || vx_text_is_any_case(word, length, "i.e");
+    bool time =
+        vx_text_is_any_case(word, length, "a.m") || vx_text_is_any_case(word, length, "p.m");
+    bool never =
+        vx_text_is_any_case(word, length, "e.g") || vx_text_is_any_case(word, length, "i.e");
     if (!ends_sentence(x, point, time ? TIME : never ? NEVER : WORD)) silence_point(x, i, point);
 }
 

@@ -248,7 +248,8 @@ static vx_status check_input(const char *text, size_t length, vx_error *err)
                        "the text has %zu bytes and at most %d are spoken at once: cut it into "
                        "several jobs",
                        length, VX_TEXT_BYTES_MAX);
-    bool marked = length > 1 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0);
+    bool marked =
+        length > 1 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0);
     const char *nul = memchr(text, '\0', length);
     if (marked || nul != NULL)
         return vx_fail(err, VX_ERR_INPUT, "bad_utf8",

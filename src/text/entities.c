@@ -187,7 +187,8 @@ size_t vx_entity_at(const char *text, size_t length, uint32_t *cp)
 /* Elements of HTML and SSML by what they do to the words beside them. */
 static const char blocks[] =
     " address article aside blockquote body br caption center dd details dialog div dl dt fieldset "
-    "figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main menu nav ol "
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main menu nav "
+    "ol "
     "p paragraph s-p section sentence summary table tbody tfoot thead title tr ul ";
 static const char inlines[] =
     " a abbr acronym audio b bdi bdo big button canvas cite code data datalist del dfn em embed "

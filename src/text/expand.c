@@ -173,9 +173,9 @@ void vx_expand_numbers(vx_expansion *x)
 {
     /* The first that takes its text has it. */
     static vx_reader *const readers[] = {
-        vx_read_days,    vx_read_slashed, vx_read_numbered, vx_read_address, vx_read_date,
-        vx_read_time,    vx_read_phone,   vx_read_code,     vx_read_day,     vx_read_height,
-        vx_read_power,   vx_read_quantity, vx_read_fraction, vx_read_range};
+        vx_read_days,  vx_read_slashed,  vx_read_numbered, vx_read_address, vx_read_date,
+        vx_read_time,  vx_read_phone,    vx_read_code,     vx_read_day,     vx_read_height,
+        vx_read_power, vx_read_quantity, vx_read_fraction, vx_read_range};
     for (size_t i = 0; i < x->tokens->count; i++) {
         if (!may_read(x, &x->tokens->token[i])) continue;
         for (size_t r = 0; r < sizeof readers / sizeof readers[0]; r++)

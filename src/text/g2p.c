@@ -153,7 +153,7 @@ static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
 {
     g2p->spelt++;
     vx_warn(&g2p->warnings, "word_spelt", 0, "the word \"%.*s\" is in no lexicon and is spelt out",
-         (int)(length < 100 ? length : 100), word);
+            (int)(length < 100 ? length : 100), word);
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)word[i]) * 16777619u;
@@ -483,7 +483,7 @@ static vx_status write_result(vx_g2p *g2p, vx_g2p_result *result, vx_error *err)
                        "there is nothing to speak: the text holds only signs that have no sound");
     if (w.unknown > 0) {
         vx_warn(&g2p->warnings, "phonemes_left_out", 0,
-             "%zu given phonemes are no symbols of Kokoro's and are left out", w.unknown);
+                "%zu given phonemes are no symbols of Kokoro's and are left out", w.unknown);
         vx_log(VX_LOG_WARN, "%zu given phonemes are no symbols of Kokoro's and are left out",
                w.unknown);
     }
@@ -548,7 +548,9 @@ void vx_g2p_spoken(vx_g2p *g2p, const vx_g2p_word *word, vx_strbuf *out)
                                   &ending))
             vx_strbuf_add(out, g.text + p->start, p->length);
         else if (ending != VX_ENDING_NONE)
-            vx_strbuf_put(out, ending == VX_ENDING_S ? "'s" : ending == VX_ENDING_ED ? "'d" : "ing");
+            vx_strbuf_put(out, ending == VX_ENDING_S    ? "'s"
+                               : ending == VX_ENDING_ED ? "'d"
+                                                        : "ing");
     }
 }
 

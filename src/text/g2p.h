@@ -61,8 +61,8 @@ typedef struct vx_g2p_result {
     size_t symbols;       /* code points */
     const vx_g2p_word *words;
     size_t word_count;
-    size_t dropped; /* characters of the input that have no sound */
-    size_t spelt;   /* words that had to be spelt out */
+    size_t dropped;                 /* characters of the input that have no sound */
+    size_t spelt;                   /* words that had to be spelt out */
     const vx_g2p_warning *warnings; /* at most VX_G2P_WARNINGS_MAX; the log has them all */
     size_t warning_count;
 } vx_g2p_result;

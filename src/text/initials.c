@@ -9,26 +9,30 @@
 /* Words in capitals that are always letters though the lexicon has a word. */
 static const char letters[] = " LED EST EFT ID ";
 /* Acronyms of two and three letters that are said as words. */
-static const char acronyms[] = " PIN SIM GIF RAM ROM LAN WAN MAC CAD CAT PAC PET VIN DOT SAP TED VAT "
-                               "ZIP DOS PSI CAM ARM DIN LOL RAT ";
+static const char acronyms[] =
+    " PIN SIM GIF RAM ROM LAN WAN MAC CAD CAT PAC PET VIN DOT SAP TED VAT "
+    "ZIP DOS PSI CAM ARM DIN LOL RAT ";
 /* Words that capitals only stress, in a compound too: "NO-go". */
-static const char plain[] = " A ALL AN AND ANY ARE AS AT BAD BE BIG BUT BY CAN DO EX FOR GET GO GOT "
-                            "HAS HE HOT HOW IF IN IS ITS LOW MAN MID MY NEW NO NON NOT NOW OF OFF "
-                            "OLD ON ONE OR OUR OUT PRE PRO RE RED SEE SET SHE SO TEN THE TO TOO TOP "
-                            "TWO UN UP USE WAS WE WHY YES YOU ALL END DAY LET PUT SAY SIX WAY WIN "
-                            "FAR FEW BOY CAR CUT EAT EYE FUN JOB KEY OIL OWN PAY RUN SEA SUN WAR ";
+static const char plain[] =
+    " A ALL AN AND ANY ARE AS AT BAD BE BIG BUT BY CAN DO EX FOR GET GO GOT "
+    "HAS HE HOT HOW IF IN IS ITS LOW MAN MID MY NEW NO NON NOT NOW OF OFF "
+    "OLD ON ONE OR OUR OUT PRE PRO RE RED SEE SET SHE SO TEN THE TO TOO TOP "
+    "TWO UN UP USE WAS WE WHY YES YOU ALL END DAY LET PUT SAY SIX WAY WIN "
+    "FAR FEW BOY CAR CUT EAT EYE FUN JOB KEY OIL OWN PAY RUN SEA SUN WAR ";
 /* What "IT" and "WHO" stand before when they are a trade and an organisation. */
 static const char trades[] =
     " admin admins administrator budget budgets consultant consulting department departments "
     "director equipment expert experts firm help helpdesk industry infrastructure job jobs manager "
-    "managers outsourcing people policy professional professionals project projects sector security "
-    "service services skills solutions specialist specialists staff strategy support system systems "
+    "managers outsourcing people policy professional professionals project projects sector "
+    "security "
+    "service services skills solutions specialist specialists staff strategy support system "
+    "systems "
     "team teams technician training work worker workers official officials report guidelines ";
 
 static const char *const names[][2] = {
-    {"PhD", "P.H.D"},       {"PhDs", "P.H.D's"},   {"IPv4", "I.P V four"}, {"IPv6", "I.P V six"},
-    {"WIFI", "wi fi"},      {"MSc", "M.S.C"},      {"BSc", "B.S.C"},       {"th'", "the"},
-    {"th’", "the"},
+    {"PhD", "P.H.D"},      {"PhDs", "P.H.D's"}, {"IPv4", "I.P V four"},
+    {"IPv6", "I.P V six"}, {"WIFI", "wi fi"},   {"MSc", "M.S.C"},
+    {"BSc", "B.S.C"},      {"th'", "the"},      {"th’", "the"},
 };
 
 static bool in_capitals(const char *word, size_t length)

@@ -17,8 +17,8 @@ size_t vx_dash_at(const char *t, size_t n, size_t at, bool spaced)
 static size_t plain_number(const char *t, size_t n, size_t at)
 {
     size_t from = at;
-    while (at < n && (vx_is_digit(t[at]) || (at > from && at + 1 < n && strchr(",.", t[at]) &&
-                                             vx_is_digit(t[at + 1]))))
+    while (at < n && (vx_is_digit(t[at]) ||
+                      (at > from && at + 1 < n && strchr(",.", t[at]) && vx_is_digit(t[at + 1]))))
         at++;
     return at - from;
 }
@@ -38,8 +38,8 @@ size_t vx_read_range(vx_expansion *x, size_t i, const char *t, size_t n)
         end += letters;
         b += letters;
     }
-    if (!vx_boundary_at(t, n, end) || (vx_dash_at(t, n, end, false) > 0 && end + 1 < n &&
-                                       vx_is_digit(t[end + 1])))
+    if (!vx_boundary_at(t, n, end) ||
+        (vx_dash_at(t, n, end, false) > 0 && end + 1 < n && vx_is_digit(t[end + 1])))
         return 0;
     vx_ending ending;
     vx_put_words(x, "");
@@ -236,11 +236,14 @@ size_t vx_read_power(vx_expansion *x, size_t i, const char *t, size_t n)
 /* "w/o", "24/7", "50/50", "n/a": pairs that are said in their own way. */
 size_t vx_read_slashed(vx_expansion *x, size_t i, const char *t, size_t n)
 {
-    static const char *const words[][2] = {
-        {"w/o", "without"}, {"w/", "with"},   {"c/o", "care of"},        {"b/c", "because"},
-        {"b/w", "between"}, {"n/a", "N A"},   {"N/A", "N A"},            {"24/7", "twenty four seven"},
-        {"9/11", "nine eleven"}, {"7/11", "seven eleven"}, {"50/50", "fifty fifty"}, {"and/or", "and or"},
-        {"a/c", "A C"}, {"A/C", "A C"}, {"s/he", "she or he"}, {"he/she", "he or she"}};
+    static const char *const words[][2] = {{"w/o", "without"},       {"w/", "with"},
+                                           {"c/o", "care of"},       {"b/c", "because"},
+                                           {"b/w", "between"},       {"n/a", "N A"},
+                                           {"N/A", "N A"},           {"24/7", "twenty four seven"},
+                                           {"9/11", "nine eleven"},  {"7/11", "seven eleven"},
+                                           {"50/50", "fifty fifty"}, {"and/or", "and or"},
+                                           {"a/c", "A C"},           {"A/C", "A C"},
+                                           {"s/he", "she or he"},    {"he/she", "he or she"}};
     (void)i;
     for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
         size_t end = strlen(words[k][0]);

@@ -17,24 +17,15 @@ static const char *const scales[] = {"",         "thousand",    "million",    "b
                                      "trillion", "quadrillion", "quintillion"};
 
 static const vx_currency currencies[] = {
-    {"$", "dollar", "dollars", "cent", "cents"},
-    {"£", "pound", "pounds", "penny", "pence"},
-    {"€", "euro", "euros", "cent", "cents"},
-    {"¥", "yen", "yen", NULL, NULL},
-    {"₹", "rupee", "rupees", NULL, NULL},
-    {"₩", "won", "won", NULL, NULL},
-    {"₽", "ruble", "rubles", NULL, NULL},
-    {"₺", "lira", "lira", NULL, NULL},
-    {"₿", "bitcoin", "bitcoin", NULL, NULL},
-    {"₪", "shekel", "shekels", NULL, NULL},
-    {"₫", "dong", "dong", NULL, NULL},
-    {"₦", "naira", "naira", NULL, NULL},
-    {"₱", "peso", "pesos", NULL, NULL},
-    {"₴", "hryvnia", "hryvnias", NULL, NULL},
-    {"₵", "cedi", "cedis", NULL, NULL},
-    {"₡", "colon", "colons", NULL, NULL},
-    {"₸", "tenge", "tenge", NULL, NULL},
-    {"₾", "lari", "lari", NULL, NULL},
+    {"$", "dollar", "dollars", "cent", "cents"}, {"£", "pound", "pounds", "penny", "pence"},
+    {"€", "euro", "euros", "cent", "cents"},     {"¥", "yen", "yen", NULL, NULL},
+    {"₹", "rupee", "rupees", NULL, NULL},        {"₩", "won", "won", NULL, NULL},
+    {"₽", "ruble", "rubles", NULL, NULL},      {"₺", "lira", "lira", NULL, NULL},
+    {"₿", "bitcoin", "bitcoin", NULL, NULL},   {"₪", "shekel", "shekels", NULL, NULL},
+    {"₫", "dong", "dong", NULL, NULL},           {"₦", "naira", "naira", NULL, NULL},
+    {"₱", "peso", "pesos", NULL, NULL},          {"₴", "hryvnia", "hryvnias", NULL, NULL},
+    {"₵", "cedi", "cedis", NULL, NULL},          {"₡", "colon", "colons", NULL, NULL},
+    {"₸", "tenge", "tenge", NULL, NULL},         {"₾", "lari", "lari", NULL, NULL},
     {"฿", "baht", "baht", NULL, NULL},
 };
 

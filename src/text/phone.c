@@ -153,8 +153,8 @@ size_t vx_read_code(vx_expansion *x, size_t i, const char *t, size_t n)
     size_t digits = vx_digits_at(t, n, 0), length, end = digits;
     if (digits < 3 || digits > 6) return 0;
     if (digits == 5 && vx_word_at(t, n, 5, "-") && vx_digits_at(t, n, 6) == 4) end = 10;
-    if (!vx_boundary_at(t, n, end) || (end < n && strchr("-:/%,.", t[end]) != NULL &&
-                                       end + 1 < n && vx_is_digit(t[end + 1])))
+    if (!vx_boundary_at(t, n, end) ||
+        (end < n && strchr("-:/%,.", t[end]) != NULL && end + 1 < n && vx_is_digit(t[end + 1])))
         return 0;
     const char *before = vx_expand_word(x, vx_expand_previous(x, i), &length);
     bool emergency = vx_text_is(t, digits, "911") || vx_text_is(t, digits, "999") ||

@@ -3,8 +3,8 @@
 #include <string.h>
 
 /* Greek words in Latin letters: ISO 843's transliteration, h for its macrons. */
-static const char *const latin[] = {"a", "v", "g", "d", "e",  "z", "i", "th", "i",
-                                    "k", "l", "m", "n", "x",  "o", "p", "r",  "s",
+static const char *const latin[] = {"a", "v", "g", "d", "e",  "z",  "i", "th", "i",
+                                    "k", "l", "m", "n", "x",  "o",  "p", "r",  "s",
                                     "s", "t", "y", "f", "ch", "ps", "o"};
 
 static bool is_greek(uint32_t cp)

@@ -24,7 +24,7 @@ typedef struct amount {
     const vx_currency *money;
     const char *scale;
     bool letter; /* the scale is a letter, and no money stands there: "10K" may be a name */
-    int top; /* of a part, 0 for none */
+    int top;     /* of a part, 0 for none */
     const char *bottom;
     size_t bottom_count;
     const vx_unit *unit;
@@ -37,7 +37,7 @@ typedef struct amount {
 static size_t group_at(const char *t, size_t n, size_t at)
 {
     size_t sign = vx_word_at(t, n, at, " ") || vx_word_at(t, n, at, "'") ? 1
-                  : vx_word_at(t, n, at, "’")                           ? strlen("’")
+                  : vx_word_at(t, n, at, "’")                            ? strlen("’")
                                                                          : 0;
     return sign > 0 && vx_digits_at(t, n, at + sign) == 3 ? sign + 3 : 0;
 }
@@ -81,10 +81,9 @@ static size_t scan_number(const char *t, size_t n, size_t at, amount *a)
 /* Money in front of the number. */
 static size_t scan_money(const char *t, size_t n, size_t at, amount *a)
 {
-    static const char *const nations[][2] = {{"US$", "U S"},         {"C$", "canadian"},
-                                             {"CA$", "canadian"},    {"A$", "australian"},
-                                             {"AU$", "australian"},  {"NZ$", "new zealand"},
-                                             {"HK$", "hong kong"},   {"S$", "singapore"}};
+    static const char *const nations[][2] = {
+        {"US$", "U S"},        {"C$", "canadian"},     {"CA$", "canadian"},  {"A$", "australian"},
+        {"AU$", "australian"}, {"NZ$", "new zealand"}, {"HK$", "hong kong"}, {"S$", "singapore"}};
     size_t skip = 0;
     for (size_t i = 0; i < sizeof nations / sizeof nations[0]; i++) {
         if (!vx_word_at(t, n, at, nations[i][0])) continue;

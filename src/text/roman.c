@@ -124,11 +124,13 @@ bool vx_expand_roman(vx_expansion *x, size_t i)
     int value = roman_value(word, end);
     if (value == 0) return false;
     bool year = end >= 4 && value >= 1000 && value < 2100;
-    bool ruler = vx_in_list(rulers, before, before_length) && value < 40 && !vx_text_is(word, end, "I");
+    bool ruler =
+        vx_in_list(rulers, before, before_length) && value < 40 && !vx_text_is(word, end, "I");
     bool name = value < 100 && names_number(before, before_length, word, end);
     if (!year && !ruler && !name && !(count && value < 200 && end > 0)) return false;
     /* "Part I am" would be odd; "Class C" and "Type D" are letters. */
-    if (count && !name && !ruler && !year && end == 1 && strchr("CDLM", word[0]) != NULL) return false;
+    if (count && !name && !ruler && !year && end == 1 && strchr("CDLM", word[0]) != NULL)
+        return false;
     size_t begin = vx_expand_begin(x);
     if (ruler) vx_put_words(x, "the");
     put_value(x, value, ruler);

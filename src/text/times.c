@@ -39,8 +39,8 @@ const char *vx_day_name(const char *word, size_t length)
         size_t whole = strlen(days[d]);
         if (length > whole) continue;
         /* Tues, Weds (whose s is no part of the name's beginning), Thur, Thurs */
-        bool form = length == whole || length == 3 || (d == 1 && length == 4) ||
-                    (d == 3 && length <= 5);
+        bool form =
+            length == whole || length == 3 || (d == 1 && length == 4) || (d == 3 && length <= 5);
         if (form && is_name(word, length, days[d])) return days[d];
     }
     return vx_text_is(word, length, "Weds") ? days[2] : NULL;
@@ -261,8 +261,8 @@ size_t vx_read_day(vx_expansion *x, size_t i, const char *t, size_t n)
     if (!vx_boundary_at(t, n, end) || vx_word_at(t, n, end, "%") || vx_word_at(t, n, end, "/") ||
         vx_dash_at(t, n, end, false) > 0)
         return 0;
-    bool month_before = vx_month(before, length) > 0 && !counts(t, n, end) &&
-                        !vx_word_at(t, n, end, "°");
+    bool month_before =
+        vx_month(before, length) > 0 && !counts(t, n, end) && !vx_word_at(t, n, end, "°");
     size_t after = vx_word_at(t, n, end, " ") ? vx_letters_at(t, n, end + 1) : 0;
     bool month_after = after > 0 && vx_month(t + end + 1, after) > 0;
     if (!month_before && !month_after) return 0;

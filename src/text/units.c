@@ -197,20 +197,20 @@ const vx_unit *vx_unit_at(const char *text, size_t length, size_t at, bool space
 const char *vx_per_at(const char *text, size_t length, size_t at, size_t *bytes)
 {
     static const char *const words[][2] = {
-        {"h", "hour"},        {"hr", "hour"},     {"hour", "hour"},     {"min", "minute"},
-        {"minute", "minute"}, {"s", "second"},    {"sec", "second"},    {"second", "second"},
-        {"d", "day"},         {"day", "day"},     {"night", "night"},   {"w", "week"},
-        {"wk", "week"},       {"week", "week"},   {"mo", "month"},      {"mth", "month"},
-        {"month", "month"},   {"y", "year"},      {"yr", "year"},       {"year", "year"},
-        {"annum", "annum"},   {"pp", "person"},   {"person", "person"}, {"head", "head"},
-        {"ea", "piece"},      {"piece", "piece"}, {"pc", "piece"},      {"pt", "point"},
-        {"user", "user"},     {"seat", "seat"},   {"ton", "ton"},       {"mile", "mile"},
-        {"pound", "pound"},   {"ounce", "ounce"}, {"gallon", "gallon"}, {"liter", "liter"},
-        {"litre", "liter"},   {"dozen", "dozen"}, {"share", "share"},   {"barrel", "barrel"},
-        {"bbl", "barrel"},    {"game", "game"},   {"word", "word"},     {"page", "page"},
-        {"call", "call"},     {"visit", "visit"}, {"item", "item"},     {"unit", "unit"},
-        {"family", "family"}, {"child", "child"}, {"adult", "adult"},   {"student", "student"},
-        {"quarter", "quarter"}, {"acre", "acre"}, {"box", "box"},       {"pack", "pack"}};
+        {"h", "hour"},          {"hr", "hour"},     {"hour", "hour"},     {"min", "minute"},
+        {"minute", "minute"},   {"s", "second"},    {"sec", "second"},    {"second", "second"},
+        {"d", "day"},           {"day", "day"},     {"night", "night"},   {"w", "week"},
+        {"wk", "week"},         {"week", "week"},   {"mo", "month"},      {"mth", "month"},
+        {"month", "month"},     {"y", "year"},      {"yr", "year"},       {"year", "year"},
+        {"annum", "annum"},     {"pp", "person"},   {"person", "person"}, {"head", "head"},
+        {"ea", "piece"},        {"piece", "piece"}, {"pc", "piece"},      {"pt", "point"},
+        {"user", "user"},       {"seat", "seat"},   {"ton", "ton"},       {"mile", "mile"},
+        {"pound", "pound"},     {"ounce", "ounce"}, {"gallon", "gallon"}, {"liter", "liter"},
+        {"litre", "liter"},     {"dozen", "dozen"}, {"share", "share"},   {"barrel", "barrel"},
+        {"bbl", "barrel"},      {"game", "game"},   {"word", "word"},     {"page", "page"},
+        {"call", "call"},       {"visit", "visit"}, {"item", "item"},     {"unit", "unit"},
+        {"family", "family"},   {"child", "child"}, {"adult", "adult"},   {"student", "student"},
+        {"quarter", "quarter"}, {"acre", "acre"},   {"box", "box"},       {"pack", "pack"}};
     *bytes = vx_letters_at(text, length, at);
     if (*bytes == 0 || !vx_boundary_at(text, length, at + *bytes)) return NULL;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -222,10 +222,10 @@ const char *vx_magnitude(const char *word, size_t length, bool spelt)
 {
     static const char *const whole[] = {"hundred", "thousand", "million", "billion", "trillion"};
     static const char *const forms[][2] = {
-        {"k", "thousand"}, {"K", "thousand"}, {"m", "million"},  {"M", "million"},
-        {"mn", "million"}, {"mm", "million"}, {"MM", "million"}, {"mil", "million"},
-        {"mln", "million"}, {"mio", "million"}, {"bn", "billion"}, {"b", "billion"},
-        {"B", "billion"},  {"bln", "billion"}, {"tn", "trillion"}, {"T", "trillion"},
+        {"k", "thousand"},  {"K", "thousand"},  {"m", "million"},   {"M", "million"},
+        {"mn", "million"},  {"mm", "million"},  {"MM", "million"},  {"mil", "million"},
+        {"mln", "million"}, {"mio", "million"}, {"bn", "billion"},  {"b", "billion"},
+        {"B", "billion"},   {"bln", "billion"}, {"tn", "trillion"}, {"T", "trillion"},
         {"trn", "trillion"}};
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
         if (vx_text_is(word, length, whole[i])) return whole[i];

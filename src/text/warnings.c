@@ -33,8 +33,8 @@ void vx_warn_dropped(vx_warnings *warnings, const vx_clean *clean)
     }
     const char *more = clean->dropped_kinds == VX_CLEAN_DROPPED_MAX ? " …" : "";
     vx_warn(warnings, "characters_left_out", clean->dropped_where,
-         "%zu characters of the text have no sound and are left out: %s%s", clean->dropped,
-         names.data, more);
+            "%zu characters of the text have no sound and are left out: %s%s", clean->dropped,
+            names.data, more);
     vx_log(VX_LOG_WARN,
            "%zu characters of the text have no sound and are left out, first at byte %zu: %s%s",
            clean->dropped, clean->dropped_where, names.data, more);

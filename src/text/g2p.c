@@ -6,9 +6,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/warnings.h"
 #include "text/clean.h"
 #include "text/espeak.h"
 #include "text/expand.h"
+#include "text/heteronyms.h"
 #include "text/lexicon.h"
 #include "text/numbers.h"
 #include "text/phonemes.h"
@@ -16,7 +18,6 @@
 #include "text/scan.h"
 #include "text/tags.h"
 #include "text/tokens.h"
-#include "text/warnings.h"
 #include "text/words.h"
 
 /* Memory per byte of text: the longest readings are of money ("$7 ", 14 bytes for 3), the longest
@@ -42,7 +43,6 @@ struct vx_g2p {
     vx_strbuf out; /* the pool: phonemes of words, in the order of work */
     vx_word_context context;
     size_t spelt;
-    vx_warnings warnings;
 };
 
 /* A part of a word and its phonemes in the scratch memory. */
@@ -149,11 +149,34 @@ static void split_parts(group *g)
     }
 }
 
+/* What the text holds that is not spoken, by name. */
+static void warn_dropped(const vx_clean *clean)
+{
+    char memory[200], where[32];
+    vx_strbuf names = vx_strbuf_over(memory, sizeof memory);
+    for (size_t i = 0; i < clean->dropped_kinds; i++) {
+        uint32_t cp = clean->dropped_cp[i];
+        char number[16];
+        snprintf(number, sizeof number, "U+%04X", (unsigned)cp);
+        if (i > 0) vx_strbuf_put(&names, ", ");
+        if (cp > 0x20 && (cp < 0x7F || cp > 0x9F)) {
+            vx_strbuf_cp(&names, cp);
+            vx_strbuf_put(&names, " ");
+        }
+        vx_strbuf_put(&names, number);
+    }
+    if (clean->dropped_kinds == VX_CLEAN_DROPPED_MAX) vx_strbuf_put(&names, " …");
+    snprintf(where, sizeof where, "byte %zu", clean->dropped_where);
+    vx_warn("characters_left_out", where,
+            "%zu characters of the text have no sound and are left out: %s", clean->dropped,
+            names.data);
+}
+
+/* Once a text and word. */
 static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
 {
+    char where[VX_WORD_BYTES_MAX + 1];
     g2p->spelt++;
-    vx_warn(&g2p->warnings, "word_spelt", 0, "the word \"%.*s\" is in no lexicon and is spelt out",
-            (int)(length < 100 ? length : 100), word);
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)word[i]) * 16777619u;
@@ -161,8 +184,10 @@ static void warn_spelt(vx_g2p *g2p, const char *word, size_t length)
         if (g2p->warned[i] == hash) return;
     if (g2p->warned_count == WARNED_MAX) return;
     g2p->warned[g2p->warned_count++] = hash;
-    vx_log(VX_LOG_WARN, "the word \"%.*s\" is not in the lexicon%s: it is spelt out", (int)length,
-           word, g2p->espeak ? "" : " and espeak-ng is not there");
+    if (length > VX_WORD_BYTES_MAX) length = VX_WORD_BYTES_MAX;
+    snprintf(where, sizeof where, "%.*s", (int)length, word);
+    vx_warn("word_spelt", where, "the word \"%s\" is not in the lexicon%s: it is spelt out", where,
+            g2p->espeak ? "" : " and espeak-ng is not there");
 }
 
 /* Appends plain words, as the number reader makes them; one that the lexicon lacks goes the way of
@@ -363,6 +388,12 @@ static void say_group(vx_g2p *g2p, size_t i)
     group g;
     open_group(&g, g2p, i, memory, sizeof memory);
     vx_word_context before = g2p->context;
+    size_t start = g2p->out.length;
+    if (vx_heteronym_say(&g2p->words, g2p->clean.text, &g2p->tokens, i, &g2p->out)) {
+        vx_phonemes_stress(&g2p->out, start, g.token->stress);
+        update_context(&g2p->context, g2p->out.data + start, g2p->out.length - start);
+        return;
+    }
     if (!say_parts(&g, g2p->espeak)) {
         g2p->context = before;
         size_t from = g2p->out.length;
@@ -481,21 +512,16 @@ static vx_status write_result(vx_g2p *g2p, vx_g2p_result *result, vx_error *err)
     if (w.words == 0)
         return vx_fail(err, VX_ERR_INPUT, "no_text",
                        "there is nothing to speak: the text holds only signs that have no sound");
-    if (w.unknown > 0) {
-        vx_warn(&g2p->warnings, "phonemes_left_out", 0,
+    if (w.unknown > 0)
+        vx_warn("phonemes_left_out", NULL,
                 "%zu given phonemes are no symbols of Kokoro's and are left out", w.unknown);
-        vx_log(VX_LOG_WARN, "%zu given phonemes are no symbols of Kokoro's and are left out",
-               w.unknown);
-    }
     *result = (vx_g2p_result){.phonemes = w.out.data,
                               .length = w.out.length,
                               .symbols = w.symbols,
                               .words = g2p->spoken,
                               .word_count = w.words,
                               .dropped = g2p->clean.dropped,
-                              .spelt = g2p->spelt,
-                              .warnings = g2p->warnings.item,
-                              .warning_count = g2p->warnings.count};
+                              .spelt = g2p->spelt};
     return VX_OK;
 }
 
@@ -503,9 +529,8 @@ vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_resul
                       vx_error *err)
 {
     *result = (vx_g2p_result){0};
-    g2p->warnings.count = 0;
     VX_TRY(vx_clean_text(&g2p->clean, text, length, err));
-    if (g2p->clean.dropped > 0) vx_warn_dropped(&g2p->warnings, &g2p->clean);
+    if (g2p->clean.dropped > 0) warn_dropped(&g2p->clean);
     vx_tokenize(&g2p->clean, &g2p->tokens);
     vx_expansion x = {.text = g2p->clean.text,
                       .length = g2p->clean.length,
@@ -517,7 +542,7 @@ vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_resul
     g2p->out = vx_strbuf_over(g2p->pool, PHONEME_BYTES);
     g2p->out.full = x.readings.full;
     g2p->context = (vx_word_context){.next = VX_NEXT_PAUSE};
-    g2p->spelt = 0;
+    g2p->spelt = g2p->warned_count = 0;
     for (size_t i = g2p->tokens.count; i > 0; i--)
         say_token(g2p, i - 1);
     return write_result(g2p, result, err);

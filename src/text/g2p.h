@@ -45,15 +45,6 @@ typedef struct vx_g2p_word {
     uint32_t token;                   /* the handle's own */
 } vx_g2p_word;
 
-/* Something that is not said as it was typed, and why. */
-typedef struct vx_g2p_warning {
-    const char *code; /* characters_left_out, word_spelt, phonemes_left_out */
-    char message[256];
-    size_t where; /* byte of the input; 0 when it is of the whole */
-} vx_g2p_warning;
-
-enum { VX_G2P_WARNINGS_MAX = 16 };
-
 /* Points into the handle; valid until its next call. */
 typedef struct vx_g2p_result {
     const char *phonemes; /* NUL-terminated UTF-8; only symbols that Kokoro v1.0 knows */
@@ -61,10 +52,8 @@ typedef struct vx_g2p_result {
     size_t symbols;       /* code points */
     const vx_g2p_word *words;
     size_t word_count;
-    size_t dropped;                 /* characters of the input that have no sound */
-    size_t spelt;                   /* words that had to be spelt out */
-    const vx_g2p_warning *warnings; /* at most VX_G2P_WARNINGS_MAX; the log has them all */
-    size_t warning_count;
+    size_t dropped; /* characters of the input that have no sound */
+    size_t spelt;   /* words that had to be spelt out */
 } vx_g2p_result;
 
 typedef struct vx_g2p vx_g2p;
@@ -75,8 +64,8 @@ vx_status vx_g2p_open(vx_g2p **g2p, const vx_g2p_params *params, vx_error *err);
 void vx_g2p_close(vx_g2p **g2p); /* safe on NULL; sets *g2p to NULL */
 
 /* VX_ERR_INPUT, with a sentence, for text that is no UTF-8, has over VX_TEXT_BYTES_MAX (20,000)
- * bytes, nothing to speak, or more phonemes than there is memory for. The log says once per word
- * what was spelt out, and once per call what was left out. */
+ * bytes, nothing to speak, or more phonemes than there is memory for. Warnings name the
+ * characters left out and each word that was spelt out (base/warnings.h). */
 vx_status vx_g2p_text(vx_g2p *g2p, const char *text, size_t length, vx_g2p_result *result,
                       vx_error *err);
 

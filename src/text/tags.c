@@ -264,7 +264,8 @@ static vx_tag tag_by_next(const view *v, const word *w, const word *previous, bo
         return VX_TAG_VERB;
     bool starts = previous->text[0] == '\0';
     bool object = in(object_starts, next.text);
-    if (starts) return object && !s_form ? VX_TAG_VERB : VX_TAG_NONE;
+    if (starts && object && !s_form) return VX_TAG_VERB;
+    if (starts) return in(adjectives, w->text) && is_plain(next.text) ? VX_TAG_ADJ : VX_TAG_NONE;
     if (object) return VX_TAG_VERB;
     word further = before(v, previous);
     bool one = in(" a an this that each another one ", further.text); /* "a bytes object" */

@@ -136,8 +136,70 @@ static void clean_text_keeps_its_origin(void **state)
     assert_int_equal(clean.dropped, 1);
     assert_int_equal(clean.dropped_cp[0], 0x1F44D);
     assert_int_equal(clean.dropped_where, 3);
-    expect_clean(&clean, "a\0b\x01", 4, "a b ");
+    expect_clean(&clean,
+                 "a\x02"
+                 "b\x01",
+                 4, "a b ");
     assert_int_equal(clean.dropped, 2);
+    vx_clean_close(&clean);
+}
+
+static void pasted_text_loses_its_markup(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } lines[] = {
+        {"&quot;Hi&quot; &#39;x&#39; &amp; &#x41;&nbsp;&eacute;", "\"Hi\" 'x' & A é"},
+        {"it&amp;#39;s &amp;quot;x&amp;quot;", "it's \"x\""}, /* encoded twice */
+        {"&nothing; &; AT&T &#0; &#xD800; &#99999999999;",
+         "&nothing; &; AT&T &#0; &#xD800; &#99999999999;"},
+        {"<p>One <b>two</b>.</p><br/>Three", "One two.\nThree"},
+        {"a<b and 5 < 6 <3 <name> x>y", "a<b and 5 < 6 <3 <name> x>y"},
+        {"x<script>var a = '<b>';</script>y<!-- no -->z", "xyz"},
+        {"<a href=\"x>y\">link</a> <custom-tag a='1'>t</custom-tag>", "link t"},
+        {"one<break time=\"1s\"/>two<break time=\"100ms\"/>three", "one … two, three"},
+        {"<b", "<b"},
+        {"10⁶ 10⁻³ 2² x¹", "10^6 10^-3 2² x1"},
+        {"√2 © ₽5 Qurʾān", "√2 © ₽5 Qurān"},
+    };
+    vx_clean clean;
+    assert_int_equal(vx_clean_open(&clean, NULL), VX_OK);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        expect_clean(&clean, lines[i].text, strlen(lines[i].text), lines[i].expected);
+    const char *text = "a &amp; b";
+    expect_clean(&clean, text, strlen(text), "a & b");
+    assert_int_equal(clean.from[2], 2);
+    assert_int_equal(clean.until[2], 7);
+    vx_clean_close(&clean);
+}
+
+static void other_scripts_are_named(void **state)
+{
+    (void)state;
+    static const char *const foreign[][2] = {{"Привет, как дела?", "Cyrillic"},
+                                             {"Καλημέρα κόσμε", "Greek"},
+                                             {"مرحبا بالعالم", "Arabic"},
+                                             {"שלום עולם", "Hebrew"},
+                                             {"नमस्ते दुनिया", "Devanagari"},
+                                             {"你好世界", "Han"},
+                                             {"こんにちは", "Kana"},
+                                             {"안녕하세요", "Hangul"},
+                                             {"สวัสดี", "Thai"},
+                                             {"<p>Привет</p>", "Cyrillic"},
+                                             {"OK, Привет", "Cyrillic"}};
+    static const char *const english[] = {"α", "π r²", "The word Привет is Russian", "café"};
+    vx_clean clean;
+    vx_error err = {0};
+    assert_int_equal(vx_clean_open(&clean, NULL), VX_OK);
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        const char *text = foreign[i][0];
+        assert_int_equal(vx_clean_text(&clean, text, strlen(text), &err), VX_ERR_INPUT);
+        assert_string_equal(err.code, "text_unspeakable");
+        assert_non_null(strstr(err.message, foreign[i][1]));
+    }
+    for (size_t i = 0; i < sizeof english / sizeof english[0]; i++)
+        assert_int_equal(vx_clean_text(&clean, english[i], strlen(english[i]), &err), VX_OK);
     vx_clean_close(&clean);
 }
 
@@ -150,6 +212,12 @@ static void clean_text_refuses_what_cannot_be_spoken(void **state)
     assert_int_equal(vx_clean_text(&clean, "ab\xFFz", 4, &err), VX_ERR_INPUT);
     assert_string_equal(err.code, "bad_utf8");
     assert_non_null(strstr(err.message, "offset 2"));
+    static const char *const utf16[] = {"H\0i\0", "\xFF\xFEH\0", "\xFE\xFF\0H", "a\0b "};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(vx_clean_text(&clean, utf16[i], 4, &err), VX_ERR_INPUT);
+        assert_string_equal(err.code, "bad_utf8");
+        assert_non_null(strstr(err.message, "UTF-16"));
+    }
     assert_int_equal(vx_clean_text(&clean, "", 0, &err), VX_ERR_INPUT);
     assert_string_equal(err.code, "no_text");
     assert_int_equal(vx_clean_text(&clean, " \n\t ", 4, &err), VX_ERR_INPUT);
@@ -531,6 +599,8 @@ int main(void)
         cmocka_unit_test(digits_of_all_scripts_have_values),
         cmocka_unit_test(buffers_never_grow),
         cmocka_unit_test(clean_text_keeps_its_origin),
+        cmocka_unit_test(pasted_text_loses_its_markup),
+        cmocka_unit_test(other_scripts_are_named),
         cmocka_unit_test(clean_text_refuses_what_cannot_be_spoken),
         cmocka_unit_test(lexicon_finds_words_and_twins),
         cmocka_unit_test(lexicon_refuses_bad_files),

@@ -40,6 +40,9 @@ static const char adjectives[] =
 static const char own_endings[] =
     " crooked dogged jagged ragged upsetting undertaking moped lunged "
     "learned unlearned ";
+/* Verbs, not in -ed, whose object is a clause with "that". */
+static const char sayings[] = " say says said think thinks thought know knows knew show shows mean "
+                              "means meant believe believes see saw fact idea claim claims ";
 static const char demonstrated[] = " one day night morning afternoon evening moment time way year "
                                    "week month summer winter point kind sort much ";
 static const char after_that[] =
@@ -289,6 +292,9 @@ static vx_tag tag_by_previous(const view *v, const word *w)
     if (is_modal(p)) return s_form ? VX_TAG_NOUN : VX_TAG_VERB;
     if (in(objects, p) || (in(subjects, p) && (!s_form || strcmp(p, "who") == 0)))
         return VX_TAG_VERB;
+    /* "assumed that syndicates …", "a thing that increases …" */
+    bool says = strcmp(p, "that") == 0 && (ends(further.text, "ed") || in(sayings, further.text));
+    if (s_form && says) return VX_TAG_NOUN;
     if (s_form && in(singular_subjects, p)) return VX_TAG_VERB;
     if (strcmp(p, "that") == 0) return is_plural(further.text) ? VX_TAG_VERB : VX_TAG_NOUN;
     if (s_form && in(" consists purports ", w->text)) return VX_TAG_VERB;
@@ -296,6 +302,10 @@ static vx_tag tag_by_previous(const view *v, const word *w)
     if (in(determiners, p) || is_owner(p) || in(prepositions, p))
         return adjective ? VX_TAG_ADJ : VX_TAG_NOUN;
     if (in(be_forms, p)) return VX_TAG_ADJ;
+    /* "the largest increases"; "try and live" */
+    if (ends(p, "est") && s_form) return VX_TAG_NOUN;
+    if (strcmp(p, "and") == 0 && in(" try go come stay wait sit help ", further.text) && !s_form)
+        return VX_TAG_VERB;
     return tag_by_next(v, w, &previous, s_form);
 }
 

@@ -5,7 +5,6 @@
 #include "backend/cpu/onednn.h"
 
 #include <dlfcn.h>
-#include <dnnl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #endif
 
 #include "backend/cpu/amx.h"
+#include "backend/cpu/dnnl_api.h"
 #include "base/mem.h"
 
 const int vx_tile_rows[VX_TILE_SIZES] = {64, 16, 4, 1};
@@ -112,7 +112,7 @@ struct vx_product {
     vx_product *next;
     vx_product_shape shape;
     tile tile[VX_TILE_SIZES];
-    dnnl_memory_desc_t weights;
+    vx_layout weights;
     size_t weight_bytes, scratch_bytes;
 };
 
@@ -155,44 +155,49 @@ static dnnl_format_tag_t open_tag(vx_dtype compute)
     return vx_onednn_level() >= VX_CPU_AVX512 ? dnnl_BA16a64b : dnnl_ab;
 }
 
+/* The three layouts of a tile of `rows`. */
+static dnnl_status_t lay_out(const vx_product_shape *s, int rows, vx_layout *x, vx_layout *w,
+                             vx_layout *out)
+{
+    dnnl_data_type_t of_x = x_type(s->compute), of_w = weight_type(s->compute);
+    bool matmul = is_matmul(s);
+    /* Time lies on W: the other orientation runs at less than half the rate. */
+    int64_t window = (rows - 1) * s->stride + (s->taps - 1) * s->dilation + 1;
+    dnnl_format_tag_t tag = s->open ? open_tag(s->compute) : dnnl_format_tag_any;
+    dnnl_status_t status =
+        matmul ? vx_layout_create(x, 2, (dnnl_dims_t){rows, s->in}, of_x, dnnl_ab)
+               : vx_layout_create(x, 4, (dnnl_dims_t){1, s->in, 1, window}, of_x, dnnl_nhwc);
+    if (status == dnnl_success)
+        status = matmul
+                     ? vx_layout_create(w, 2, (dnnl_dims_t){s->in, s->cols}, of_w, tag)
+                     : vx_layout_create(w, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps}, of_w, tag);
+    if (status == dnnl_success)
+        status = matmul ? vx_layout_create(out, 2, (dnnl_dims_t){rows, s->cols}, dnnl_f32, dnnl_ab)
+                        : vx_layout_create(out, 4, (dnnl_dims_t){1, s->cols, 1, rows}, dnnl_f32,
+                                           dnnl_nhwc);
+    return status;
+}
+
 /* The description for a tile of `rows`; `weights` is NULL to let oneDNN choose their layout. */
 static dnnl_status_t describe_tile(vx_onednn *onednn, const vx_product_shape *s, int rows,
-                                   const dnnl_memory_desc_t *weights, dnnl_primitive_desc_t *desc)
+                                   const vx_layout *weights, dnnl_primitive_desc_t *desc)
 {
-    dnnl_memory_desc_t x, w, out;
-    dnnl_status_t status;
+    const dnnl_dims_t strides = {1, s->stride}, dilates = {0, s->dilation - 1};
+    vx_dnnl_op op = {is_matmul(s) ? NULL : strides, dilates};
+    vx_layout x = {0}, w = {0}, out = {0};
     dnnl_primitive_attr_t attr;
-    status = dnnl_primitive_attr_create(&attr);
+    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
     if (status != dnnl_success) return status;
     dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (is_matmul(s)) {
-        dnnl_matmul_desc_t op;
-        dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){rows, s->in}, x_type(s->compute),
-                                     dnnl_ab);
-        dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){s->in, s->cols}, weight_type(s->compute),
-                                     dnnl_format_tag_any);
-        dnnl_memory_desc_init_by_tag(&out, 2, (dnnl_dims_t){rows, s->cols}, dnnl_f32, dnnl_ab);
-        status = dnnl_matmul_desc_init(&op, &x, weights ? weights : &w, NULL, &out);
-        if (status == dnnl_success)
-            status = dnnl_primitive_desc_create(desc, &op, attr, onednn->engine, NULL);
-    } else {
-        /* Time lies on W: the other orientation runs at less than half the rate. */
-        int64_t window = (rows - 1) * s->stride + (s->taps - 1) * s->dilation + 1;
-        dnnl_convolution_desc_t op;
-        dnnl_memory_desc_init_by_tag(&x, 4, (dnnl_dims_t){1, s->in, 1, window}, x_type(s->compute),
-                                     dnnl_nhwc);
-        dnnl_memory_desc_init_by_tag(&w, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps},
-                                     weight_type(s->compute), dnnl_format_tag_any);
-        dnnl_memory_desc_init_by_tag(&out, 4, (dnnl_dims_t){1, s->cols, 1, rows}, dnnl_f32,
-                                     dnnl_nhwc);
-        status = dnnl_dilated_convolution_forward_desc_init(
-            &op, dnnl_forward_inference, dnnl_convolution_direct, &x, weights ? weights : &w, NULL,
-            &out, (dnnl_dims_t){1, s->stride}, (dnnl_dims_t){0, s->dilation - 1},
-            (dnnl_dims_t){0, 0}, (dnnl_dims_t){0, 0});
-        if (status == dnnl_success)
-            status = dnnl_primitive_desc_create(desc, &op, attr, onednn->engine, NULL);
-    }
+    status = lay_out(s, rows, &x, &w, &out);
+    if (status == dnnl_success)
+        status = vx_dnnl_describe(desc, onednn->engine, &op, vx_layout_look(&x),
+                                  vx_layout_look(weights != NULL ? weights : &w),
+                                  vx_layout_look(&out), attr);
     dnnl_primitive_attr_destroy(attr);
+    vx_layout_destroy(&x);
+    vx_layout_destroy(&w);
+    vx_layout_destroy(&out);
     return status;
 }
 
@@ -222,10 +227,12 @@ static dnnl_status_t describe(vx_product *p)
                                              i == 0 ? NULL : &p->weights, &p->tile[i].desc);
         if (status != dnnl_success) return status;
         if (i == 0) {
-            p->weights = *dnnl_primitive_desc_query_md(p->tile[0].desc, dnnl_query_weights_md, 0);
-            p->weight_bytes = dnnl_memory_desc_get_size(&p->weights);
+            status = vx_layout_copy(&p->weights, dnnl_primitive_desc_query_md(
+                                                     p->tile[0].desc, dnnl_query_weights_md, 0));
+            if (status != dnnl_success) return status;
+            p->weight_bytes = dnnl_memory_desc_get_size(vx_layout_look(&p->weights));
         }
-        const dnnl_memory_desc_t *scratch =
+        vx_layout_ref scratch =
             dnnl_primitive_desc_query_md(p->tile[i].desc, dnnl_query_scratchpad_md, 0);
         size_t bytes = dnnl_memory_desc_get_size(scratch);
         if (bytes > p->scratch_bytes) p->scratch_bytes = bytes;
@@ -253,6 +260,7 @@ static void destroy_product(vx_product *p)
         if (primitive != NULL) dnnl_primitive_destroy(primitive);
         if (p->tile[i].desc != NULL) dnnl_primitive_desc_destroy(p->tile[i].desc);
     }
+    vx_layout_destroy(&p->weights);
     vx_heap_free(p);
 }
 
@@ -379,8 +387,8 @@ vx_status vx_product_compile(const vx_product *product, vx_error *err)
     return status == dnnl_success ? VX_OK : failed(err, status, "compile a product");
 }
 
-static dnnl_status_t reorder(vx_onednn *onednn, const dnnl_memory_desc_t *from, const void *plain,
-                             const dnnl_memory_desc_t *to, void *packed)
+static dnnl_status_t reorder(vx_onednn *onednn, vx_layout_ref from, const void *plain,
+                             vx_layout_ref to, void *packed)
 {
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t primitive = NULL;
@@ -434,16 +442,19 @@ vx_status vx_product_pack(const vx_product *product, const void *plain, void *pa
     }
     const vx_product_shape *s = &p->shape;
     dnnl_data_type_t type = s->compute == VX_U8 ? dnnl_s8 : dnnl_f32;
-    dnnl_memory_desc_t from;
-    if (is_matmul(s)) /* [in, cols] over memory that is [cols, in] */
-        dnnl_memory_desc_init_by_tag(&from, 2, (dnnl_dims_t){s->in, s->cols}, type, dnnl_ba);
-    else
-        dnnl_memory_desc_init_by_tag(&from, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps}, type,
-                                     dnnl_abcd);
+    vx_layout from;
+    /* A matrix product's is [in, cols] over memory that is [cols, in]. */
+    dnnl_status_t status =
+        is_matmul(s) ? vx_layout_create(&from, 2, (dnnl_dims_t){s->in, s->cols}, type, dnnl_ba)
+                     : vx_layout_create(&from, 4, (dnnl_dims_t){s->cols, s->in, 1, s->taps}, type,
+                                        dnnl_abcd);
     vx_onednn_hold_one_thread();
     pthread_mutex_lock(&p->onednn->lock);
-    dnnl_status_t status = reorder(p->onednn, &from, plain, &p->weights, packed);
+    if (status == dnnl_success)
+        status =
+            reorder(p->onednn, vx_layout_look(&from), plain, vx_layout_look(&p->weights), packed);
     pthread_mutex_unlock(&p->onednn->lock);
+    vx_layout_destroy(&from);
     return status == dnnl_success ? VX_OK : failed(err, status, "pack weights");
 }
 
@@ -455,12 +466,12 @@ static arg_set *create_set(const vx_product *p, const tile *t)
     arg_set *set = vx_heap_alloc(sizeof *set);
     if (set == NULL) return NULL;
     dnnl_engine_t engine = p->onednn->engine;
-    const dnnl_memory_desc_t *x = dnnl_primitive_desc_query_md(t->desc, dnnl_query_src_md, 0);
-    const dnnl_memory_desc_t *out = dnnl_primitive_desc_query_md(t->desc, dnnl_query_dst_md, 0);
-    const dnnl_memory_desc_t *scratch =
-        dnnl_primitive_desc_query_md(t->desc, dnnl_query_scratchpad_md, 0);
+    vx_layout_ref x = dnnl_primitive_desc_query_md(t->desc, dnnl_query_src_md, 0);
+    vx_layout_ref out = dnnl_primitive_desc_query_md(t->desc, dnnl_query_dst_md, 0);
+    vx_layout_ref scratch = dnnl_primitive_desc_query_md(t->desc, dnnl_query_scratchpad_md, 0);
     if (dnnl_memory_create(&set->x, x, engine, DNNL_MEMORY_NONE) != dnnl_success ||
-        dnnl_memory_create(&set->weights, &p->weights, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+        dnnl_memory_create(&set->weights, vx_layout_look(&p->weights), engine, DNNL_MEMORY_NONE) !=
+            dnnl_success ||
         dnnl_memory_create(&set->out, out, engine, DNNL_MEMORY_NONE) != dnnl_success ||
         dnnl_memory_create(&set->scratch, scratch, engine, DNNL_MEMORY_NONE) != dnnl_success ||
         dnnl_stream_create(&set->stream, engine, dnnl_stream_default_flags) != dnnl_success) {

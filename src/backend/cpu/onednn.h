@@ -1,5 +1,5 @@
-/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6; its C
- * API).
+/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6 or 3; its C
+ * API, through dnnl_api.h).
  *
  * The unit is a *product*: out[T, cols] (f32, dense) = sum over taps j of x[r*stride + j*dilation]
  * W_j for rows r of a tile, T one of four sizes. One tap at stride 1 is a matrix product,

@@ -1,8 +1,8 @@
 #include "backend/cpu/yardstick.h"
 
-#include <dnnl.h>
 #include <stdatomic.h>
 
+#include "backend/cpu/dnnl_api.h"
 #include "backend/cpu/onednn.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -25,8 +25,7 @@ typedef struct yardstick {
     atomic_bool failed;
 } yardstick;
 
-static dnnl_status_t open_memory(yardstick *y, share *s, int place, const dnnl_memory_desc_t *desc,
-                                 void *fixed)
+static dnnl_status_t open_memory(yardstick *y, share *s, int place, vx_layout_ref desc, void *fixed)
 {
     void *data = fixed;
     if (fixed == NULL) {
@@ -38,18 +37,22 @@ static dnnl_status_t open_memory(yardstick *y, share *s, int place, const dnnl_m
 
 static dnnl_status_t open_share(yardstick *y, share *s, dnnl_data_type_t type, int64_t cols)
 {
-    dnnl_memory_desc_t x, w, out;
-    dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){ROWS, IN}, type, dnnl_ab);
-    dnnl_memory_desc_init_by_tag(&w, 2, (dnnl_dims_t){IN, cols}, type, dnnl_format_tag_any);
-    dnnl_memory_desc_init_by_tag(&out, 2, (dnnl_dims_t){ROWS, cols}, type, dnnl_ab);
-    dnnl_matmul_desc_t op;
+    vx_layout x = {0}, w = {0}, out = {0};
     dnnl_primitive_attr_t attr;
     dnnl_status_t status = dnnl_primitive_attr_create(&attr);
     if (status != dnnl_success) return status;
     dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    status = dnnl_matmul_desc_init(&op, &x, &w, NULL, &out);
+    status = vx_layout_create(&x, 2, (dnnl_dims_t){ROWS, IN}, type, dnnl_ab);
     if (status == dnnl_success)
-        status = dnnl_primitive_desc_create(&s->desc, &op, attr, y->engine, NULL);
+        status = vx_layout_create(&w, 2, (dnnl_dims_t){IN, cols}, type, dnnl_format_tag_any);
+    if (status == dnnl_success)
+        status = vx_layout_create(&out, 2, (dnnl_dims_t){ROWS, cols}, type, dnnl_ab);
+    if (status == dnnl_success)
+        status = vx_dnnl_describe(&s->desc, y->engine, &(vx_dnnl_op){0}, vx_layout_look(&x),
+                                  vx_layout_look(&w), vx_layout_look(&out), attr);
+    vx_layout_destroy(&x);
+    vx_layout_destroy(&w);
+    vx_layout_destroy(&out);
     dnnl_primitive_attr_destroy(attr);
     if (status == dnnl_success) status = dnnl_primitive_create(&s->primitive, s->desc);
     if (status == dnnl_success)

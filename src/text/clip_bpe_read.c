@@ -101,7 +101,7 @@ static vx_status join(const reading *r, const pair *p, char *joined, size_t *byt
 static vx_status add_merge(const reading *r, const pair *p, int32_t rank)
 {
     char joined[TOKEN_BYTES_MAX];
-    size_t bytes;
+    size_t bytes = 0;
     VX_TRY(join(r, p, joined, &bytes));
     const vx_string_table *tokens = &r->bpe->tokens;
     vx_bpe_merge merge = {.left = vx_string_table_get(tokens, p->left, p->left_bytes),
@@ -174,7 +174,7 @@ static vx_status parse_text(reading *r, const char *data, size_t bytes)
     for (const char *at = first; count < MERGES_PUBLISHED && next_line(r, &at, end, &p, &status);
          count++) {
         char joined[TOKEN_BYTES_MAX];
-        size_t joined_bytes;
+        size_t joined_bytes = 0;
         VX_TRY(join(r, &p, joined, &joined_bytes));
         if (!vx_string_table_put(&r->bpe->tokens, joined, joined_bytes, BYTE_SYMBOLS + count))
             return out_of_memory(r);
@@ -372,7 +372,7 @@ vx_status vx_clip_bpe_open(vx_clip_bpe **bpe, const char *path, vx_error *err)
 {
     *bpe = NULL;
     char *data;
-    size_t bytes;
+    size_t bytes = 0;
     VX_TRY(vx_file_read(path, FILE_BYTES_MAX, &data, &bytes, err));
     vx_status status = vx_clip_bpe_parse(bpe, path, data, bytes, err);
     vx_heap_free(data);

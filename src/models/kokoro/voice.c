@@ -83,7 +83,7 @@ static vx_status take_apart(const vx_voice_library *library, const char *whole, 
     bool weighted;
     for (const char *at = whole;; at++) {
         char name[VX_VOICE_NAME_MAX];
-        double weight;
+        double weight = 1;
         VX_TRY(read_part(whole, &at, name, &weight, &weighted, err));
         sum += weight;
         count++;
@@ -94,7 +94,7 @@ static vx_status take_apart(const vx_voice_library *library, const char *whole, 
 
     for (const char *at = whole;; at++) {
         char name[VX_VOICE_NAME_MAX];
-        double weight;
+        double weight = 1;
         VX_TRY(read_part(whole, &at, name, &weight, &weighted, err));
         const char *alias = alias_of(library, name);
         if (alias != NULL && depth == ALIAS_DEPTH)

@@ -278,6 +278,63 @@ static void packs_are_listed_once(void **state)
     assert_int_equal(count, 1); /* the source tree has one too */
 }
 
+/* Puts what 'models pull' brings for a pack where it brings it. */
+static void pull(const char *folder)
+{
+    vx_pack pack;
+    assert_int_equal(vx_pack_open(&pack, folder, NULL), VX_OK);
+    for (int c = 0; c < VX_COMPONENTS; c++) {
+        const vx_pack_source *sources = pack.components[c].sources.items;
+        for (int i = 0; i < pack.components[c].sources.count; i++) {
+            char name[600];
+            snprintf(name, sizeof name, "data/vortex/models/%s", sources[i].file);
+            put(name, "x");
+        }
+    }
+    put("data/vortex/lexicon/us_gold.json", "{}"); /* comes with Kokoro's weights */
+    vx_pack_close(&pack);
+}
+
+static void is_there(const char *folder, const vx_pack_file *file)
+{
+    if (file->name != NULL && !file->found)
+        fail_msg("%s/pack.yaml names %s, which is neither in the repository nor pulled", folder,
+                 file->name);
+}
+
+static vx_status look_at_paths(void *arg, const char *name, const char *folder)
+{
+    (void)name;
+    if (strncmp(folder, VX_SOURCE_DIR, strlen(VX_SOURCE_DIR)) != 0) return VX_OK; /* installed */
+    pull(folder);
+    vx_pack pack;
+    assert_int_equal(vx_pack_open(&pack, folder, NULL), VX_OK);
+    is_there(folder, &pack.expand);
+    for (int c = 0; c < VX_COMPONENTS; c++) {
+        const vx_pack_component *component = &pack.components[c];
+        for (int i = 0; i < component->file_count; i++)
+            is_there(folder, &component->files[i]);
+        is_there(folder, &component->tokenizer);
+        is_there(folder, &component->controls);
+        is_there(folder, &component->voices);
+        is_there(folder, &component->lexicon);
+    }
+    vx_pack_close(&pack);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", at("data"));
+    assert_int_equal(system(command), 0); /* the next pack must not live on this one's */
+    ++*(int *)arg;
+    return VX_OK;
+}
+
+static void paths_of_our_packs_resolve(void **state)
+{
+    (void)state;
+    int count = 0;
+    assert_int_equal(vx_pack_each(look_at_paths, &count), VX_OK);
+    assert_true(count >= 3); /* full, speech, toon */
+}
+
 static void settings_have_defaults_and_ranges(void **state)
 {
     (void)state;
@@ -331,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_alternative_stands_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_packs_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packs_are_listed_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(paths_of_our_packs_resolve, set_up, tear_down),
         cmocka_unit_test_setup_teardown(settings_have_defaults_and_ranges, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

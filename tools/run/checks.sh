@@ -85,7 +85,7 @@ plain() {
         >"$folder.log" 2>&1 || { tail -n 20 "$folder.log" >&2; return 1; }
     cmake --build "$folder" -j "$JOBS" -- -k 0 >>"$folder.log" 2>&1 && bad=0 || bad=1
     ! grep -E -A 3 'warning:|error:|FAILED' "$folder.log" >&2 || bad=1
-    return $bad
+    return "$bad"
 }
 
 # Every build type of both compilers, tests and fuzzers included.
@@ -96,7 +96,7 @@ plain_all() {
             plain "$compiler" "$type" || { say "   not plain: $compiler, $type"; bad=1; }
         done
     done
-    return $bad
+    return "$bad"
 }
 
 c_files() {

@@ -97,7 +97,7 @@ samples() { tail -c +45 "$1" | od -An -v -td2 -w2; }
 # bounded by what nobody hears beside it (1 of 32, -30 dB of full scale).
 compare_bytes() {
     one=$1/root/vortex/build two=$2/root/vortex/build
-    [ -s "$one/bytes.wav" ] && [ -s "$two/bytes.wav" ] || { say "   not there"; return 77; }
+    { [ -s "$one/bytes.wav" ] && [ -s "$two/bytes.wav" ]; } || { say "   not there"; return 77; }
     samples "$one/bytes.wav" >build/bytes.one
     samples "$two/bytes.wav" >build/bytes.two
     [ "$(wc -l <build/bytes.one)" = "$(wc -l <build/bytes.two)" ] || { say "   other lengths"; return 1; }

@@ -9,7 +9,7 @@
 
 #include "models/binder.h"
 
-enum { VX_VAE_LEVELS_MAX = 6, VX_VAE_BLOCKS_MAX = 4 };
+enum { VX_VAE_CHANNELS_MAX = 4096, VX_VAE_LEVELS_MAX = 6, VX_VAE_BLOCKS_MAX = 4 };
 enum { VX_VAE_DECODER = 1, VX_VAE_ENCODER = 2 };
 
 typedef struct vx_vae_config {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The limits of docs/HACKING.md, in src and include: functions and files. Tables that a program
-# has written are exempt: limits.sh SOURCE_DIR
+# has written are exempt: sizes.sh SOURCE_DIR
 set -eu
 cd "$1"
 files=$(find src include -name '*.[ch]' -o -name '*.inc' | sort | while read -r file; do
@@ -15,7 +15,7 @@ long=$(LC_ALL=C awk '
         if (lines > 650) printf "%s: %d lines, at most 650\n", file, lines
     }
     FNR == 1 { check(); file = FILENAME; begin = 0 }
-    { lines = FNR }
+    { file = FILENAME; lines = FNR }
     /^{/ { begin = FNR }
     /^}/ {
         if (begin && FNR - begin + 1 > 70)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/explain.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "slot/speak.h"
@@ -14,6 +15,7 @@
 typedef struct say_params {
     const char *file, *phonemes, *out, *voice, *timings;
     double speed;
+    bool explain;
 } say_params;
 
 /* The text to speak: a word, a file or the phonemes. */
@@ -105,6 +107,19 @@ static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_
                          err);
 }
 
+static vx_status explain_script(vx_cli *cli, const say_params *p, vx_error *err)
+{
+    script text;
+    if (p->out != NULL || p->phonemes != NULL || p->timings != NULL)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "--explain only prints how a text would be said; leave out --out, --timings "
+                       "and --phonemes");
+    VX_TRY(read_script(cli, p, &text, err));
+    vx_status status = vx_explain(cli, text.text, text.bytes, p->voice, err);
+    vx_heap_free(text.owned);
+    return status;
+}
+
 static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
 {
     say_params *p = raw;
@@ -112,6 +127,12 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
     vx_pack pack = {0};
     vx_engine *engine = NULL;
     vx_speaker *speaker = NULL;
+    if (p->explain) return explain_script(cli, p, err);
+    if (p->out == NULL)
+        return vx_fail(
+            err, VX_ERR_USAGE, "bad_usage",
+            "--out FILE is missing (or --explain, which speaks nothing): see 'vortex say --help'"); see vortex say "
+            "--help");
     if (cli->json && strcmp(p->out, "-") == 0)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage",
                        "--json and -o - both want stdout; choose one");
@@ -139,20 +160,21 @@ static const vx_flag flags[] = {
     VX_FLAG("file", 'f', "FILE", say_params, file, WORD, "speak a text file; - is stdin"),
     VX_FLAG("phonemes", 0, "STRING", say_params, phonemes, TEXT,
             "speak Kokoro's own symbols, at most 510, verbatim"),
-    VX_FLAG("out", 'o', "FILE", say_params, out, WORD, "the WAV file; - is stdout",
-            .required = true),
+    VX_FLAG("out", 'o', "FILE", say_params, out, WORD, "the WAV file; - is stdout"),
     VX_FLAG("voice", 'v', "V", say_params, voice, WORD,
             "a voice, an alias or a blend: af_heart, af_heart:0.7,af_bella:0.3"),
     VX_FLAG("speed", 0, "S", say_params, speed, FLOAT, "0.5 to 2", .min = 0.5, .max = 2,
             .fallback = "1"),
     VX_FLAG("timings", 0, "FILE", say_params, timings, WORD,
             "start and end of every phoneme and word, as JSON"),
+    VX_FLAG("explain", 0, NULL, say_params, explain, BOOL,
+            "print what would be said, word by word, and speak nothing"),
     VX_FLAGS_END,
 };
 
 const vx_command vx_command_say = {
     .name = "say",
-    .usage = "TEXT | -f FILE | --phonemes STRING  -o out.wav",
+    .usage = "TEXT | -f FILE | --phonemes STRING  -o out.wav | --explain",
     .summary = "speech only",
     .details = "16-bit PCM, 24 kHz, mono. A long text streams: its first chunk is short.",
     .flags = flags,

@@ -39,15 +39,19 @@ int vx_speaker_accents(const vx_settings *settings, const vx_pack *pack, const c
                                                                           : VX_ACCENTS_US;
 }
 
-static vx_status open_lexicon(vx_speaker *s, vx_accent accent, vx_error *err)
+vx_status vx_speaker_lexicon(const vx_pack *pack, vx_accent accent, vx_g2p **g2p, vx_error *err)
 {
-    const vx_pack *pack = vx_engine_pack(s->engine);
     const vx_pack_file *lexicon = &pack->components[VX_COMPONENT_KOKORO].lexicon;
     if (lexicon->path == NULL)
         return vx_fail(err, VX_ERR_MISSING, "no_lexicon", "pack %s names no lexicon for its speech",
                        pack->name);
     vx_g2p_params params = {.accent = accent, .lexicon_dir = lexicon->path};
-    return vx_g2p_open(&s->g2p[accent], &params, err);
+    return vx_g2p_open(g2p, &params, err);
+}
+
+static vx_status open_lexicon(vx_speaker *s, vx_accent accent, vx_error *err)
+{
+    return vx_speaker_lexicon(vx_engine_pack(s->engine), accent, &s->g2p[accent], err);
 }
 
 static vx_status open_speaker(vx_speaker *s, int accents, vx_error *err)

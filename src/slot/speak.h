@@ -24,6 +24,9 @@ void vx_speaker_close(vx_speaker **speaker); /* safe on NULL; sets NULL */
 /* The accents that a voice (an id, an alias or a blend; NULL: the pack's first) needs. */
 int vx_speaker_accents(const vx_settings *settings, const vx_pack *pack, const char *voice_id);
 
+/* The front end of an accent alone, with the pack's lexicon: VX_ERR_MISSING without it. */
+vx_status vx_speaker_lexicon(const vx_pack *pack, vx_accent accent, vx_g2p **g2p, vx_error *err);
+
 typedef struct vx_speak_request {
     const char *text; /* UTF-8; with `phonemes`, the symbols themselves */
     size_t bytes;

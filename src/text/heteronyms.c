@@ -7,7 +7,7 @@
 
 enum { NEAR = 7, WORD_BYTES = 20 };
 
-/* A rule holds when any of its lists has its neighbour. Lists have a space on both sides of every
+/* A rule holds when any of its lists has its neighbour, and always when it has none. Lists have a space on both sides of every
  * word. The first rule of a word that holds decides. Pronunciations: CMUdict and Wiktionary's
  * American and British transcriptions, in Kokoro's symbols. */
 typedef struct rule {
@@ -26,7 +26,7 @@ typedef struct rule {
     "notes note treble baritone tenor soprano jazz rock amplifier speaker speakers sound boost "   \
     "clarinet drummer guitarist trumpet piano album opera "
 #define FISH                                                                                       \
-    " fish fishing fished lake river caught catch sea largemouth smallmouth striped trout rod "    \
+    " fish fishing fished pounder landed lake river caught catch sea largemouth smallmouth striped trout rod "    \
     "lure lures pond angler anglers grilled fillet pike perch salmon bait reef boat "
 #define PRONOUNS " i he she it we they who you and then "
 #define DETERMINERS                                                                                \
@@ -68,14 +68,16 @@ static const rule rules[] = {
      " fishing boat tournament fisherman ", FISH},
     {"bass", "bˈAs", "bˈAs", NULL, NULL, MUSIC},
     {"bass", "bˈAs", "bˈAs", " the a double on deep his her heavy ", NULL, NULL},
+    {"bass", "bˈAs", "bˈAs", NULL, NULL, NULL},
     {"row", "ɹˈW", "ɹˈW",
      " furious angry blazing bitter political diplomatic public heated huge flaming terrible "
      "almighty family ",
      " over about broke erupted ", " quarrel argument shouting erupted "},
     {"sow", "sˈW", "sˈW", " pregnant old fat wild brood ", "  's nursing ",
      " piglet piglets pig pigs boar litter pork farrowing "},
+    {"tear", NULL, NULL, NULL, " gas drop drops duct ducts stained ", NULL},
     {"tear", "tˈɛɹ", "tˈɛː",
-     " muscle ligament cuff meniscus hamstring tendon labral groin calf and to will would "
+     " muscle ligament cuff meniscus hamstring tendon labral groin calf to will would "
      "can could don't not you they we ",
      " up down off apart through away open into along resistant ", CLOTH},
     {"tears", "tˈɛɹz", "tˈɛːz", " he she it muscle ligament ",
@@ -108,7 +110,7 @@ static const rule rules[] = {
      "action bullets ",
      NULL},
     {"live", "lˈIv", "lˈIv", " was is went going aired airs broadcast recorded performed sold ",
-     " from  . ", " concert broadcast stage audience channel television "},
+     " from ", " concert broadcast stage audience channel television "},
     {"live", "lˈɪv", "lˈɪv", NULL,
      " and with by for in your long well like happily together within there here alone under ",
      NULL},
@@ -126,8 +128,7 @@ static const rule rules[] = {
     {"resumes", "ɹˈɛzəmˌAz", "ɹˈɛzjʊmAz",
      " their many send sent of the our submitted reviewing hundred thousand ", NULL,
      " hiring recruiter applicants candidates "},
-    {"number", "nˈʌməɹ", "nˈʌmə", " grew got became felt feel getting even growing ", " and  . ",
-     NULL},
+    {"number", "nˈʌməɹ", "nˈʌmə", " grew felt feel feels growing ", NULL, NULL},
     {"polish", "pˈOlɪʃ", "pˈQlɪʃ", NULL,
      " sausage government army people president language border ", NULL},
     {"bases", "bˈAsᵻz", "bˈAsɪz",
@@ -167,6 +168,13 @@ static const rule rules[] = {
      "journals colleague counsel doctor doctors debate treatise lady author essay woman profession "
      "professions discourse works ",
      NULL},
+    {"learned", "lˈɜɹnd", "lˈɜːnd",
+     PRONOUNS " is are was were be been being have has had is well hard recently lessons children ",
+     " that to how about from by in ", NULL},
+    {"upset", "ˌʌpsˈɛt", "ʌpsˈɛt",
+     " very so get got gets getting was is are were be been too more really quite become became "
+     "feel felt deeply terribly to him her ",
+     " about by that with at when me him her them you ", NULL},
     {"cursed", "kˈɜɹst", "kˈɜːst", PRONOUNS " had have has was were be been being ",
      " at him her them under his the himself loudly and softly ", NULL},
     {"denier", "dˈɛnjəɹ", "dˈɛnɪə", NULL, " tights stockings yarn nylon ", NULL},
@@ -184,6 +192,7 @@ static const rule rules[] = {
      " is creator creators creation marketing management strategy of on from farm moderation that "
      "was are for provider delivery ",
      NULL},
+    {"content", "kˈɑntɛnt", "kˈɒntɛnt", NULL, NULL, NULL},
     {"refuse", "ɹˈɛfjˌus", "ɹˈɛfjuːs", DETERMINERS " of household garbage ",
      " bin bins heap heaps dump collection collector collectors disposal truck ",
      " rubbish trash garbage waste sewage "},
@@ -196,7 +205,7 @@ static const rule rules[] = {
     {"excuse", "ɪkskjˈuz", "ɪkskjˈuːz", " please to can't cannot ", " me my us him her the ", NULL},
     {"house", "hˈWz", "hˈWz", " to can could will would buildings museums ",
      " the a an over up more nearly thousands ", NULL},
-    {"use", "jˈus", "jˈuːs", " no much any some good what ", " of in . ", NULL},
+    {"use", "jˈus", "jˈuːs", " no much any some good what ", " of ", NULL},
     {"intimate", "ˈɪntəmˌAt", "ˈɪntɪmAt", " to did ", " that ", NULL},
     {"desert", "dəzˈɜɹt", "dɪzˈɜːt", " to never not would will didn't don't ",
      " him her me them us his their you my ", NULL},
@@ -215,8 +224,8 @@ static const rule rules[] = {
     {"ally", "əlˈI", "əlˈI", " to would will could should ",
      " with himself herself themselves itself ", NULL},
     {"alternate", "ˈɔltəɹnˌAt", "ˈɔːltənAt", " to they colors layers ", " between with ", NULL},
-    {"invalid", "ˈɪnvəlɪd", "ˈɪnvəlɪd", " helpless confirmed chronic bedridden an elderly the ",
-     " . mother wife husband sister father aunt chair who was for ", NULL},
+    {"invalid", "ˈɪnvəlɪd", "ˈɪnvəlɪd", " helpless confirmed chronic bedridden elderly ",
+     " mother wife husband sister father aunt chair ", NULL},
 };
 
 /* The words of a token's sentence: before[0] stands next to it. */
@@ -276,6 +285,7 @@ static bool listed(const char *list, const char *word)
 
 static bool holds(const rule *r, const place *p)
 {
+    if (r->before == NULL && r->after == NULL && r->near == NULL) return true;
     if (listed(r->before, p->before[0]) || listed(r->after, p->after[0])) return true;
     if (p->ends && r->after != NULL && strstr(r->after, " . ") != NULL) return true;
     for (size_t k = 0; k < NEAR; k++)

@@ -24,13 +24,20 @@ static const char degrees[] = " more most less least very so too quite rather as
 static const char places[] = " in at on with near by here there alone under across above behind "
                              "beside between among next together outside inside up down happily ";
 static const char object_starts[] = " the a an this these those my your his her its our their it "
-                                    "them him us me you some any each every both more myself ";
+                                    "them him us me you some any each every both more myself "
+                                    "itself themselves himself herself yourself ourselves ";
+/* Words that are verbs behind a plural even at a clause's end: "When bad men combine, …". */
+static const char mostly_verbs[] = " combine increase decrease convert conflict separate associate "
+                                   "refuse graduate deliberate produce rebel ";
+/* Plurals that stand before a noun. */
+static const char plural_modifiers[] = " sales sports news arms systems rights savings customs "
+                                       "goods resources communications operations ";
 static const char linkers[] =
     " of in on at to for with from by and or but is was are were has had have will would can could "
     "that which who as than when while where because if into over after before about until ";
 /* After these, "to" is no infinitive's. */
 static const char to_nouns[] = " access according due thanks close next contrary prior similar "
-                               "related compared listen listening leads led addicted ";
+                               "related compared listen listening leads led addicted end ";
 /* Adjectives before a noun that have another sound as nouns. */
 static const char adjectives[] =
     " close closer invalid covert converse deliberate elaborate appropriate moderate diffuse "
@@ -179,6 +186,7 @@ static vx_tag tag_read(const view *v, const word *w)
     word previous = before_adverbs(v, w), further = before(v, &previous);
     if (previous.text[0] == '\0' || is_modal(previous.text)) return VX_TAG_VERB;
     if (in(" a the this that one and or ", previous.text)) return VX_TAG_NONE;
+    if (in(" good great interesting easy quick fun must ", previous.text)) return VX_TAG_NONE;
     bool asked = in(subjects, previous.text) && is_modal(further.text);
     return asked || in(objects, previous.text) ? VX_TAG_VERB : VX_TAG_PAST;
 }
@@ -268,16 +276,26 @@ static vx_tag tag_by_next(const view *v, const word *w, const word *previous, bo
     bool starts = previous->text[0] == '\0';
     bool object = in(object_starts, next.text);
     if (starts && object && !s_form) return VX_TAG_VERB;
+    if (starts && s_form) return VX_TAG_NOUN; /* "Contents under pressure" */
     if (starts) return in(adjectives, w->text) && is_plain(next.text) ? VX_TAG_ADJ : VX_TAG_NONE;
     if (object) return VX_TAG_VERB;
     word further = before(v, previous);
-    bool one = in(" a an this that each another one ", further.text); /* "a bytes object" */
+    bool one = in(" a an this that each another one ", further.text) && /* "a bytes object" */
+               strcmp(previous->text, "people") != 0;
     bool goes_on = next.text[0] != '\0' && !in(be_forms, next.text) && !ends(next.text, "ing");
-    if (!s_form && is_plural(previous->text) && !one && goes_on) return VX_TAG_VERB;
+    bool adjective = in(adjectives, w->text) && strcmp(w->text, "live") != 0 &&
+                     is_plain(next.text) && !ends(next.text, "ly");
+    bool many = is_plural(previous->text) && !in(plural_modifiers, previous->text);
+    if (!s_form && many && !one && !adjective && (goes_on || in(mostly_verbs, w->text)))
+        return VX_TAG_VERB;
+    if (adjective) return VX_TAG_ADJ;
+    if (s_form && in(" and or ", previous->text)) return VX_TAG_NOUN;
     if (!is_plain(previous->text) || in(adjectives, w->text)) return VX_TAG_NONE;
-    if (next.text[0] == '\0' || in(prepositions, next.text) || in(be_forms, next.text))
+    if (next.text[0] == '\0' || in(prepositions, next.text) || in(be_forms, next.text) ||
+        is_modal(next.text) || is_have(next.text))
         return VX_TAG_NOUN;
-    return VX_TAG_NONE;
+    /* "your accurate estimate" */
+    return in(determiners, further.text) && !many ? VX_TAG_NOUN : VX_TAG_NONE;
 }
 
 static vx_tag tag_by_previous(const view *v, const word *w)
@@ -287,7 +305,18 @@ static vx_tag tag_by_previous(const view *v, const word *w)
     bool s_form = ends(w->text, "s") && !ends(w->text, "ss");
     bool adjective =
         in(adjectives, w->text) && (is_plain(next.text) || in(" and or but ", next.text));
-    if (strcmp(w->text, "close") == 0 && strcmp(next.text, "to") == 0) return VX_TAG_ADJ;
+    if (in(" close closer ", w->text) && in(" to than ", next.text)) return VX_TAG_ADJ;
+    word direct = before(v, w);
+    bool adverb = ends(direct.text, "ly") || in(" never always often also really ", direct.text);
+    /* "Never attribute …", "the theory plainly advocates …" */
+    if (adverb && adjective) return VX_TAG_ADJ; /* "practically perfect people" */
+    if (adverb && (s_form ? !in(be_forms, p) : direct.token == previous.token)) return VX_TAG_VERB;
+    if (!s_form && strcmp(direct.text, "not") == 0 && strcmp(p, "better") == 0) return VX_TAG_VERB;
+    if (strcmp(w->text, "separate") == 0 && strcmp(next.text, "from") == 0) return VX_TAG_ADJ;
+    if (s_form && strcmp(next.text, "to") == 0 && strcmp(w->text, "uses") == 0) return VX_TAG_VERB;
+    if (!s_form && strcmp(p, "than") == 0 && strcmp(further.text, "rather") == 0)
+        return VX_TAG_VERB;
+    if (!s_form && in(" which who ", p) && further.text[0] != '\0') return VX_TAG_VERB;
     if (strcmp(p, "to") == 0 && in(to_nouns, further.text)) return VX_TAG_NOUN;
     if (is_modal(p)) return s_form ? VX_TAG_NOUN : VX_TAG_VERB;
     if (in(objects, p) || (in(subjects, p) && (!s_form || strcmp(p, "who") == 0)))

@@ -425,6 +425,10 @@ static bool expand_calendar(vx_expansion *x, size_t i)
     const char *after_word = vx_expand_word(x, after, &after_length);
     bool date = digit_at(x, after) || vx_month(after_word, after_length) > 0 ||
                 vx_day_name(after_word, after_length) != NULL;
+    /* "Sat, Sun" */
+    size_t earlier_length;
+    const char *earlier = vx_expand_word(x, i > 1 ? i - 2 : count, &earlier_length);
+    date |= vx_day_name(earlier, earlier_length) != NULL;
     /* "Sat", "Sun" and "Wed" are words: without a date beside them only the others' points show. */
     bool plain = vx_in_list(" Mon Tue Tues Thu Thur Thurs Fri Weds ", word, length);
     if (day != NULL && (date || (plain && point < count))) reading = day;
@@ -453,6 +457,7 @@ void vx_expand_abbreviations(vx_expansion *x)
     for (size_t i = 0; i < x->tokens->count; i++) {
         if (x->tokens->token[i].kind != VX_TOKEN_WORD || x->tokens->token[i].read_length > 0)
             continue;
+        if (vx_expand_by(x, i, vx_read_days)) continue; /* before each day is one alone */
         if (expand_calendar(x, i) || expand_abbreviation(x, i) || vx_expand_roman(x, i)) continue;
         if (vx_expand_initialism(x, i)) continue;
         expand_initials(x, i);

@@ -142,7 +142,7 @@ static bool end_in_two(vx_expansion *x, size_t i, size_t last, size_t begin)
     return true;
 }
 
-static bool read_token(vx_expansion *x, size_t i, vx_reader *reader)
+bool vx_expand_by(vx_expansion *x, size_t i, vx_reader *reader)
 {
     vx_token *token = &x->tokens->token[i];
     size_t rest = x->length - token->start, length = rest < READER_BYTES ? rest : READER_BYTES;
@@ -173,12 +173,12 @@ void vx_expand_numbers(vx_expansion *x)
 {
     /* The first that takes its text has it. */
     static vx_reader *const readers[] = {
-        vx_read_days,  vx_read_slashed,  vx_read_numbered, vx_read_address, vx_read_date,
-        vx_read_time,  vx_read_phone,    vx_read_code,     vx_read_day,     vx_read_height,
-        vx_read_power, vx_read_quantity, vx_read_fraction, vx_read_range};
+        vx_read_slashed,  vx_read_numbered, vx_read_address, vx_read_date,   vx_read_time,
+        vx_read_phone,    vx_read_code,     vx_read_day,     vx_read_height, vx_read_power,
+        vx_read_quantity, vx_read_fraction, vx_read_range};
     for (size_t i = 0; i < x->tokens->count; i++) {
         if (!may_read(x, &x->tokens->token[i])) continue;
         for (size_t r = 0; r < sizeof readers / sizeof readers[0]; r++)
-            if (read_token(x, i, readers[r])) break;
+            if (vx_expand_by(x, i, readers[r])) break;
     }
 }

@@ -212,7 +212,9 @@ static bool say_known(group *g, size_t start, size_t length, bool head, vx_strbu
 {
     const vx_words *words = &g->g2p->words;
     const char *text = g->text + start;
-    bool letter = length == 1 && text[0] == 'A' && g->length > 1; /* "A4", "A-level" */
+    /* "A4", "A-level", "a²" */
+    bool power = g->length > start + 1 && (unsigned char)text[length] == 0xC2;
+    bool letter = length == 1 && (text[0] == 'A' || (text[0] == 'a' && power)) && g->length > 1;
     vx_tag tag = letter ? VX_TAG_LETTER : g->tag;
     if (vx_words_say(words, text, length, tag, &g->g2p->context, out)) return true;
     char memory[4096];

@@ -26,7 +26,8 @@ typedef struct rule {
     "notes note treble baritone tenor soprano jazz rock amplifier speaker speakers sound boost "   \
     "clarinet drummer guitarist trumpet piano album opera "
 #define FISH                                                                                       \
-    " fish fishing fished pounder landed lake river caught catch sea largemouth smallmouth striped trout rod "    \
+    " fish fishing fished pounder landed lake river caught catch sea largemouth smallmouth "       \
+    "striped trout rod "                                                                           \
     "lure lures pond angler anglers grilled fillet pike perch salmon bait reef boat "
 #define PRONOUNS " i he she it we they who you and then "
 #define DETERMINERS                                                                                \
@@ -59,8 +60,9 @@ static const rule rules[] = {
      " deep low slight formal polite courtly final stiff gracious mock ship's boat's "
      "graceful respectful sweeping profound ",
      " wave thruster rudder deck ", SHIP},
+    {"bow", NULL, NULL, NULL, " and tie ties legs string window strings ", NULL},
     {"bow", "bˈW", "bˈW", " took take takes taking make made makes ", " to before out ",
-     " curtain audience applause stage king queen knee head politely "},
+     " took take takes taking curtain audience applause stage king queen knee head politely "},
     {"bowed", "bˈWd", "bˈWd", NULL, " to down before low his her out their and deeply ",
      " head heads king queen "},
     {"bowed", "bˈWd", "bˈWd", PRONOUNS, NULL, NULL},
@@ -75,7 +77,8 @@ static const rule rules[] = {
      " over about broke erupted ", " quarrel argument shouting erupted "},
     {"sow", "sˈW", "sˈW", " pregnant old fat wild brood ", "  's nursing ",
      " piglet piglets pig pigs boar litter pork farrowing "},
-    {"tear", NULL, NULL, NULL, " gas drop drops duct ducts stained ", NULL},
+    {"tear", NULL, NULL, NULL,
+     " gas drop drops duct ducts stained to rolled ran fell slid trickled ", NULL},
     {"tear", "tˈɛɹ", "tˈɛː",
      " muscle ligament cuff meniscus hamstring tendon labral groin calf to will would "
      "can could don't not you they we ",
@@ -186,7 +189,8 @@ static const rule rules[] = {
     {"mole", "mˈOlA", "mˈQlA", " chicken ", " sauce poblano negro ", NULL},
     {"lima", "lˈImə", "lˈiːmə", NULL, " bean beans ", NULL},
     {"content", "kəntˈɛnt", "kəntˈɛnt",
-     " be quite perfectly not very felt feel are was were am seemed seem remained well ",
+     " them him us me be quite perfectly not very felt feel are was were am seemed seem remained "
+     "well ",
      " with to ", NULL},
     {"content", "kˈɑntɛnt", "kˈɒntɛnt", NULL,
      " is creator creators creation marketing management strategy of on from farm moderation that "
@@ -211,6 +215,8 @@ static const rule rules[] = {
      " him her me them us his their you my ", NULL},
     {"perfect", "pəɹfˈɛkt", "pəfˈɛkt", " could would can ", " the their his her its our your ",
      NULL},
+    {"object", NULL, NULL, DETERMINERS " as physical subject ", NULL, NULL},
+    {"object", "əbʤˈɛkt", "əbʤˈɛkt", " strongly ", " to that strongly ", NULL},
     {"moped", "mˈOpt", "mˈQpt", PRONOUNS, " around about in ", NULL},
     {"wicked", "wˈɪkt", "wˈɪkt", NULL, " away ", " sweat "},
     {"supply", "sˈʌpli", "sˈʌpli", " bent moved danced stretched ", NULL, NULL},

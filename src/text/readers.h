@@ -22,6 +22,10 @@ vx_reader vx_read_numbered;
 /* maths.c */
 vx_reader vx_read_slashed, vx_read_height, vx_read_power, vx_read_fraction, vx_read_range;
 
+/* Gives token i, and those behind it that the reader takes in, the reader's reading; false, nothing
+ * done, when it is nothing of its kind. */
+bool vx_expand_by(vx_expansion *x, size_t i, vx_reader *reader);
+
 /* Words into the reading under work, a space before them. */
 void vx_put_words(vx_expansion *x, const char *words);
 void vx_put_cardinal(vx_expansion *x, const char *digits, size_t count);

@@ -294,8 +294,7 @@ static vx_tag tag_by_next(const view *v, const word *w, const word *previous, bo
     if (next.text[0] == '\0' || in(prepositions, next.text) || in(be_forms, next.text) ||
         is_modal(next.text) || is_have(next.text))
         return VX_TAG_NOUN;
-    /* "your accurate estimate" */
-    return in(determiners, further.text) && !many ? VX_TAG_NOUN : VX_TAG_NONE;
+    return VX_TAG_NONE;
 }
 
 static vx_tag tag_by_previous(const view *v, const word *w)

@@ -173,17 +173,17 @@ static bool look_up(const query *q, const char *word, size_t length, vx_strbuf *
     return true;
 }
 
-/* Initials: letters in parts of one or two between dots, as in U.S.A. */
+/* Initials: letters in parts of one or two between dots, as in U.S.A. and Ph.D; "co.uk" is none. */
 static bool is_dotted(const char *word, size_t length)
 {
     while (length > 0 && word[length - 1] == '.')
         length--;
-    while (length > 0 && word[0] == '.')
-        word++, length--;
+    if (length > 0 && word[0] == '.') return false; /* .NET */
     if (memchr(word, '.', length) == NULL || !all_letters(word, length, '.')) return false;
     for (size_t i = 0, run = 0; i < length; i++) {
         run = word[i] == '.' ? 0 : run + 1;
-        if (run > 2) return false;
+        bool small = word[i] >= 'a' && i > 0 && word[i - 1] >= 'a';
+        if (run > 2 || small) return false;
     }
     return true;
 }

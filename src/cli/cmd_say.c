@@ -131,8 +131,8 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
     if (p->out == NULL)
         return vx_fail(
             err, VX_ERR_USAGE, "bad_usage",
-            "--out FILE is missing (or --explain, which speaks nothing): see 'vortex say --help'"); see vortex say "
-            "--help");
+            "--out FILE is missing (or --explain, which speaks nothing): see 'vortex say "
+            "--help'");
     if (cli->json && strcmp(p->out, "-") == 0)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage",
                        "--json and -o - both want stdout; choose one");

@@ -217,6 +217,10 @@ static const rule rules[] = {
      NULL},
     {"object", NULL, NULL, DETERMINERS " as physical subject ", NULL, NULL},
     {"object", "əbʤˈɛkt", "əbʤˈɛkt", " strongly ", " to that strongly ", NULL},
+    /* no word that a lexicon has */
+    {"shh", "ʃː", "ʃː", NULL, NULL, NULL},
+    {"shhh", "ʃː", "ʃː", NULL, NULL, NULL},
+    {"psst", "pst", "pst", NULL, NULL, NULL},
     {"moped", "mˈOpt", "mˈQpt", PRONOUNS, " around about in ", NULL},
     {"wicked", "wˈɪkt", "wˈɪkt", NULL, " away ", " sweat "},
     {"supply", "sˈʌpli", "sˈʌpli", " bent moved danced stretched ", NULL, NULL},

@@ -30,6 +30,7 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     if (p->path == NULL || p->path[0] == '\0')
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
     VX_TRY(vx_job_recipe(&job->recipe, p, err));
+    VX_TRY(vx_recipe_check_files(&job->recipe, err));
     job->path = vx_heap_text(p->path, strlen(p->path));
     if (p->sheet != NULL) job->sheet = vx_heap_text(p->sheet, strlen(p->sheet));
     if (job->path == NULL || (p->sheet != NULL && job->sheet == NULL))
@@ -46,7 +47,7 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     return VX_OK;
 }
 
-/* The lock is held. */
+/* The lock is held, so nothing here may look at a file: one that answers late would hold up everybody. */
 static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
 {
     bool full = v->waiting == (int)v->settings.queue;

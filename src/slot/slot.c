@@ -163,7 +163,6 @@ vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_err
     size_t frames_bytes, samples_bytes, table_bytes;
     int wants, width = width_of(recipe, pack), height = height_of(recipe, pack);
     double seconds = seconds_of(recipe, pack);
-    VX_TRY(vx_recipe_check_files(recipe, err));
     VX_TRY(vx_slot_wants(recipe, pack, &wants, err));
     if ((wants & ~vx_engine_wants(engine)) != 0)
         return vx_fail(err, VX_ERR_MISSING, "not_loaded",

@@ -35,7 +35,8 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
 vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
                         vx_error *err);
 
-/* Whether an engine holds what a recipe needs. VX_ERR_INPUT when the film is larger or longer than planned,
+/* Whether an engine holds what a recipe needs, by memory alone: it looks at no file. VX_ERR_INPUT when the film
+ * is larger or longer than planned,
  * else as vx_slot_wants. */
 vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_error *err);
 

@@ -503,6 +503,20 @@ bool vx_engine_image_to_image(const vx_engine *e)
     return e->params.image_to_image;
 }
 
+void *vx_engine_idle(const vx_engine *e, size_t *bytes)
+{
+    const vx_arena *first = NULL;
+    *bytes = 0;
+    for (int i = 0; i < VX_LANES; i++) {
+        const vx_arena *lane = &e->lane[i];
+        if (lane->base == NULL) continue;
+        assert(lane->used == 0);
+        if (first == NULL) first = lane;
+        if (lane->base == first->base + *bytes) *bytes += lane->size;
+    }
+    return first != NULL ? first->base : NULL;
+}
+
 vx_ctx vx_engine_ctx(vx_engine *e, vx_lane lane, vx_cancel *cancel, vx_error *err)
 {
     return (vx_ctx){.backend = e->backend,

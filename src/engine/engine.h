@@ -91,6 +91,9 @@ void *vx_engine_buffer(const vx_engine *engine, vx_buffer buffer, size_t *bytes)
 /* The same for VX_BUFFER_SAMPLES and VX_BUFFER_KEY_FRAMES, which leases hold and which there are `sets` of;
  * set 0 is vx_engine_buffer's. */
 void *vx_engine_set_buffer(const vx_engine *engine, vx_buffer buffer, int set, size_t *bytes);
+/* The lanes' workspaces as one block, for a stage beside which no other runs; 0 bytes where the host does not
+ * see them. */
+void *vx_engine_idle(const vx_engine *engine, size_t *bytes);
 int vx_engine_sets(const vx_engine *engine);
 int vx_engine_wants(const vx_engine *engine); /* VX_WANT_* that it was opened with */
 

@@ -188,8 +188,8 @@ static vx_status check_jpeg(const decoding *d, vx_error *err)
 {
     const vx_image_info *info = &d->info;
     int64_t pixels = (int64_t)info->width * info->height;
-    if (info->coefficient_bytes <= (int64_t)d->frames.bytes_max && pixels <= VX_IMAGE_PIXELS_MAX)
-        return VX_OK;
+    size_t heap = d->reading->heap_max > 0 ? d->reading->heap_max : VX_IMAGE_DECODED_MAX;
+    if (info->coefficient_bytes <= (int64_t)heap && pixels <= VX_IMAGE_PIXELS_MAX) return VX_OK;
     return vx_fail_at(err, VX_ERR_INPUT, "bad_image", d->name, 0,
                       "the %s JPEG %s is %dx%d, too large to decode; make it smaller%s",
                       info->coefficient_bytes > 0 ? "progressive" : "baseline", d->name,
@@ -237,9 +237,10 @@ static vx_status decode(vx_picture *picture, const uint8_t *data, size_t bytes, 
     vx_image_reading plain = {0};
     if (reading == NULL) reading = &plain;
     decoding d = {.name = name, .reading = reading, .info = vx_image_probe(data, bytes)};
-    d.frames = (vx_av_frames){.bytes_max = VX_IMAGE_DECODED_MAX,
-                              .memory = reading->memory,
-                              .memory_bytes = reading->memory_bytes};
+    size_t most = VX_IMAGE_DECODED_MAX;
+    if (reading->memory != NULL && reading->memory_bytes < most) most = reading->memory_bytes;
+    d.frames = (vx_av_frames){
+        .bytes_max = most, .memory = reading->memory, .memory_bytes = reading->memory_bytes};
     vx_av_quiet();
     if (d.info.format == VX_IMAGE_UNKNOWN || bytes > VX_IMAGE_BYTES_MAX)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,

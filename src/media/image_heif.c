@@ -23,6 +23,8 @@ enum {
     HEIF_CHROMA_RGBA = 11,
     HEIF_CHANNEL_INTERLEAVED = 10
 };
+/* What libheif 1.15 was measured to take for a pixel: the decoder's picture, its copy, and the RGB. */
+enum { DECODER_BYTES = 9 };
 #define HEIF_VERSION_MIN 0x010F0000u /* 1.15.0 */
 
 typedef struct heif_library {
@@ -108,8 +110,15 @@ static vx_status take(const void *handle, vx_picture *picture, const void *data,
     int channels = clear ? 4 : 3, stride;
     int width = library.image_handle_get_width(handle);
     int height = library.image_handle_get_height(handle);
-    if (width < 1 || height < 1 || width > VX_IMAGE_SIDE_MAX || height > VX_IMAGE_SIDE_MAX ||
-        (size_t)width * (size_t)height * (size_t)channels > VX_IMAGE_DECODED_MAX)
+    size_t pixels = width > 0 && height > 0 ? (size_t)width * (size_t)height : 0;
+    if (reading->heap_max > 0 && pixels > reading->heap_max / DECODER_BYTES)
+        return vx_fail_at(
+            err, VX_ERR_INPUT, "bad_image", name, 0,
+            "the image %s is %dx%d, more than the plan has room for to decode HEIC or "
+            "AVIF; make it smaller, or save it as JPEG",
+            name, width, height);
+    if (pixels == 0 || width > VX_IMAGE_SIDE_MAX || height > VX_IMAGE_SIDE_MAX ||
+        pixels * (size_t)channels > VX_IMAGE_DECODED_MAX)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
                           "the image %s is %dx%d, and sides may be at most %d and pixels %d "
                           "million; make it smaller",

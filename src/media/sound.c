@@ -118,14 +118,18 @@ static int prepare_resampler(reading *r)
     return result;
 }
 
+static vx_status fail_long(const reading *r)
+{
+    return vx_fail_at(r->err, VX_ERR_INPUT, "too_long", r->path, 0,
+                      "the sound of %s lasts longer than the %.6g s allowed; cut it", r->path,
+                      (double)r->count_max / r->sound->sample_rate);
+}
+
 /* Mixes the piece's first n samples and appends them. */
 static vx_status mix(reading *r, int n)
 {
     int channels = r->layout.nb_channels;
-    if (n > r->count_max - r->sound->count)
-        return vx_fail_at(r->err, VX_ERR_INPUT, "too_long", r->path, 0,
-                          "the sound of %s lasts longer than the %.6g s allowed; cut it", r->path,
-                          (double)r->count_max / r->sound->sample_rate);
+    if (n > r->count_max - r->sound->count) return fail_long(r);
     float *dst = r->sound->samples + r->sound->count;
     for (int i = 0; i < n; i++) {
         double sum = 0;
@@ -269,6 +273,42 @@ static vx_status open_stream(reading *r)
     return r->packet != NULL && r->frame != NULL ? VX_OK : fail_reading(r, AVERROR(ENOMEM));
 }
 
+static void close_stream(reading *r)
+{
+    av_frame_free(&r->frame);
+    av_packet_free(&r->packet);
+    avcodec_free_context(&r->decoder);
+    vx_av_input_close(&r->in);
+}
+
+/* Refuses by what the packets say they last, or else by when they begin, before any is decoded and kept; where they
+ * say neither, or of a pipe, the samples are counted as they come. Begins again at the start. */
+static vx_status check_length(reading *r)
+{
+    /* Priming and padding, which are cut off later, count here. */
+    double most = (double)r->count_max / r->sound->sample_rate + 1, lasts = 0;
+    int64_t first = AV_NOPTS_VALUE;
+    if (r->in.io->seekable == 0) return VX_OK;
+    double tick = av_q2d(r->in.format->streams[r->stream]->time_base);
+    for (int result = 0; result >= 0;) {
+        const AVPacket *p = r->packet;
+        result = vx_cancelled(r->cancel) ? AVERROR_EXIT : av_read_frame(r->in.format, r->packet);
+        if (vx_cancelled(r->cancel)) return vx_fail_cancelled(r->err, r->path);
+        if (result < 0 || p->stream_index != r->stream) {
+            av_packet_unref(r->packet);
+            continue;
+        }
+        if (p->duration > 0) lasts += (double)p->duration * tick;
+        if (first == AV_NOPTS_VALUE) first = p->pts;
+        bool late = lasts == 0 && p->pts != AV_NOPTS_VALUE && first != AV_NOPTS_VALUE &&
+                    ((double)p->pts - (double)first) * tick > most;
+        av_packet_unref(r->packet);
+        if (late || lasts > most) return fail_long(r);
+    }
+    close_stream(r);
+    return open_stream(r);
+}
+
 /* ---- memory: a mapping as long as the sound may be, of which pages are taken as they are written -- */
 
 static bool map_samples(vx_sound *sound, int64_t count)
@@ -307,6 +347,7 @@ static vx_status read_once(reading *r, int *only)
 {
     vx_status status =
         map_samples(r->sound, r->count_max) ? open_stream(r) : fail_memory(r->err, r->path);
+    if (status == VX_OK) status = check_length(r);
     if (status == VX_OK) status = read_packets(r);
     int loudest = 0;
     for (int c = 1; c < CHANNELS_MAX; c++)
@@ -323,10 +364,7 @@ static vx_status read_once(reading *r, int *only)
     swr_free(&r->resampler);
     vx_heap_free(r->piece);
     av_channel_layout_uninit(&r->layout);
-    av_frame_free(&r->frame);
-    av_packet_free(&r->packet);
-    avcodec_free_context(&r->decoder);
-    vx_av_input_close(&r->in);
+    close_stream(r);
     if (status != VX_OK || *only >= 0) vx_sound_free(r->sound);
     return status;
 }

@@ -21,6 +21,16 @@ static bool is_verified(const vx_slot *slot)
            slot->recipe->verify.enabled;
 }
 
+static bool is_pictured(const vx_slot *slot)
+{
+    return slot->recipe->visual.image != NULL;
+}
+
+static bool is_imagined(const vx_slot *slot)
+{
+    return !is_pictured(slot);
+}
+
 static double speech_s(const vx_slot *slot)
 {
     const vx_recipe_audio *audio = &slot->recipe->audio;
@@ -36,14 +46,15 @@ static double speech_share(const vx_slot *slot)
     return speech_s(slot) * VX_KOKORO_RATE / (double)(frames * VX_KOKORO_FRAME);
 }
 
-static double prompts(const vx_slot *slot)
-{
-    return slot->recipe->visual.image == NULL ? 1 : 0;
-}
-
 static double film_frames(const vx_slot *slot)
 {
     return speech_s(slot) * slot->fps;
+}
+
+static double none(const vx_slot *slot)
+{
+    (void)slot;
+    return 0;
 }
 
 static double one(const vx_slot *slot)
@@ -53,8 +64,16 @@ static double one(const vx_slot *slot)
 }
 
 const vx_stage_kind vx_stages[] = {
-    {.name = "audio",
+    /* A picture is decoded into the lanes' workspaces, so nothing runs beside it. */
+    {.name = "actor",
      .phase = 0,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_ACTOR,
+     .applies = is_pictured,
+     .units = none,
+     .run = vx_stage_actor},
+    {.name = "audio",
+     .phase = 1,
      .lane = VX_LANE_AUDIO,
      .want = VX_WANT_SPEECH,
      .again = true,
@@ -62,20 +81,20 @@ const vx_stage_kind vx_stages[] = {
      .share = speech_share,
      .run = vx_stage_audio},
     {.name = "actor",
-     .phase = 0,
+     .phase = 1,
      .lane = VX_LANE_PICTURE,
      .want = VX_WANT_ACTOR,
-     .units = prompts,
-     .share = prompts,
+     .applies = is_imagined,
+     .units = one,
      .run = vx_stage_actor},
     {.name = "video",
-     .phase = 1,
+     .phase = 2,
      .lane = VX_LANE_PICTURE,
      .want = VX_WANT_VIDEO,
      .units = film_frames,
      .run = vx_stage_video},
     {.name = "verify",
-     .phase = 2,
+     .phase = 3,
      .lane = VX_LANE_PICTURE,
      .want = VX_WANT_VERIFY,
      .applies = is_verified,

@@ -1,8 +1,9 @@
 /* The stages of a slot, and what they share.
  *
- *     phase 0   audio (audio lane) side by side with actor (picture lane)
- *     phase 1   video     frames go to the encoder as they are made
- *     phase 2   verify
+ *     phase 0   actor, when it is the recipe's image
+ *     phase 1   audio (audio lane) side by side with actor (picture lane), when it is imagined
+ *     phase 2   video     frames go to the encoder as they are made
+ *     phase 3   verify
  *
  * A stage is one function in stage_NAME.c and one row of vx_stages (slot.c):
  *
@@ -26,7 +27,7 @@
 #include "config/recipe.h"
 #include "media/mux.h"
 
-enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 3, VX_EMBEDDING_MAX = 1024 };
+enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 4, VX_EMBEDDING_MAX = 1024 };
 
 /* One slot under way. */
 typedef struct vx_slot {

@@ -10,8 +10,8 @@
 #include <libswresample/swresample.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "base/warnings.h"
 #include "media/av.h"
 
 enum {
@@ -355,10 +355,10 @@ static vx_status read_once(reading *r, int *only)
     bool lost = r->mixed_power < quiet_share * quiet_share * r->power[loudest];
     *only = status == VX_OK && lost && r->only < 0 ? loudest : -1;
     if (*only >= 0 && r->in.io->seekable == 0) {
-        vx_log(VX_LOG_WARN,
-               "the channels of %s cancel each other, and a pipe cannot be read again for one of "
-               "them; give a file",
-               r->path);
+        vx_warn("channels_cancel", r->path,
+                "the channels of %s cancel each other, and a pipe cannot be read again for one of "
+                "them; give a file",
+                r->path);
         *only = -1;
     }
     swr_free(&r->resampler);

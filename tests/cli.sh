@@ -157,7 +157,7 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
     expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 --face 1,2
     expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 \
         --face 1,2,3,4,5,nan
-    expect 2 "wants stdout" $moving animate "$face" --motion m.csv -o - --motion-out -
+    expect 2 "want stdout" $moving animate "$face" --motion m.csv -o - --motion-out -
     expect 2 "must be one of" $moving animate "$face" --say hi -o out.mp4 --mood cheerful
     expect 4 "there is no file" $moving animate none.png --motion m.csv -o out.mp4
     expect 3 "" $moving animate m.csv --motion m.csv -o out.mp4
@@ -170,7 +170,7 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
         --keypoints "$source/tests/data/imagine/noise.npy"
     expect 8 "" $moving animate "$face" --motion m.csv -o nowhere/out.mp4
     expect 8 "" $moving animate "$face" --motion m.csv -o out.mp4 --motion-out nowhere/m.json
-    expect 8 "" $moving animate "$face" --motion m.csv --frames-out m.csv
+    expect 2 "the same file" $moving animate "$face" --motion m.csv --frames-out m.csv
     expect 4 "does not have" --pack speech animate "$face" --motion m.csv -o out.mp4
     expect 3 "say where it is with --face" --pack "$source/tests/data/animate/strict" \
         animate "$face" --motion m.csv -o out.mp4
@@ -219,6 +219,53 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
             fault "sound and picture do not begin together"
     fi
     rm -rf frames ./*.mp4 a.json c.csv code.txt head.bin stdout.txt probe.txt
+}
+
+# ---- outputs that are inputs or each other, that end as something else, that cannot be written: before anything
+# runs, so no weights are needed
+cp "$face" in.png
+cp m.csv keep.csv
+ln m.csv hard.csv
+ln -s m.csv soft.csv
+mkdir here
+recipe "hello" "in.png"
+cp r.yaml keep.yaml
+# shellcheck disable=SC2086
+{
+    expect 2 "the same file" $moving animate in.png --motion m.csv -o ./in.png
+    expect 2 "names another format" $moving animate in.png --motion m.csv -o film.wav
+    expect 2 "the same file" $moving animate in.png --motion m.csv -o a.mp4 --motion-out m.csv
+    expect 2 "the same file" $moving animate in.png --motion m.csv -o a.mp4 --motion-out hard.csv
+    expect 2 "the same file" $moving animate in.png --motion m.csv -o a.mp4 --motion-out here/../soft.csv
+    expect 2 "the same file" $moving animate in.png --motion m.csv -o a.x --motion-out "$work/a.x"
+    expect 2 "the same file" say -f r.yaml -o r.yaml
+    expect 2 "--out and --timings are the same file" say hello -o t.json --timings here/../t.json
+    expect 2 "the same file" generate r.yaml -o r.yaml
+    expect 2 "the same file" generate r.yaml -o a.mp4 --report r.yaml
+    expect 2 "the same file" generate r.yaml -o b.x --sheet b.x
+    expect 2 "recipe's image and the sheet" generate r.yaml -o a.mp4 --sheet in.png
+    expect 2 "both want stdout" generate r.yaml -o - --report -
+    expect 2 "both want stdout" generate r.yaml -o - --json
+    expect 2 "names another format" generate r.yaml -o a.avi
+    expect 2 "the same file" imagine hello -o in.png --init in.png --strength 0.5
+    expect 2 "names another format" imagine hello -o a.jpg
+    echo "threads: 2" >t.yaml
+    expect 2 "the same file" --config t.yaml plan --svg t.yaml
+    expect 2 "the same file" models convert m.csv m.csv --to f16
+    expect 8 "make the folder first" generate r.yaml -o nowhere/a.mp4
+    expect 8 "make the folder first" generate r.yaml -o a.mp4 --sheet nowhere/a.png
+    expect 8 "make the folder first" generate r.yaml -o a.mp4 --report nowhere/a.json
+    expect 8 "is a folder" generate r.yaml -o here
+    expect 8 "make the folder first" say hello -o nowhere/a.wav
+    expect 8 "folder" $moving animate in.png --motion m.csv --frames-out m.csv/frames
+    expect 8 "folder" $moving animate in.png --motion m.csv --frames-out r.yaml
+    checks=$((checks + 1))
+    { cmp -s in.png "$face" && cmp -s m.csv keep.csv && cmp -s r.yaml keep.yaml; } ||
+        fault "an input was overwritten"
+    checks=$((checks + 1)) # devices are nobody's place
+    "$vortex" --pack "$source/tests/data/slot/pack" generate "$source/tests/data/slot/small.yaml" -o here/s.mp4 \
+        --report /dev/null --sheet /dev/null 2>stderr.txt || fault "a device twice"
+    rm -r in.png keep.csv hard.csv soft.csv here keep.yaml t.yaml
 }
 
 # ---- pipes: one signal ends the waiting, with a sentence; what is ignored by the parent stays ignored

@@ -273,6 +273,7 @@ static void refusals_are_told_apart(void **state)
         {"loop", VX_ERR_IO, "redirects"},
         {"ftp://127.0.0.1/x", VX_ERR_INPUT, "https"},
         {"file:///etc/passwd", VX_ERR_INPUT, "https"},
+        {"http://127.0.0.1/x", VX_ERR_INPUT, "https"}, /* a pack's own address, not the hub's */
     };
     vx_error err;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -329,6 +330,53 @@ static void a_cancel_keeps_what_came(void **state)
     expect_whole();
 }
 
+/* Until the part is locked, another process may finish it: what was opened is then the installed file. */
+static atomic_int finish_before_lock;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation)
+{
+    if (atomic_exchange(&finish_before_lock, 0) != 0)
+        assert_int_equal(rename(in_folder(".model.bin.part"), "/tmp/vx-pull-installed"), 0);
+    return __real_flock(fd, operation);
+}
+
+static void an_installed_file_is_not_begun_again(void **state)
+{
+    (void)state;
+    vx_error err;
+    struct stat info;
+    static char other[BYTES + 5];
+    start_clean();
+    /* Longer than the source says: were it taken for the part, it would be emptied. */
+    assert_int_equal(vx_file_write(in_folder(".model.bin.part"), other, sizeof other, NULL), VX_OK);
+    atomic_store(&finish_before_lock, 1);
+    assert_int_equal(fetch("full", 1, NULL, &err), VX_OK);
+    expect_whole();
+    assert_int_equal(stat("/tmp/vx-pull-installed", &info), 0);
+    assert_int_equal(info.st_size, sizeof other);
+    unlink("/tmp/vx-pull-installed");
+    /* Nor is a link followed. */
+    start_clean();
+    assert_int_equal(symlink("elsewhere", in_folder(".model.bin.part")), 0);
+    assert_int_equal(fetch("full", 1, NULL, &err), VX_ERR_IO);
+    assert_int_equal(bytes_of("elsewhere"), -1);
+}
+
+static void what_has_no_bound_is_not_fetched(void **state)
+{
+    (void)state;
+    vx_error err;
+    bool fetched;
+    start_clean();
+    vx_pack_source source = {.file = "model.bin", .url = "full", .sha256 = sha256};
+    vx_pull_options options = {.hub = hub, .attempts = 1};
+    assert_int_equal(vx_pull(&source, folder, &options, &fetched, &err), VX_ERR_INPUT);
+    assert_non_null(strstr(err.message, "bytes"));
+    assert_int_equal(atomic_load(&requests), 0);
+}
+
 /* Last: the server is gone in the middle, and then altogether. */
 static void a_dead_server_is_told(void **state)
 {
@@ -346,9 +394,14 @@ static void a_dead_server_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_fetched_once),      cmocka_unit_test(a_broken_download_goes_on),
-        cmocka_unit_test(a_wrong_file_is_thrown_away), cmocka_unit_test(refusals_are_told_apart),
-        cmocka_unit_test(a_full_disk_is_told),         cmocka_unit_test(a_cancel_keeps_what_came),
+        cmocka_unit_test(a_file_is_fetched_once),
+        cmocka_unit_test(a_broken_download_goes_on),
+        cmocka_unit_test(a_wrong_file_is_thrown_away),
+        cmocka_unit_test(refusals_are_told_apart),
+        cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(a_cancel_keeps_what_came),
+        cmocka_unit_test(an_installed_file_is_not_begun_again),
+        cmocka_unit_test(what_has_no_bound_is_not_fetched),
         cmocka_unit_test(a_dead_server_is_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

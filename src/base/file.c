@@ -224,7 +224,7 @@ static bool sync_file(int fd)
     return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOSYS;
 }
 
-static void sync_folder(const char *target)
+void vx_folder_sync(const char *target)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(target, '/');
@@ -265,7 +265,7 @@ vx_status vx_outfile_commit(vx_outfile *file, vx_error *err)
     if (status != VX_OK)
         unlink(row->temp);
     else
-        sync_folder(row->target);
+        vx_folder_sync(row->target);
     atomic_store(&row->state, ROW_FREE);
     file->slot = -1;
     return status;

@@ -62,6 +62,9 @@ const char *vx_outfile_temp_path(const vx_outfile *file);
  * afterwards. */
 void vx_outfile_sweep(void);
 
+/* Syncs the folder of a file that has just got its name; a failure is logged. */
+void vx_folder_sync(const char *target);
+
 /* Open, write, commit in one. */
 vx_status vx_file_write(const char *path, const void *data, size_t bytes, vx_error *err);
 

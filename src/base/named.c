@@ -72,8 +72,7 @@ static vx_status open_confined(const vx_named *file, int *fd, vx_error *err)
                    file->name);
 }
 
-/* folder/name; false when it is too long. */
-static bool place_of(const vx_named *file, char path[PATH_MAX])
+bool vx_named_path(const vx_named *file, char path[PATH_MAX])
 {
     bool bare = file->folder == NULL || file->name[0] == '/' || strcmp(file->folder, ".") == 0;
     int length =
@@ -85,7 +84,7 @@ static vx_status open_free(const vx_named *file, int *fd, vx_error *err)
 {
     char path[PATH_MAX];
     if (strcmp(file->name, "-") == 0) return vx_file_open("-", VX_FILE_REGULAR, fd, NULL, err);
-    if (!place_of(file, path)) return vx_fail_read(err, ENAMETOOLONG, file->name);
+    if (!vx_named_path(file, path)) return vx_fail_read(err, ENAMETOOLONG, file->name);
     return vx_file_open(path, VX_FILE_REGULAR, fd, NULL, err);
 }
 
@@ -103,7 +102,7 @@ vx_status vx_named_read(const vx_named *file, size_t bytes_max, char **data, siz
     *data = NULL;
     *bytes = 0;
     VX_TRY(vx_named_open(file, &fd, err));
-    const char *shown = !file->confined && place_of(file, path) ? path : file->name;
+    const char *shown = !file->confined && vx_named_path(file, path) ? path : file->name;
     vx_status status = vx_file_read_fd(fd, shown, bytes_max, vx_wait_token(), data, bytes, err);
     close(fd);
     return status;

@@ -7,6 +7,7 @@
 #ifndef VX_BASE_NAMED_H
 #define VX_BASE_NAMED_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "base/status.h"
@@ -17,6 +18,9 @@ typedef struct vx_named {
         *folder; /* where a relative name begins; NULL: the working folder, or, confined, nowhere */
     bool confined; /* beneath the folder alone */
 } vx_named;
+
+/* Where it lies, as far as links do not say otherwise; false when that is too long a path. Not for opening. */
+bool vx_named_path(const vx_named *file, char path[PATH_MAX]);
 
 /* Opens for reading, never blocking. VX_ERR_INPUT when a document must not name this, else as vx_fail_read; of a
  * confined one every failure is the same VX_ERR_INPUT and names no path of ours. *fd is -1 on failure. */

@@ -10,6 +10,7 @@
 #define VX_CLI_CLI_H
 
 #include "base/cancel.h"
+#include "base/uses.h"
 #include "config/settings.h"
 
 /* One flag; a required one must be given. BOOL flags take no value; the others take the next word, or what follows '='. The last
@@ -19,6 +20,8 @@ typedef struct vx_flag {
     char letter;       /* 0: none */
     const char *value; /* what the help calls its value, "FILE"; NULL for a BOOL */
     const char *help;
+    vx_use_kind use;     /* of a file's or a folder's path */
+    const char *endings; /* of an output: vx_use */
 } vx_flag;
 
 /* A flag for a struct's member:
@@ -27,6 +30,12 @@ typedef struct vx_flag {
     {                                                                                              \
         .field = VX_ROW_AS(name, params, member, kind, __VA_ARGS__), .letter = letter_,            \
         .value = value_, .help = help_                                                             \
+    }
+/* The same for a path that is read or written. */
+#define VX_FLAG_FILE(use_, endings_, name, letter_, value_, params, member, help_, ...)            \
+    {                                                                                              \
+        .field = VX_ROW_AS(name, params, member, WORD, __VA_ARGS__), .letter = letter_,            \
+        .value = value_, .help = help_, .use = VX_USE_##use_, .endings = endings_                  \
     }
 #define VX_FLAGS_END                                                                               \
     {                                                                                              \
@@ -51,6 +60,13 @@ typedef struct vx_cli {
     vx_cancel *cancel;    /* set by SIGINT, SIGTERM and SIGHUP */
 } vx_cli;
 
+/* What a word of a command line is, for messages ("the portrait"), when it is a file. */
+typedef struct vx_word {
+    vx_use_kind kind;
+    const char *name;
+} vx_word;
+enum { VX_WORD_USES = 2 }; /* further words are no files */
+
 struct vx_command {
     const char *name;     /* "say"; of a group: "models pull" */
     const char *usage;    /* its words and required flags: "TEXT -o out.wav" */
@@ -59,6 +75,7 @@ struct vx_command {
     const vx_flag *flags; /* NULL for none */
     size_t params_bytes;  /* of the struct that the flags fill */
     int words_min, words_max;
+    vx_word word[VX_WORD_USES];
     bool any_device; /* --device may also name a card by its datasheet */
     vx_status (*run)(vx_cli *cli, void *params, vx_error *err);
 };
@@ -73,6 +90,9 @@ vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_err
 
 /* "#rrggbb" into three bytes; NULL gives white. VX_ERR_USAGE. */
 vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err);
+
+/* Whether the files that the command reads and writes go together and can be written (base/uses.h). */
+vx_status vx_cli_check_uses(const vx_cli *cli, const void *params, vx_error *err);
 
 /* The help text of a command, of a group ("models") or, for NULL, of the program, to stdout. */
 void vx_cli_help(const char *name);

@@ -108,11 +108,12 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG("out", 'o', "FILE", generate_params, out, WORD, "the film: .mp4 or .mkv",
-            .required = true),
-    VX_FLAG("report", 0, "FILE", generate_params, report, WORD, "the slot's report, as JSON"),
-    VX_FLAG("sheet", 0, "FILE", generate_params, sheet, WORD,
-            "a picture (PNG) of key frames, waveform, phonemes, jaw and scores"),
+    VX_FLAG_FILE(OUT, "mp4 mkv", "out", 'o', "FILE", generate_params, out, "the film: .mp4 or .mkv",
+                 .required = true),
+    VX_FLAG_FILE(OUT, "json", "report", 0, "FILE", generate_params, report,
+                 "the slot's report, as JSON"),
+    VX_FLAG_FILE(OUT, "png", "sheet", 0, "FILE", generate_params, sheet,
+                 "a picture (PNG) of key frames, waveform, phonemes, jaw and scores"),
     VX_FLAG("deadline-ms", 0, "N", generate_params, deadline_ms, INT,
             "give up when the slot is not done in N milliseconds", .min = 1, .max = 86400000,
             .fallback = "0"),
@@ -127,5 +128,6 @@ const vx_command vx_command_generate = {
     .params_bytes = sizeof(generate_params),
     .words_min = 1,
     .words_max = 1,
+    .word = {{VX_USE_IN, "the recipe"}},
     .run = run_generate,
 };

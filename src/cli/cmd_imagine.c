@@ -223,22 +223,22 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG("out", 'o', "FILE", imagine_params, out, WORD, "the PNG; - is stdout",
-            .required = true),
+    VX_FLAG_FILE(OUT, "png", "out", 'o', "FILE", imagine_params, out, "the PNG; - is stdout",
+                 .required = true),
     VX_FLAG("steps", 0, "N", imagine_params, steps, INT, "1 to 8; else the pack's", .min = 1,
             .max = 8, .fallback = "0"),
     VX_FLAG("size", 0, "W[xH]", imagine_params, size, WORD,
             "pixels, multiples of 16 from 64 to 1024; else the pack's"),
-    VX_FLAG("init", 0, "IMAGE", imagine_params, init, WORD, "begin with this picture"),
+    VX_FLAG_FILE(IN, NULL, "init", 0, "IMAGE", imagine_params, init, "begin with this picture"),
     VX_FLAG("strength", 0, "S", imagine_params, strength, FLOAT,
             "with --init: how much is made anew, above 0 to 1", .min = 0.001, .max = 1,
             .fallback = "0"),
     VX_FLAG("background", 0, "#rrggbb", imagine_params, background, WORD,
             "with --init: what shows through transparency; else #ffffff"),
-    VX_FLAG("noise", 0, "FILE", imagine_params, noise, WORD,
-            "the start latent instead of the seed's, an NPY of [z, rows, cols]"),
-    VX_FLAG("latents-out", 0, "FILE", imagine_params, latents, WORD,
-            "the final latent, as an NPY of [z, rows, cols]"),
+    VX_FLAG_FILE(IN, NULL, "noise", 0, "FILE", imagine_params, noise,
+                 "the start latent instead of the seed's, an NPY of [z, rows, cols]"),
+    VX_FLAG_FILE(OUT, "npy", "latents-out", 0, "FILE", imagine_params, latents,
+                 "the final latent, as an NPY of [z, rows, cols]"),
     VX_FLAGS_END,
 };
 

@@ -167,5 +167,6 @@ const vx_command vx_command_models_inspect = {
                "executed.\n",
     .words_min = 1,
     .words_max = 1,
+    .word = {{VX_USE_IN, "the file"}},
     .run = run_inspect,
 };

@@ -60,5 +60,6 @@ const vx_command vx_command_models_convert = {
     .params_bytes = sizeof(convert_params),
     .words_min = 2,
     .words_max = 2,
+    .word = {{VX_USE_IN, "the input"}, {VX_USE_OUT, "the output"}},
     .run = run_convert,
 };

@@ -74,7 +74,8 @@ static vx_status run_synth(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag synth_flags[] = {
-    VX_FLAG("out", 'o', "DIR", synth_params, out, WORD, "the new pack's folder", .required = true),
+    VX_FLAG_FILE(OUT_FOLDER, NULL, "out", 'o', "DIR", synth_params, out, "the new pack's folder",
+                 .required = true),
     VX_FLAGS_END,
 };
 

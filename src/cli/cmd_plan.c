@@ -70,8 +70,8 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG("svg", 0, "FILE", plan_params, svg, WORD,
-            "also draw it: memory to scale, lanes by time"),
+    VX_FLAG_FILE(OUT, "svg", "svg", 0, "FILE", plan_params, svg,
+                 "also draw it: memory to scale, lanes by time"),
     VX_FLAG("pipeline-depth", 0, "N", plan_params, pipeline_depth, INT,
             "sets of result buffers; the settings' without it", .min = 1, .max = VX_SETS_MAX,
             .fallback = "0"),

@@ -157,16 +157,17 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG("file", 'f', "FILE", say_params, file, WORD, "speak a text file; - is stdin"),
+    VX_FLAG_FILE(IN, NULL, "file", 'f', "FILE", say_params, file, "speak a text file; - is stdin"),
     VX_FLAG("phonemes", 0, "STRING", say_params, phonemes, TEXT,
             "speak Kokoro's own symbols, at most 510, verbatim"),
-    VX_FLAG("out", 'o', "FILE", say_params, out, WORD, "the WAV file; - is stdout"),
+    VX_FLAG_FILE(OUT, NULL, "out", 'o', "FILE", say_params, out, "the WAV file; - is stdout",
+                 .required = true),
     VX_FLAG("voice", 'v', "V", say_params, voice, WORD,
             "a voice, an alias or a blend: af_heart, af_heart:0.7,af_bella:0.3"),
     VX_FLAG("speed", 0, "S", say_params, speed, FLOAT, "0.5 to 2", .min = 0.5, .max = 2,
             .fallback = "1"),
-    VX_FLAG("timings", 0, "FILE", say_params, timings, WORD,
-            "start and end of every phoneme and word, as JSON"),
+    VX_FLAG_FILE(OUT, "json", "timings", 0, "FILE", say_params, timings,
+                 "start and end of every phoneme and word, as JSON"),
     VX_FLAG("explain", 0, NULL, say_params, explain, BOOL,
             "print what would be said, word by word, and speak nothing"),
     VX_FLAGS_END,

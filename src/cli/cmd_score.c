@@ -192,5 +192,6 @@ const vx_command vx_command_score = {
     .params_bytes = sizeof(score_params),
     .words_min = 2,
     .words_max = PROMPTS_MAX,
+    .word = {{VX_USE_IN, "the picture"}},
     .run = run_score,
 };

@@ -66,6 +66,7 @@ static vx_status run(vx_cli *cli, int argc, char **argv, vx_error *err)
                            : (printf("vortex %s\n", VX_VERSION), VX_OK);
     else if (status == VX_OK && !cli->help) {
         status = load_settings(cli, err);
+        if (status == VX_OK) status = vx_cli_check_uses(cli, params, err);
         if (status == VX_OK) status = cli->command->run(cli, params, err);
     }
     if (fflush(stdout) != 0 && status == VX_OK)

@@ -47,15 +47,21 @@ static void init_curl(void)
 
 static vx_status make_url(pull *p, vx_error *err)
 {
+    if (p->source->bytes <= 0)
+        return vx_fail(err, VX_ERR_INPUT, "bad_pack",
+                       "the pack does not say how many bytes %s has, and what has no bound is not "
+                       "fetched; add bytes to its source",
+                       p->source->file);
     const char *url = p->source->url, *hub = p->options->hub;
     if (hub == NULL) hub = VX_PULL_HUB;
-    int length = strstr(url, "://") != NULL
-                     ? snprintf(p->url, sizeof p->url, "%s", url)
+    /* Only the hub, which the user names and not the pack, may be reached without certificates. */
+    bool own = strstr(url, "://") != NULL;
+    int length = own ? snprintf(p->url, sizeof p->url, "%s", url)
                      : snprintf(p->url, sizeof p->url, "%s%s%s", hub,
                                 hub[0] != '\0' && hub[strlen(hub) - 1] == '/' ? "" : "/", url);
     bool http = strncasecmp(p->url, "http://", 7) == 0;
     if (length < 0 || (size_t)length >= sizeof p->url ||
-        (!http && strncasecmp(p->url, "https://", 8) != 0))
+        (!(http && !own) && strncasecmp(p->url, "https://", 8) != 0))
         return vx_fail(err, VX_ERR_INPUT, "bad_pack",
                        "%.200s is no address that can be fetched; sources begin with https:// or "
                        "are paths of the hub",
@@ -91,14 +97,33 @@ static vx_status start_over(pull *p, vx_error *err)
     return VX_OK;
 }
 
+/* Whether the open part is still what the name leads to: until it was locked, another process could give it
+ * its final name. */
+static bool is_current(const pull *p)
+{
+    struct stat open_file, named;
+    return fstat(p->fd, &open_file) == 0 && lstat(p->part.text, &named) == 0 &&
+           open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
+}
+
+static vx_status lock_part(pull *p, vx_error *err)
+{
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        p->fd = open(p->part.text, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (p->fd < 0) return disk_failed(p, errno, err);
+        if (flock(p->fd, LOCK_EX | LOCK_NB) != 0) break;
+        if (is_current(p)) return VX_OK;
+        close(p->fd);
+        p->fd = -1;
+    }
+    return vx_fail(err, VX_ERR_DEADLINE, "busy",
+                   "another process is fetching %s; wait for it to end", p->source->file);
+}
+
 /* Opens and locks the part file and hashes what an earlier attempt left in it. */
 static vx_status open_part(pull *p, vx_error *err)
 {
-    p->fd = open(p->part.text, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (p->fd < 0) return disk_failed(p, errno, err);
-    if (flock(p->fd, LOCK_EX | LOCK_NB) != 0)
-        return vx_fail(err, VX_ERR_DEADLINE, "busy",
-                       "another process is fetching %s; wait for it to end", p->source->file);
+    VX_TRY(lock_part(p, err));
     VX_TRY(lseek(p->fd, 0, SEEK_SET) == 0 ? VX_OK : disk_failed(p, errno, err));
     vx_sha256_start(&p->hash);
     char buffer[65536];
@@ -108,7 +133,7 @@ static vx_status open_part(pull *p, vx_error *err)
         p->bytes += got;
     }
     if (got < 0) return disk_failed(p, errno, err);
-    if (p->source->bytes > 0 && p->bytes > p->source->bytes) return start_over(p, err);
+    if (p->bytes > p->source->bytes) return start_over(p, err);
     return VX_OK;
 }
 
@@ -116,7 +141,7 @@ static vx_status open_part(pull *p, vx_error *err)
 static vx_status check_space(const pull *p, const char *folder, vx_error *err)
 {
     struct statvfs space;
-    if (p->source->bytes == 0 || statvfs(folder, &space) != 0) return VX_OK;
+    if (statvfs(folder, &space) != 0) return VX_OK;
     double room = (double)space.f_bavail * (double)space.f_frsize;
     double wanted = (double)(p->source->bytes - p->bytes);
     if (wanted <= room) return VX_OK;
@@ -138,7 +163,7 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *arg)
         return 0;
     }
     p->started = true;
-    if (p->source->bytes > 0 && p->bytes + (int64_t)bytes > p->source->bytes) {
+    if (p->bytes + (int64_t)bytes > p->source->bytes) {
         p->too_long = true;
         return 0;
     }
@@ -263,7 +288,7 @@ static vx_status download(pull *p, vx_error *err)
     vx_status status = VX_OK;
     bool again = true;
     for (int attempt = 0; attempt < attempts && again; attempt++) {
-        if (p->source->bytes > 0 && p->bytes == p->source->bytes) return VX_OK;
+        if (p->bytes == p->source->bytes) return VX_OK;
         if (attempt > 0) wait_before(attempt - 1, p->options->cancel);
         status = request(p, &again, err);
     }
@@ -275,7 +300,7 @@ static vx_status settle(pull *p, vx_error *err)
 {
     char hex[65];
     vx_sha256_finish(&p->hash, hex);
-    bool length = p->source->bytes == 0 || p->bytes == p->source->bytes;
+    bool length = p->bytes == p->source->bytes;
     if (p->too_long || !length || strcmp(hex, p->source->sha256) != 0) {
         unlink(p->part.text);
         if (p->too_long || !length)
@@ -291,6 +316,7 @@ static vx_status settle(pull *p, vx_error *err)
     }
     if (fsync(p->fd) != 0 || rename(p->part.text, p->target.text) != 0)
         return disk_failed(p, errno, err);
+    vx_folder_sync(p->target.text);
     return VX_OK;
 }
 
@@ -299,8 +325,7 @@ static bool is_there(const pull *p)
 {
     struct stat info;
     char hex[65];
-    return stat(p->target.text, &info) == 0 &&
-           (p->source->bytes == 0 || info.st_size == p->source->bytes) &&
+    return stat(p->target.text, &info) == 0 && info.st_size == p->source->bytes &&
            vx_sha256_file(p->target.text, hex, NULL) == VX_OK &&
            strcmp(hex, p->source->sha256) == 0;
 }

@@ -2,10 +2,26 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/uses.h"
 #include "service/api.h"
 #include "service/job.h"
 
 /* ---- submit --------------------------------------------------------------------------------- */
+
+/* What the slot reads and writes, before anything runs. */
+static vx_status check_uses(const vx_recipe *recipe, const vx_submit_params *p, vx_error *err)
+{
+    char image[PATH_MAX];
+    bool pictured =
+        recipe->visual.image != NULL && vx_named_path(&recipe->visual.image_file, image);
+    const vx_use uses[] = {
+        {VX_USE_IN, "the recipe", p->recipe, NULL},
+        {VX_USE_IN, "the recipe's image", pictured ? image : NULL, NULL},
+        {VX_USE_OUT, "the film", p->path, "mp4 mkv"},
+        {VX_USE_OUT, "the sheet", p->sheet, "png"},
+    };
+    return vx_uses_check(uses, sizeof uses / sizeof *uses, err);
+}
 
 vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *err)
 {
@@ -22,7 +38,8 @@ vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *
         VX_TRY(vx_recipe_parse(recipe, "recipe", p->folder, p->text, bytes, err));
     }
     if (p->has_seed) recipe->seed = p->seed;
-    return VX_OK;
+    VX_TRY(vx_recipe_check_files(recipe, err));
+    return check_uses(recipe, p, err);
 }
 
 static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)

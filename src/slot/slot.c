@@ -162,7 +162,6 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
     params->frame_width = (int)recipe->output.width;
     params->frame_height = (int)recipe->output.height;
     params->frames = frames_of(params->speech_seconds, fps_of(recipe, pack));
-    VX_TRY(vx_recipe_check_files(recipe, err));
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 

@@ -90,6 +90,7 @@ vx_status vx_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stor
 typedef struct vx_device {
     char name[64];           /* "cpu", "rtx3060", … */
     char title[96];          /* for people: the processor's or the card's name */
+    char level[48];          /* for people: instructions, or engine, that kernels are chosen by */
     double flops_per_s_f32;  /* dense matrix peak */
     double flops_per_s_bf16; /* 0: bf16 is not native, f32 is used instead */
     double bytes_per_s;      /* memory bandwidth */

@@ -14,7 +14,7 @@
 /* Endings that say what a file is. Others say nothing to us. */
 static const char formats[] =
     "mp4 m4v mov mkv webm avi ts gif wav flac mp3 ogg opus aac m4a png jpg jpeg webp "
-    "bmp tiff json csv yaml yml npy npz svg srt vtt txt safetensors gguf onnx pth";
+    "bmp tiff tga heic avif json csv yaml yml npy npz svg srt vtt txt safetensors gguf onnx pth";
 
 /* Where a file is or will be: by what it is reached does not matter. */
 typedef struct place {

@@ -48,8 +48,6 @@ static void report(doctor *d, check_state state, const char *name, const char *f
 
 static vx_status check_processor(doctor *d, vx_error *err)
 {
-    static const char *const levels[VX_CPU_LEVELS] = {"no vector level above SSE2", "AVX2",
-                                                      "AVX-512", "AVX-512 with bf16", "AMX"};
     vx_pool *pool = NULL;
     vx_backend *backend = NULL;
     VX_TRY(vx_pool_open(&pool, 0, err));
@@ -58,7 +56,7 @@ static vx_status check_processor(doctor *d, vx_error *err)
         vx_cpu_level level = vx_cpu_of(backend)->level;
         report(d, level == VX_CPU_GENERIC ? CHECK_NOTE : CHECK_OK, "processor", NULL,
                "%s, %d usable, %s; computes in %s", backend->device.title, vx_pool_workers(pool),
-               levels[level], vx_dtype_name(backend->native));
+               backend->device.level, vx_dtype_name(backend->native));
         report(d, CHECK_OK, "oneDNN", NULL, "%s", vx_onednn_version());
     }
     vx_backend_close(&backend);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "formats/guard.h"
@@ -270,19 +271,10 @@ vx_status vx_source_open_memory(vx_source **source, const void *bytes, size_t si
     return status;
 }
 
-static vx_status cannot_open(const char *path, vx_error *err)
-{
-    if (errno == ENOENT || errno == ENOTDIR)
-        return vx_fail_at(err, VX_ERR_MISSING, "no_such_file", path, 0,
-                          "there is no file %s; check the path", path);
-    return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0, "cannot read %s: %s", path,
-                      strerror(errno));
-}
-
 static vx_status map_file(vx_source *source, int fd, vx_error *err)
 {
     struct stat info;
-    if (fstat(fd, &info) != 0) return cannot_open(source->path, err);
+    if (fstat(fd, &info) != 0) return vx_fail_read(err, errno, source->path);
     if (S_ISDIR(info.st_mode))
         return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0,
                           "%s is a folder; give the weight file in it", source->path);
@@ -293,7 +285,7 @@ static vx_status map_file(vx_source *source, int fd, vx_error *err)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0,
                           "%s is empty; download it again", source->path);
     void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED) return cannot_open(source->path, err);
+    if (bytes == MAP_FAILED) return vx_fail_read(err, errno, source->path);
     source->bytes = bytes;
     source->size = (size_t)info.st_size;
     source->mapped = true;
@@ -308,7 +300,7 @@ vx_status vx_source_open(vx_source **source, const char *path, vx_error *err)
 {
     *source = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not block here */
-    if (fd < 0) return cannot_open(path, err);
+    if (fd < 0) return vx_fail_read(err, errno, path);
     vx_source *opened = make_source(path);
     if (opened == NULL) {
         close(fd);

@@ -78,6 +78,8 @@ json_t *vx_report(vx_slot *slot, vx_status status)
         (int)vx_monitor_read(&slot->crew->monitor).soft_events, "outcome", slot->outcome);
     if (report == NULL) return NULL;
     json_object_set_new(report, "warnings", vx_warnings_json(&slot->warnings));
+    json_object_set_new(report, "backend", json_string(vx_engine_backend(engine)->ops->name));
+    json_object_set_new(report, "level", json_string(vx_engine_backend(engine)->device.level));
     if (slot->pictured != NULL)
         json_object_set_new(report, "actor",
                             json_pack("{s:s, s:s?, s:s?, s:o, s:[]}", "from", slot->pictured,

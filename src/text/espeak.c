@@ -1,9 +1,13 @@
 #include "text/espeak.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fault.h"
 #include "text/phonemes.h"
 
 /* From espeak-ng's speak_lib.h, interface version 12 (espeak-ng 1.48 to 1.52). */
@@ -60,6 +64,10 @@ static vx_status load(vx_error *err)
     int rate = espeak.initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, NULL, INITIALIZE_DONT_EXIT);
     espeak.loaded = rate > 0 && set_voice(true) && set_voice(false);
     if (espeak.loaded) return VX_OK;
+    /* It does not say why; what keeps it from opening any file at all is not that there is no such file. */
+    int probe = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (probe < 0) return vx_fail_read(err, errno, "espeak-ng's voice data");
+    close(probe);
     return vx_fail(err, VX_ERR_MISSING, "no_espeak_data",
                    "espeak-ng has no English voice data: install the package espeak-ng-data or set "
                    "ESPEAK_DATA_PATH");

@@ -71,9 +71,12 @@ static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int
     static const double f32_per_cycle[VX_CPU_LEVELS] = {16, 32, 64, 64, 64};
     const double bf16_per_cycle = level == VX_CPU_AMX ? 1024 : 128;
     const double hertz = 6e9;
+    static const char *const levels[VX_CPU_LEVELS] = {"no vector level above SSE2", "AVX2",
+                                                      "AVX-512", "AVX-512 with bf16", "AMX"};
     enum { OVERHEAD = 42000000 };
     snprintf(device->name, sizeof device->name, "cpu");
     read_title(device->title, sizeof device->title);
+    snprintf(device->level, sizeof device->level, "%s", levels[level]);
     device->flops_per_s_f32 = f32_per_cycle[level] * hertz * workers;
     if (native == VX_BF16) device->flops_per_s_bf16 = bf16_per_cycle * hertz * workers;
     device->bytes_per_s = 50e9 * (workers < 4 ? workers : 4);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "formats/source.h"
 
 enum { ALIAS_DEPTH = 4 };
@@ -184,9 +185,10 @@ static vx_status add_bin(const char *path, int file, vx_voice *voice, double wei
     for (int64_t at = 0, n; at < count; at += n) {
         float piece[PIECE];
         n = count - at < PIECE ? count - at : PIECE;
-        if (pread(file, piece, (size_t)n * 4, at * 4) != (ssize_t)(n * 4))
-            return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0, "%s cannot be read: %s", path,
-                              strerror(errno));
+        ssize_t got = pread(file, piece, (size_t)n * 4, at * 4);
+        if (got < 0) return vx_fail_read(err, errno, path);
+        if (got != (ssize_t)(n * 4))
+            return bad_file(err, path, "it was cut while it was read", voice->width);
         finite = add_piece(voice->rows + at, piece, n, weight) && finite;
     }
     return finite ? VX_OK : bad_file(err, path, "it holds values that are no style", voice->width);
@@ -220,15 +222,16 @@ static vx_status add_voice(const vx_voice_library *library, const char *name, do
     char path[4096];
     if (library->dir == NULL) return missing(library, name, err);
     snprintf(path, sizeof path, "%s/%s.bin", library->dir, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file >= 0) {
         vx_status status = add_bin(path, file, voice, weight, err);
         close(file);
         return status;
     }
+    if (errno != ENOENT && errno != ENOTDIR) return vx_fail_read(err, errno, path);
     snprintf(path, sizeof path, "%s/%s.pt", library->dir, name);
-    if (access(path, R_OK) != 0) return missing(library, name, err);
-    return add_pt(path, voice, weight, err);
+    vx_status status = add_pt(path, voice, weight, err);
+    return status == VX_ERR_MISSING ? missing(library, name, err) : status;
 }
 
 vx_status vx_voice_load(const vx_voice_library *library, const char *name, vx_voice *voice,

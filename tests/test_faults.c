@@ -3,6 +3,7 @@
  *
  * The linker sends the calls of the library here (tests/CMakeLists.txt), so what fails is the real call. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,6 +11,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 #include <dnnl.h>
@@ -27,7 +30,13 @@ typedef enum point {
     ENCODER,
     DEVICE,
     SLOW_DEVICE,
-    THREAD
+    THREAD,
+    OPEN,
+    MAP,
+    LOCK,
+    SYNC,
+    CLOSE,
+    RENAME
 } point;
 
 /* Which calls fail, how many of them come through before, and how many fail. */
@@ -70,6 +79,60 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
     bool broken = fails(WRITE), full = fails(DISK_FULL);
     if (!broken && !full) return __real_pwrite(fd, data, bytes, offset);
     errno = full ? ENOSPC : EIO;
+    return -1;
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    int mode = (flags & O_CREAT) != 0 ? va_arg(args, int) : 0;
+    va_end(args);
+    if (!fails(OPEN)) return __real_open(path, flags, mode);
+    errno = EMFILE;
+    return -1;
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    if (!fails(MAP)) return __real_mmap(at, bytes, protection, flags, fd, offset);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+/* Calls on a descriptor that say no more than that they failed. */
+#define WRAP_FD(call, which)                                                                       \
+    int __real_##call(int fd);                                                                     \
+    int __wrap_##call(int fd);                                                                     \
+    int __wrap_##call(int fd)                                                                      \
+    {                                                                                              \
+        int done = __real_##call(fd); /* a close that fails has closed */                          \
+        if (!fails(which)) return done;                                                            \
+        errno = EIO;                                                                               \
+        return -1;                                                                                 \
+    }
+WRAP_FD(fsync, SYNC)
+WRAP_FD(close, CLOSE)
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation)
+{
+    if (!fails(LOCK)) return __real_flock(fd, operation);
+    errno = ENOLCK;
+    return -1;
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+    if (!fails(RENAME)) return __real_rename(from, to);
+    errno = EIO;
     return -1;
 }
 
@@ -269,6 +332,83 @@ static void threads_are_refused(void **state)
     next_slot_is_right(b, live_bytes);
 }
 
+/* ---- the table -------------------------------------------------------------------------------- */
+
+/* A call of the system that fails while a slot is made, and how the slot may end then; it may always end well,
+ * where the call is one that can be done without. */
+typedef struct row {
+    point which;
+    const char *name, *outcomes;
+    bool always_done; /* the call can be done without wherever it is */
+} row;
+
+static const row rows[] = {
+    {READ, "read", "refused", false},         {WRITE, "pwrite", "io_error", false},
+    {DISK_FULL, "pwrite", "io_error", false}, {OPEN, "open", "refused io_error", false},
+    {SYNC, "fsync", "io_error", false},       {CLOSE, "close", "io_error", false},
+    {RENAME, "rename", "io_error", false},    {LOCK, "flock", "", true},
+};
+
+static void check_outcome(const row *r, const char *how, int through, const char *outcome)
+{
+    bool done = strcmp(outcome, "done") == 0;
+    if (!done && (r->always_done || strstr(r->outcomes, outcome) == NULL))
+        fail_msg("%s number %d failing %s: %s", r->name, through, how, outcome);
+}
+
+/* Each call of each kind fails once, and from it on. */
+static void every_system_call_fails(void **state)
+{
+    bench *b = *state;
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int ended[2] = {0}, calls = 0;
+        for (;; calls++) {
+            check_outcome(&rows[i], "once", calls, make_with(b, rows[i].which, calls, 1));
+            if (!met || calls == 8) break;
+            const char *outcome = make_with(b, rows[i].which, calls, FOREVER);
+            check_outcome(&rows[i], "for ever", calls, outcome);
+            ended[strcmp(outcome, "done") == 0]++;
+        }
+        printf("%s: %d calls, %d slots failed, %d did without\n", rows[i].name, calls, ended[0],
+               ended[1]);
+        if (rows[i].outcomes[0] != '\0') assert_true(ended[0] > 0);
+        next_slot_is_right(b, live_bytes);
+    }
+}
+
+/* The same while an engine is opened: a sentence, nothing left, and the next one opens. */
+static void every_system_call_fails_while_opening(void **state)
+{
+    bench *b = *state;
+    static const point points[] = {OPEN, MAP, READ, CLOSE};
+    int64_t live_bytes = vx_heap_read().live_bytes;
+    vx_open_params params = {.settings = slot_rig_path(&b->rig, "vortex.yaml"), .pack = STILL_PACK};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        int refused = 0;
+        for (int through = 0; through < 40; through += through < 6 ? 1 : 6) {
+            vx_error err = {0};
+            vx_vortex *vortex;
+            arm(points[i], through, through % 2 == 0 ? 1 : FOREVER);
+            vx_status status = vx_open(&vortex, &params, &err);
+            bool came = atomic_load(&failures) < (through % 2 == 0 ? 1 : FOREVER);
+            arm(NOTHING, 0, 0);
+            if (status != VX_OK) {
+                assert_null(vortex);
+                assert_true(came && strlen(err.message) > 10);
+                assert_int_not_equal(status, VX_ERR_INTERNAL);
+                refused++;
+            }
+            vx_close(&vortex, 0);
+            assert_true(vx_heap_read().live_bytes - live_bytes < 64 << 10);
+            if (!came) break;
+        }
+        printf("opening: %d refusals\n", refused);
+        if (points[i] == OPEN || points[i] == MAP) assert_true(refused > 0);
+    }
+    next_slot_is_right(b, live_bytes);
+}
+
 /* ---- SIGTERM ---------------------------------------------------------------------------------- */
 
 static vx_job *volatile signalled;
@@ -310,10 +450,16 @@ static void sigterm_in_the_middle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(allocations_fail),      cmocka_unit_test(reads_fail),
-        cmocka_unit_test(writes_fail),           cmocka_unit_test(the_encoder_fails),
-        cmocka_unit_test(the_device_fails),      cmocka_unit_test(speech_is_tried_again),
-        cmocka_unit_test(a_stage_times_out),     cmocka_unit_test(threads_are_refused),
+        cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(reads_fail),
+        cmocka_unit_test(writes_fail),
+        cmocka_unit_test(the_encoder_fails),
+        cmocka_unit_test(the_device_fails),
+        cmocka_unit_test(speech_is_tried_again),
+        cmocka_unit_test(a_stage_times_out),
+        cmocka_unit_test(threads_are_refused),
+        cmocka_unit_test(every_system_call_fails),
+        cmocka_unit_test(every_system_call_fails_while_opening),
         cmocka_unit_test(sigterm_in_the_middle),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

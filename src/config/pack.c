@@ -330,6 +330,25 @@ static vx_status check_sharing(const vx_pack *pack, vx_error *err)
     return VX_OK;
 }
 
+/* From the document, which is the pack's from now on. */
+static vx_status fill_pack(vx_pack *pack, vx_yaml *document, const char *folder,
+                           const char sha256[65], vx_error *err)
+{
+    pack->document = document;
+    pack_text *text = vx_yaml_alloc(document, sizeof *text);
+    if (text == NULL) return no_memory(pack, err);
+    VX_TRY(vx_schema_read(document, pack_rows, text, err));
+    *pack = text->pack;
+    pack->document = document;
+    memcpy(pack->sha256, sha256, sizeof pack->sha256);
+    pack->folder = keep(pack, folder);
+    if (pack->folder == NULL) return no_memory(pack, err);
+    VX_TRY(locate(pack, pack->expand.name, "models", vx_path_is_file, &pack->expand, err));
+    for (int i = 0; i < VX_COMPONENTS; i++)
+        VX_TRY(take_component(pack, i, &text->components[i], err));
+    return check_sharing(pack, err);
+}
+
 static vx_status read_pack(vx_pack *pack, const char *folder, vx_error *err)
 {
     vx_path path;
@@ -338,19 +357,20 @@ static vx_status read_pack(vx_pack *pack, const char *folder, vx_error *err)
     if (!vx_path_join(&path, folder, "pack.yaml"))
         return vx_fail(err, VX_ERR_USAGE, "bad_pack", "the pack's path is too long; shorten it");
     VX_TRY(vx_yaml_load(&document, path.text, "bad_pack", sha256, err));
-    pack->document = document;
-    pack_text *text = vx_yaml_alloc(document, sizeof *text);
-    if (text == NULL) return no_memory(pack, err);
-    VX_TRY(vx_schema_read(document, pack_rows, text, err));
-    *pack = text->pack;
-    pack->document = document;
-    memcpy(pack->sha256, sha256, sizeof sha256);
-    pack->folder = keep(pack, folder);
-    if (pack->folder == NULL) return no_memory(pack, err);
-    VX_TRY(locate(pack, pack->expand.name, "models", vx_path_is_file, &pack->expand, err));
-    for (int i = 0; i < VX_COMPONENTS; i++)
-        VX_TRY(take_component(pack, i, &text->components[i], err));
-    return check_sharing(pack, err);
+    return fill_pack(pack, document, folder, sha256, err);
+}
+
+vx_status vx_pack_parse(vx_pack *pack, const char *folder, const char *text, size_t bytes,
+                        vx_error *err)
+{
+    char sha256[65];
+    vx_yaml *document;
+    *pack = (vx_pack){0};
+    vx_sha256_bytes(text, bytes, sha256);
+    VX_TRY(vx_yaml_parse(&document, "pack.yaml", text, bytes, "bad_pack", err));
+    vx_status status = fill_pack(pack, document, folder, sha256, err);
+    if (status != VX_OK) vx_pack_close(pack);
+    return status;
 }
 
 static bool holds_pack(const char *folder)

@@ -77,6 +77,9 @@ typedef struct vx_pack {
  * "speech". VX_ERR_MISSING when there is none, VX_ERR_INPUT with code "bad_pack" and the line. Close
  * it in any case. */
 vx_status vx_pack_open(vx_pack *pack, const char *name, vx_error *err);
+/* The same of the text of a pack.yaml that would lie in `folder`. */
+vx_status vx_pack_parse(vx_pack *pack, const char *folder, const char *text, size_t bytes,
+                        vx_error *err);
 /* Safe on a zeroed or closed one. */
 void vx_pack_close(vx_pack *pack);
 

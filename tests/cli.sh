@@ -107,6 +107,14 @@ expect 4 "models pull kokoro" --pack "$source/packs/speech" say hello -o out.wav
 expect_json --pack "$source/packs/speech" say hello -o out.wav
 unset XDG_DATA_HOME
 
+# ---- limits: the smallest is named, and a setting that would make it fit
+total=$("$vortex" --json --pack "$source/packs/full" plan --device rtx3060 | sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p')
+echo "budget: {hard_bytes: $((total - 500000000))}" >tight.yaml
+expect 5 "(budget.hard_bytes)" --config tight.yaml --pack "$source/packs/full" plan --device rtx3060
+expect 5 "set flux.modulations: streamed, which saves" --config tight.yaml --pack "$source/packs/full" \
+    plan --device rtx3060
+rm tight.yaml
+
 # ---- pictures
 small="--pack $source/tests/data/imagine"
 # shellcheck disable=SC2086

@@ -332,6 +332,25 @@ static void threads_are_refused(void **state)
     next_slot_is_right(b, live_bytes);
 }
 
+/* More frames than were planned are refused when the slot is submitted, not when the film is begun. */
+static void a_film_beyond_the_plan_is_refused(void **state)
+{
+    bench *b = *state;
+    vx_error err = {0};
+    vx_job *job;
+    vx_submit_params params = {.text = "{audio_track: {script: Hi.}, visual_track: {prompt: a}, "
+                                       "output: {fps: 60}}",
+                               .path = slot_rig_path(&b->rig, "bad.mp4")};
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &err), VX_ERR_INPUT);
+    assert_string_equal(err.code, "too_many_frames");
+    params.path = slot_rig_path(&b->rig, "nowhere/bad.mp4");
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &err), VX_ERR_IO);
+    params.path = slot_rig_path(&b->rig, "bad.wav");
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &err), VX_ERR_USAGE);
+    params.sheet = params.path = slot_rig_path(&b->rig, "same");
+    assert_int_equal(vx_submit(b->rig.vortex, &params, &job, &err), VX_ERR_USAGE);
+}
+
 /* ---- the table -------------------------------------------------------------------------------- */
 
 /* A call of the system that fails while a slot is made, and how the slot may end then; it may always end well,
@@ -458,6 +477,7 @@ int main(void)
         cmocka_unit_test(speech_is_tried_again),
         cmocka_unit_test(a_stage_times_out),
         cmocka_unit_test(threads_are_refused),
+        cmocka_unit_test(a_film_beyond_the_plan_is_refused),
         cmocka_unit_test(every_system_call_fails),
         cmocka_unit_test(every_system_call_fails_while_opening),
         cmocka_unit_test(sigterm_in_the_middle),

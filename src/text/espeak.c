@@ -64,10 +64,11 @@ static vx_status load(vx_error *err)
     int rate = espeak.initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, NULL, INITIALIZE_DONT_EXIT);
     espeak.loaded = rate > 0 && set_voice(true) && set_voice(false);
     if (espeak.loaded) return VX_OK;
-    /* It does not say why; what keeps it from opening any file at all is not that there is no such file. */
-    int probe = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (probe < 0) return vx_fail_read(err, errno, "espeak-ng's voice data");
-    close(probe);
+    /* It does not say why; what keeps it from its pipe and its files is not that there are none. */
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return vx_fail_read(err, errno, "espeak-ng's voice data");
+    close(ends[0]);
+    close(ends[1]);
     return vx_fail(err, VX_ERR_MISSING, "no_espeak_data",
                    "espeak-ng has no English voice data: install the package espeak-ng-data or set "
                    "ESPEAK_DATA_PATH");

@@ -51,6 +51,8 @@ expect 2 "unknown command" models frobnicate
 expect 2 "is missing" generate
 expect 2 "word too many" doctor now
 expect 2 "needs a value" say hi -o
+expect 2 "--out FILE is missing" say hi
+expect 2 "leave out --out" say hi --explain -o x.wav
 expect 2 "takes no value" doctor --verify=yes
 expect 2 "must be a whole number" --seed x doctor
 expect 2 "must be a number from 0.5 to 2" say hi -o x.wav --speed 0
@@ -333,6 +335,10 @@ else
     # shellcheck disable=SC2086
     {
         expect 3 "" $speech say "" -o out.wav
+        expect 3 "mostly Cyrillic" $speech say "Привет, мир" --explain
+        checks=$((checks + 1))
+        "$vortex" $speech say '$5-10' --explain 2>stderr.txt | grep -q "^\$5-10 -> five to ten dollars -> " ||
+            fault "no words: vortex say --explain"
         expect 4 "af_heart" $speech say hi -o out.wav --voice nobody
         expect 8 "" $speech say hi -o /dev/full
         expect 8 "" $speech say hi -o nowhere/out.wav

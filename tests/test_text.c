@@ -418,6 +418,15 @@ static void money_is_read(void **state)
     }
     char memory[16];
     vx_strbuf out = vx_strbuf_over(memory, sizeof memory);
+    /* Buffers without a NUL, longer than any number that is held: read by their length. */
+    char zeros[300];
+    memset(zeros, '0', sizeof zeros);
+    vx_ending none;
+    assert_true(vx_number_token(zeros, sizeof zeros, true, false, &out, &none) || out.full);
+    assert_false(vx_number_money(zeros, sizeof zeros, NULL, false, &out));
+    vx_strbuf_cut(&out, 0);
+    assert_true(vx_number_money(zeros, 64, vx_currency_at("$", 1), false, &out));
+    assert_string_equal(out.data, "zero dollars");
     assert_false(vx_number_money("", 0, NULL, false, &out));
     assert_false(vx_number_money("1.2.3", 5, NULL, false, &out));
     assert_false(vx_number_money(".", 1, NULL, false, &out));

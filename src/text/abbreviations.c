@@ -91,6 +91,7 @@ static const struct abbreviation {
     {"Pl", "place", AFTER_NAME, STREET},
     {"Pres", "president", TITLE, NEVER},
     {"Prof", "professor", TITLE, NEVER},
+    {"Profs", "professors", TITLE, NEVER},
     {"Pt", "part", BEFORE_NUMBER, NEVER},
     {"Pvt", "private", TITLE, NEVER},
     {"Rd", "road", AFTER_NAME, STREET},
@@ -334,6 +335,9 @@ static bool expand_abbreviation(vx_expansion *x, size_t i)
     /* After a comma a name may come before its suffix: "King, Jr." */
     if (found->rule == AFTER_NAME && i > 1 && strcmp(x->tokens->token[i - 1].mark, ",") == 0)
         applies = true;
+    size_t and_length; /* "Smith & Co." */
+    const char *and = vx_expand_word(x, previous, &and_length);
+    applies |= strcmp(found->text, "Co") == 0 && vx_text_is(and, and_length, "&");
     /* "5 min." is a time. */
     size_t unit;
     if (digit_at(x, previous) && vx_unit_at(word, length, 0, true, &unit) != NULL) applies = false;

@@ -288,6 +288,21 @@ static size_t put_markup(cleaner *c, const char *text, size_t length, size_t at)
     return c->end;
 }
 
+/* Signs of two characters: "<=" is ≤. Returns their bytes. */
+static size_t put_pair(cleaner *c, const char *text, size_t length)
+{
+    static const char *const pairs[][2] = {{"<=", "≤"}, {">=", "≥"}, {"!=", "≠"}, {"->", "→"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (!vx_word_at(text, length, 0, pairs[i][0])) continue;
+        size_t before = c->buf.length;
+        c->end = c->start + 2;
+        vx_strbuf_put(&c->buf, pairs[i][1]);
+        note_origin(c, before);
+        return 2;
+    }
+    return 0;
+}
+
 static vx_status clean_all(cleaner *c, const char *text, size_t length, vx_error *err)
 {
     for (size_t at = 0; at < length;) {
@@ -303,6 +318,11 @@ static vx_status clean_all(cleaner *c, const char *text, size_t length, vx_error
             continue;
         }
         c->start = at;
+        size_t pair = put_pair(c, text + at, length - at);
+        if (pair > 0) {
+            at += pair;
+            continue;
+        }
         c->end = at + vx_utf8_segment(text + at, length - at);
         vx_utf8_decode(text + at + n, length - at - n, &next);
         if (!put_power(c, cp, next)) put_segment(c, text + at, c->end - at);

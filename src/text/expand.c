@@ -165,7 +165,7 @@ bool vx_expand_by(vx_expansion *x, size_t i, vx_reader *reader)
 static bool may_read(const vx_expansion *x, const vx_token *token)
 {
     if (token->kind == VX_TOKEN_WORD) return token->read_length == 0 && !token->is_url;
-    return token->kind == VX_TOKEN_MARK && token->length == 1 && x->text[token->start] == '(' &&
+    return token->kind == VX_TOKEN_MARK && token->mark[0] != '\0' && x->text[token->start] == '(' &&
            vx_is_digit(x->text[token->start + 1]);
 }
 
@@ -175,7 +175,7 @@ void vx_expand_numbers(vx_expansion *x)
     static vx_reader *const readers[] = {
         vx_read_slashed,  vx_read_numbered, vx_read_address, vx_read_date,   vx_read_time,
         vx_read_phone,    vx_read_code,     vx_read_day,     vx_read_height, vx_read_power,
-        vx_read_quantity, vx_read_fraction, vx_read_range};
+        vx_read_quantity, vx_read_fraction, vx_read_range,   vx_read_list};
     for (size_t i = 0; i < x->tokens->count; i++) {
         if (!may_read(x, &x->tokens->token[i])) continue;
         for (size_t r = 0; r < sizeof readers / sizeof readers[0]; r++)

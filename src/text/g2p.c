@@ -244,6 +244,13 @@ static void finish_part(group *g, size_t left, size_t right, size_t from)
     context->next_is_to = is_to(g->text + first->start, last->start + last->length - first->start);
 }
 
+static bool has_reading(const group *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->parts[i].reading != NULL) return true;
+    return false;
+}
+
 /* A single part that the lexicon does not know: its letters without accents, else one by one. */
 static void say_unknown_part(group *g, const part *p)
 {
@@ -263,6 +270,10 @@ static void say_unknown_part(group *g, const part *p)
     }
     if (folded && !plain.full &&
         vx_words_say(words, plain.data, plain.length, g->tag, &g->g2p->context, &g->scratch))
+        return;
+    /* "mc²": the sign has its word, so the letters are said by themselves. */
+    if (g->g2p->espeak && has_reading(g) && p->length > 1 &&
+        vx_espeak_word(g->text + p->start, p->length, words->british, &g->scratch))
         return;
     if (vx_words_spell(words, g->text + p->start, p->length, &g->scratch))
         warn_spelt(g->g2p, g->text + p->start, p->length);
@@ -308,13 +319,6 @@ static bool wants_spaces(const group *g)
         classes |= vx_cp_letter(cp) || vx_cp_mark(cp) ? 1 : cp >= '0' && cp <= '9' ? 2 : 4;
     }
     return (classes & (classes - 1)) != 0;
-}
-
-static bool has_reading(const group *g)
-{
-    for (size_t i = 0; i < g->count; i++)
-        if (g->parts[i].reading != NULL) return true;
-    return false;
 }
 
 /* In a compound the lighter half of the parts gives up its stress. Sets weak[i]. */
@@ -396,7 +400,7 @@ static void say_group(vx_g2p *g2p, size_t i)
         update_context(&g2p->context, g2p->out.data + start, g2p->out.length - start);
         return;
     }
-    if (!say_parts(&g, g2p->espeak)) {
+    if (!say_parts(&g, g2p->espeak && !has_reading(&g))) {
         g2p->context = before;
         size_t from = g2p->out.length;
         if (vx_espeak_word(g.text, g.length, g2p->words.british, &g2p->out)) {

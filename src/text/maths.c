@@ -128,8 +128,34 @@ size_t vx_read_fraction(vx_expansion *x, size_t i, const char *t, size_t n)
     int top;
     const char *bottom;
     size_t count, used = vx_fraction_at(t, n, 0, &top, &bottom, &count);
-    if (used > 0) vx_put_fraction(x, top, bottom, count);
-    return used;
+    if (used == 0) return 0;
+    vx_put_fraction(x, top, bottom, count);
+    /* "a 3/4-inch bolt" */
+    size_t letters = vx_word_at(t, n, used, "-") ? vx_letters_at(t, n, used + 1) : 0;
+    if (letters == 0) return used;
+    vx_put_words(x, "");
+    vx_strbuf_add(&x->readings, t + used + 1, letters);
+    return used + 1 + letters;
+}
+
+/* "1,2,3" and "1-2-3": numbers one by one, where the commas part no thousands. */
+size_t vx_read_list(vx_expansion *x, size_t i, const char *t, size_t n)
+{
+    (void)i;
+    size_t at = vx_digits_at(t, n, 0), count = 1, last = at;
+    if (at == 0 || at >= n || (t[at] != ',' && t[at] != '-')) return 0;
+    char sign = t[at];
+    for (size_t m; at < n && t[at] == sign && (m = vx_digits_at(t, n, at + 1)) > 0; count++) {
+        last = m;
+        at += m + 1;
+    }
+    if (!vx_boundary_at(t, n, at) || (sign == ',' ? last == 3 : count < 3) || count < 2) return 0;
+    for (size_t from = 0, digits; from < at; from += digits + 1) {
+        digits = vx_digits_at(t, n, from);
+        vx_put_cardinal(x, t + from, digits);
+        if (sign == ',' && from + digits < at) vx_strbuf_put(&x->readings, ",");
+    }
+    return at;
 }
 
 /* 5'10": feet and inches. */
@@ -158,7 +184,8 @@ size_t vx_read_height(vx_expansion *x, size_t i, const char *t, size_t n)
 static size_t operand_at(const char *t, size_t n, size_t at)
 {
     size_t digits = plain_number(t, n, at);
-    if (digits > 0) return vx_boundary_at(t, n, at + digits) ? digits : 0;
+    bool by = vx_word_at(t, n, at + digits, "x") && vx_digits_at(t, n, at + digits + 1) > 0;
+    if (digits > 0) return by || vx_boundary_at(t, n, at + digits) ? digits : 0;
     return vx_letters_at(t, n, at) == 1 && vx_boundary_at(t, n, at + 1) ? 1 : 0;
 }
 
@@ -180,6 +207,13 @@ static const char *operator_at(const char *t, size_t n, size_t at, size_t *bytes
                                            {"÷", "divided by"}, {"+", "plus"},  {"-", "minus"},
                                            {"=", "equals"},     {"·", "times"}};
     size_t space = vx_word_at(t, n, at, " ") ? 1 : 0;
+    bool digits = at > 0 && vx_is_digit(t[at - 1]);
+    if (vx_word_at(t, n, at + space, "x") && digits) { /* "2 x 4" */
+        size_t end = at + space + 1 + space;
+        if (vx_digits_at(t, n, end) == 0) return NULL;
+        *bytes = end - at;
+        return "by";
+    }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (!vx_word_at(t, n, at + space, words[i][0])) continue;
         size_t end = at + space + strlen(words[i][0]);
@@ -226,7 +260,7 @@ size_t vx_read_power(vx_expansion *x, size_t i, const char *t, size_t n)
         const char *word = operator_at(t, n, at, &bytes);
         if (word == NULL || operand_at(t, n, at + bytes) == 0) break;
         char sign = t[at + (t[at] == ' ')];
-        sum |= sign == '*' || sign == '=' || sign == (char)0xC3;
+        sum |= sign == '*' || sign == '=' || sign == (char)0xC3 || sign == 'x';
         vx_put_words(x, word);
         at += bytes;
     }

@@ -147,6 +147,13 @@ static const char callers[] = " call calls called calling dial dials dialed dial
                               "dialling phone ring rang text ";
 static const char secrets[] = " PIN pin passcode password code CVV CVC OTP zip ZIP postcode ";
 
+static bool digit_before(const vx_expansion *x, size_t i)
+{
+    size_t length;
+    const char *word = vx_expand_word(x, vx_expand_previous(x, i), &length);
+    return length == 3 && vx_only(word, length, "0123456789");
+}
+
 /* Numbers that the word before them makes digits: "Call 911", "NY 10001", "PIN 4821". */
 size_t vx_read_code(vx_expansion *x, size_t i, const char *t, size_t n)
 {
@@ -172,6 +179,9 @@ size_t vx_read_code(vx_expansion *x, size_t i, const char *t, size_t n)
     bool alone = next == 0 || vx_in_list(" call calls operator dispatcher dispatch emergency "
                                          "center service and or is was ",
                                          t + end + 1, next);
+    /* "Dial 999 or 112." */
+    said |= emergency && vx_in_list(" or and ", before, length) &&
+            digit_before(x, vx_expand_previous(x, i));
     said |= emergency && t[0] == '9' && t[1] == '1' && alone &&
             !vx_in_list(" Porsche a the than of about ", before, length);
     if (!said) return 0;

@@ -50,29 +50,61 @@ static bool add_digits(amount *a, const char *digits, size_t count)
     return true;
 }
 
+/* Groups of three digits behind points, two and more: ".000.000". */
+static size_t point_groups(const char *t, size_t n, size_t at)
+{
+    size_t groups = 0;
+    while (vx_word_at(t, n, at + 4 * groups, ".") && vx_digits_at(t, n, at + 4 * groups + 1) == 3)
+        groups++;
+    return groups > 1 ? groups : 0;
+}
+
+/* Groups of three digits behind commas, in India of two before the last; their bytes. 0 when they
+ * are no thousands ("1,2,3") or too many. */
+static size_t comma_groups(const char *t, size_t n, size_t at, amount *a)
+{
+    size_t first = at, m;
+    while (at < n && t[at] == ',' && (m = vx_digits_at(t, n, at + 1)) > 0) {
+        bool last = !vx_word_at(t, n, at + 1 + m, ",") || vx_digits_at(t, n, at + 2 + m) == 0;
+        if (m != 3 && (m != 2 || last)) return 0;
+        if (!add_digits(a, t + at + 1, m)) return 0;
+        at += m + 1;
+    }
+    return at - first;
+}
+
 /* The digits of a number, thousands' signs left out. Returns where it ends, 0 for no number. */
 static size_t scan_number(const char *t, size_t n, size_t at, amount *a)
 {
     size_t first = at, whole = vx_digits_at(t, n, at), group;
     if (!add_digits(a, t + at, whole)) return 0;
     at += whole;
-    bool comma = false;
+    /* "1,5 kg", "2.000.000": as most of Europe writes them. */
+    size_t tail = vx_word_at(t, n, at, ",") ? vx_digits_at(t, n, at + 1) : 0;
+    bool decimal = (tail == 1 || tail == 2) && !vx_word_at(t, n, at + 1 + tail, ",");
+    if (decimal) {
+        if (!add_digits(a, ".", 1) || !add_digits(a, t + at + 1, tail)) return 0;
+        at += tail + 1;
+    }
+    size_t points = whole > 0 && whole <= 3 && !decimal ? point_groups(t, n, at) : 0;
+    for (size_t k = 0; k < points; k++, at += 4, a->grouped = true)
+        if (!add_digits(a, t + at + 1, 3)) return 0;
     if (whole > 0 && whole <= 3 && t[first] != '0')
         for (; (group = group_at(t, n, at)) > 0; at += group, a->grouped = true)
             if (!add_digits(a, t + at + group - 3, 3)) return 0;
     /* "1 800 555 0199" and "12 345 6789" are no thousands. */
     if (a->grouped && at < n && t[at] == ' ' && vx_digits_at(t, n, at + 1) > 0) return 0;
-    for (size_t m; !a->grouped && at < n && t[at] == ',' && (m = vx_digits_at(t, n, at + 1)) > 0;
-         at += m + 1, comma = true)
-        if (!add_digits(a, t + at + 1, m)) return 0;
-    if (at < n && t[at] == '.' && vx_digits_at(t, n, at + 1) > 0) {
+    size_t commas = a->grouped || decimal ? 0 : comma_groups(t, n, at, a);
+    if (commas == 0 && !a->grouped && !decimal && vx_word_at(t, n, at, ",") && tail > 0) return 0;
+    at += commas;
+    if (!decimal && at < n && t[at] == '.' && vx_digits_at(t, n, at + 1) > 0) {
         size_t m = vx_digits_at(t, n, at + 1);
         if (!add_digits(a, t + at, m + 1)) return 0;
         at += m + 1;
         if (at + 1 < n && t[at] == '.' && vx_is_digit(t[at + 1])) return 0; /* a version */
     }
     if (a->count == 0 || (at < n && vx_is_digit(t[at]))) return 0;
-    a->grouped |= comma && whole <= 3;
+    a->grouped |= commas > 0 && whole <= 3;
     a->raw = t + first;
     a->raw_length = at - first;
     return at;
@@ -170,6 +202,8 @@ static size_t walk_unit(vx_expansion *x, const char *t, size_t n, size_t at, con
         }
         if (at >= n || t[at] != '/') return at;
         size_t digits = vx_digits_at(t, n, at + 1), next = at + 1 + digits;
+        bool round = digits > 0 && t[at + 1] == '1' && vx_only(t + at + 2, digits - 1, "0");
+        if (digits > 0 && !round) return at; /* "40°C/104°F" */
         bool spaced = digits > 0 && next < n && t[next] == ' ';
         unit = vx_unit_at(t, n, next + spaced, true, &bytes);
         if (unit == NULL || unit->text[0] == '%') return at;
@@ -431,5 +465,13 @@ size_t vx_read_quantity(vx_expansion *x, size_t i, const char *t, size_t n)
     size_t inches = feet ? put_inches(x, t, n, a.end) : 0;
     if (inches > 0) vx_expand_split(x, 0);
     used = a.end + inches;
+    amount other; /* "40°C/104°F" */
+    if (a.unit != NULL && vx_word_at(t, n, used, "/") && scan_amount(t, n, used + 1, &other) &&
+        other.unit != NULL) {
+        vx_expand_split(x, 0);
+        vx_strbuf_put(&x->readings, ",");
+        put_amount(x, t, n, &other);
+        return other.end;
+    }
     return used + put_rate(x, t, n, used, a.money != NULL);
 }

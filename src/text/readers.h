@@ -20,7 +20,8 @@ vx_reader vx_read_quantity;
 /* abbreviations.c */
 vx_reader vx_read_numbered;
 /* maths.c */
-vx_reader vx_read_slashed, vx_read_height, vx_read_power, vx_read_fraction, vx_read_range;
+vx_reader vx_read_slashed, vx_read_height, vx_read_power, vx_read_fraction, vx_read_range,
+    vx_read_list;
 
 /* Gives token i, and those behind it that the reader takes in, the reader's reading; false, nothing
  * done, when it is nothing of its kind. */

@@ -25,6 +25,16 @@ static int roman_value(const char *word, size_t length)
     return at == length ? value : 0;
 }
 
+/* The same in small letters, as scenes and pages have them: "Scene iv". */
+static int small_value(const char *word, size_t length)
+{
+    char large[8];
+    if (length < 2 || length > sizeof large || !vx_only(word, length, "ivxl")) return 0;
+    for (size_t i = 0; i < length; i++)
+        large[i] = (char)(word[i] & ~32);
+    return roman_value(large, length);
+}
+
 static const char rulers[] =
     " Alexander Alfonso Alphonse Benedict Boniface Catherine Charles Christian Clement Edward "
     "Elizabeth Ferdinand Francis Frederick George Gregory Gustav Harald Henry Innocent Isabella "
@@ -122,6 +132,7 @@ bool vx_expand_roman(vx_expansion *x, size_t i)
     if (vx_word_at(word, length, length > 4 ? length - 4 : 0, "’s")) owner = true;
     size_t end = owner ? vx_letters_at(word, length, 0) : length;
     int value = roman_value(word, end);
+    if (value == 0 && count) value = small_value(word, end);
     if (value == 0) return false;
     bool year = end >= 4 && value >= 1000 && value < 2100;
     bool ruler =

@@ -236,6 +236,8 @@ static void take_closing(tokenizer *t, size_t at, size_t end)
             continue;
         }
         const char *mark = mark_of(cp, false);
+        /* 12" with no quote open is a size, not speech. */
+        if (cp == '"' && !t->doubled && at > 0 && vx_is_digit(t->text[at - 1])) mark = "";
         if (cp == '"') t->doubled = false;
         if (is_quote(cp)) {
             mark = t->quotes > 0 ? "”" : "";

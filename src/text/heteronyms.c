@@ -216,7 +216,9 @@ static const rule rules[] = {
     {"perfect", "pəɹfˈɛkt", "pəfˈɛkt", " could would can ", " the their his her its our your ",
      NULL},
     {"object", NULL, NULL, DETERMINERS " as physical subject ", NULL, NULL},
-    {"object", "əbʤˈɛkt", "əbʤˈɛkt", " strongly ", " to that strongly ", NULL},
+    {"object", "əbʤˈɛkt", "əbʤˈɛkt", PRONOUNS " strongly who ", " strongly that ", NULL},
+    {"objects", NULL, NULL, DETERMINERS, NULL, NULL},
+    {"objects", "əbʤˈɛkts", "əbʤˈɛkts", NULL, " to strongly that ", NULL},
     /* no word that a lexicon has */
     {"shh", "ʃː", "ʃː", NULL, NULL, NULL},
     {"shhh", "ʃː", "ʃː", NULL, NULL, NULL},

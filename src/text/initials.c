@@ -30,9 +30,8 @@ static const char trades[] =
     "team teams technician training work worker workers official officials report guidelines ";
 
 static const char *const names[][2] = {
-    {"PhD", "P.H.D"},      {"PhDs", "P.H.D's"}, {"IPv4", "I.P V four"},
-    {"IPv6", "I.P V six"}, {"WIFI", "wi fi"},   {"MSc", "M.S.C"},
-    {"BSc", "B.S.C"},      {"th'", "the"},      {"th’", "the"},
+    {"PhD", "P.H.D"},  {"PhDs", "P.H.D's"}, {"IPv4", "I.P V four"}, {"IPv6", "I.P V six"},
+    {"WIFI", "wi fi"}, {"MSc", "M.S.C"},    {"BSc", "B.S.C"},
 };
 
 static bool in_capitals(const char *word, size_t length)
@@ -144,6 +143,13 @@ bool vx_expand_initialism(vx_expansion *x, size_t i)
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
         if (!vx_text_is(word, length, names[k][0])) continue;
         vx_expand_read(x, i, names[k][1]);
+        return true;
+    }
+    /* "in th' house": the apostrophe stands behind the word. */
+    const char *rest = word + length;
+    bool elided = *rest == '\'' || strncmp(rest, "’", strlen("’")) == 0;
+    if (vx_text_is_any_case(word, length, "th") && elided) {
+        vx_expand_read(x, i, "the");
         return true;
     }
     if (put_initialism(x, i, word, length)) {

@@ -276,6 +276,8 @@ static vx_tag tag_by_next(const view *v, const word *w, const word *previous, bo
     bool starts = previous->text[0] == '\0';
     bool object = in(object_starts, next.text);
     if (starts && object && !s_form) return VX_TAG_VERB;
+    if (starts && strcmp(w->text, "object") == 0 && strcmp(next.text, "to") == 0)
+        return VX_TAG_VERB;
     if (starts && s_form) return VX_TAG_NOUN; /* "Contents under pressure" */
     if (starts) return in(adjectives, w->text) && is_plain(next.text) ? VX_TAG_ADJ : VX_TAG_NONE;
     if (object) return VX_TAG_VERB;
@@ -327,6 +329,7 @@ static vx_tag tag_by_previous(const view *v, const word *w)
     if (strcmp(p, "that") == 0) return is_plural(further.text) ? VX_TAG_VERB : VX_TAG_NOUN;
     if (s_form && in(" consists purports ", w->text)) return VX_TAG_VERB;
     if (in(degrees, p) && in(adjectives, w->text)) return VX_TAG_ADJ;
+    if (strcmp(p, "both") == 0 && in(mostly_verbs, w->text)) return VX_TAG_VERB;
     if (in(determiners, p) || is_owner(p) || in(prepositions, p))
         return adjective ? VX_TAG_ADJ : VX_TAG_NOUN;
     if (in(be_forms, p)) return VX_TAG_ADJ;

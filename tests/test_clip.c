@@ -36,6 +36,24 @@ static vx_clip_config small_config(void)
     return config;
 }
 
+static void without_a_configuration_sizes_are_the_published_ones(void **state)
+{
+    (void)state;
+    vx_clip_config base, large;
+    assert_int_equal(vx_clip_config_read(NULL, VX_CLIP_BASE_32, &base, NULL), VX_OK);
+    assert_int_equal(vx_clip_config_read(NULL, VX_CLIP_LARGE_14, &large, NULL), VX_OK);
+    assert_true(base.patch == 32 && base.vision.width == 768 && base.text.width == 512 &&
+                base.embed == 512);
+    assert_true(large.patch == 14 && large.vision.width == 1024 && large.vision.layers == 24 &&
+                large.vision.heads == 16 && large.vision.mlp == 4096 && large.text.width == 768 &&
+                large.text.heads == 12 && large.text.mlp == 3072 && large.embed == 768);
+    /* A configuration's absent keys are transformers' own, whichever model it is for. */
+    json_t *json = json_pack("{s:i}", "projection_dim", 640);
+    assert_int_equal(vx_clip_config_read(json, VX_CLIP_LARGE_14, &large, NULL), VX_OK);
+    json_decref(json);
+    assert_true(large.embed == 640 && large.vision.width == 768 && large.patch == 32);
+}
+
 typedef struct expected {
     vx_source *values;
     double worst; /* largest relative error of a layer */
@@ -231,6 +249,7 @@ static void configurations_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_configuration_sizes_are_the_published_ones),
         cmocka_unit_test(reference_matches_transformers),
         cmocka_unit_test(reference_matches_open_clip),
         cmocka_unit_test(cpu_matches_in_every_precision),

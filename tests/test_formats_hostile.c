@@ -75,7 +75,9 @@ static void safetensors_lies_are_named(void **state)
     refuse_header("{}", 0, "no tensors");
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
                   "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
-                  8, "JSON");
+                  8, "holds tensor \"a\" twice");
+    refuse_header("{\"__metadata__\":{\"x\":1}}", 0, "holds \"x\", which is not text");
+    refuse_header("{\"a\":", 0, "not a JSON mapping");
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "needs 8");
     refuse_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 3,
                   "truncated");
@@ -146,6 +148,7 @@ static void unknown_files_get_advice(void **state)
     REFUSE("PK\5\6\0\0", "empty zip");
     REFUSE("\x89PNG\r\n\x1a\n", "picture");
     REFUSE("\0\0\0\0\0\0\0\0\0\0\0\0", "zeroes");
+    REFUSE("\4\0\0\0\0\0\0\0 \n{}", "white space");
     REFUSE("anything else", "no weight file");
     vx_source *source;
     vx_error err = {0};

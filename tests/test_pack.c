@@ -198,6 +198,37 @@ static void an_alternative_stands_in(void **state)
     vx_pack_close(&pack);
 }
 
+/* A folder or an index stands for the weights in it; its hash is that of the file it stands for. */
+static void folders_are_weights(void **state)
+{
+    (void)state;
+    vx_pack pack;
+    vx_error err = {0};
+    char hex[65], text[512];
+    put("p/transformer/config.json", "{}");
+    put("p/transformer/model.safetensors", "test");
+    assert_int_equal(vx_sha256_file(at("p/transformer/model.safetensors"), hex, NULL), VX_OK);
+    snprintf(text, sizeof text,
+             "name: a\nversion: 1\ncomponents:\n  flux.transformer: {files: [transformer], "
+             "sha256: [%s]}\n  flux.t5: {files: [loop]}\n",
+             hex);
+    put("p/pack.yaml", text);
+    assert_int_equal(symlink("loop", at("p/loop")), 0);
+    assert_int_equal(vx_pack_open(&pack, at("p"), &err), VX_OK);
+    assert_int_equal(vx_pack_need(&pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt", &err), VX_OK);
+    assert_int_equal(vx_pack_verify(&pack, VX_COMPONENT_FLUX_TRANSFORMER, &err), VX_OK);
+    put("p/transformer/model.safetensors", "tesT");
+    assert_int_equal(vx_pack_verify(&pack, VX_COMPONENT_FLUX_TRANSFORMER, &err), VX_ERR_INPUT);
+    assert_non_null(strstr(err.message, "transformer/model.safetensors has SHA-256"));
+    put("p/transformer/other.safetensors", "test");
+    assert_int_equal(vx_pack_verify(&pack, VX_COMPONENT_FLUX_TRANSFORMER, &err), VX_ERR_INPUT);
+    assert_non_null(strstr(err.message, "name the one to be used"));
+    /* what is there and can't be opened is no missing file */
+    assert_int_equal(vx_pack_need(&pack, VX_COMPONENT_FLUX_T5, "a prompt", &err), VX_ERR_IO);
+    assert_non_null(strstr(err.message, "p/loop: Too many levels of symbolic links"));
+    vx_pack_close(&pack);
+}
+
 static void wrong_packs_are_refused(void **state)
 {
     (void)state;
@@ -386,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_pack_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packs_are_found_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_alternative_stands_in, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(folders_are_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_packs_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packs_are_listed_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(paths_of_our_packs_resolve, set_up, tear_down),

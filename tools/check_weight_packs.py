@@ -7,7 +7,7 @@ VORTEX is the program, SCRATCH a folder for the packs (some 20 MB each; those th
 removed again), NAME… the cases to run, all without. The packs are packs/toon with its weights written
 in another form. A case is right when its picture has the same bytes as that of its reference (an f32 file
 of scale times value; the plain pack where there is none), or when it is refused with its tensor's name,
-as the table says. Needs numpy, ml_dtypes and pyyaml. Exit code 1 when a case is wrong.
+as the table says. Needs numpy, ml_dtypes, pyyaml and gguf. Exit code 1 when a case is wrong.
 """
 import copy
 import hashlib
@@ -225,6 +225,49 @@ def add_refused():
     file_case("foreign_prefix", TRANSFORMER, foreign, refusal=("some.other.part.", "img_in"))
 
 
+def add_gguf():
+    """Any codes are valid: what is drawn is noise, but the same noise as from their values."""
+    import gguf
+    from gguf import GGMLQuantizationType as Type
+    from gguf.quants import dequantize
+    rng = np.random.default_rng(3)
+
+    def write(folder, kinds):
+        path = folder + "flux_transformer.gguf"
+        writer = gguf.GGUFWriter(path, "flux")
+        reference = {}
+        for key, (_, array) in WEIGHTS[TRANSFORMER].items():
+            kind = next((k for k in kinds if array.shape[-1] % gguf.GGML_QUANT_SIZES[k][0] == 0),
+                        None) if is_matrix(key, array) else None
+            if kind is None:
+                reference[key] = ("F32", array.astype(np.float32))
+                writer.add_tensor(key, array.astype(np.float32))
+                continue
+            block, size = gguf.GGML_QUANT_SIZES[kind]
+            stored = rng.integers(0, 256, (array.shape[0], array.shape[1] // block * size), np.uint8)
+            blocks = stored.reshape(-1, size)
+            for at in {Type.Q2_K: (80, 82), Type.Q3_K: (108,)}.get(kind, (0,)):
+                blocks[:, at:at + 2] = np.full((len(blocks), 1), 1e-4, np.float16).view(np.uint8)
+            writer.add_tensor(key, stored, raw_dtype=kind)
+            reference[key] = ("F32", dequantize(stored, kind))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return reference
+
+    for kind in (Type.Q2_K, Type.Q3_K, Type.IQ4_XS, Type.IQ4_NL):
+        # where a row is no multiple of 256, the block of 32 stands in
+        kinds = [kind, Type.IQ4_NL]
+        made = {}
+
+        def change(folder, pack, kinds=kinds, made=made):
+            made.update(write(folder, kinds))
+            pack["components"]["flux.transformer"]["files"] = ["flux_transformer.gguf"]
+        case("gguf_" + kind.name.lower(), change,
+             lambda d, p, made=made: save(d + TRANSFORMER, made))
+
+
 def add_places():
     source = WEIGHTS[TRANSFORMER]
 
@@ -320,6 +363,7 @@ def check(name, base):
 def main():
     add_scaled()
     add_refused()
+    add_gguf()
     add_places()
     base = picture(make_pack("base", lambda folder, pack: None))
     if base.startswith("exit"):

@@ -428,14 +428,22 @@ void vx_pack_close(vx_pack *pack)
     *pack = (vx_pack){0};
 }
 
+/* What can't be looked at for another reason is not missing. */
+static vx_status check_missing(const char *path, vx_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 || errno == ENOENT || errno == ENOTDIR) return VX_OK;
+    return vx_fail_at(err, VX_ERR_IO, "read_failed", path, 0, "cannot read %s: %s", path,
+                      strerror(errno));
+}
+
 static vx_status need_file(const vx_pack *pack, vx_component component, const char *why,
                            const vx_pack_file *file, vx_error *err)
 {
-    struct stat info;
+    vx_path own;
     if (file->name == NULL || file->found) return VX_OK;
-    if (stat(file->path, &info) != 0 && errno != ENOENT && errno != ENOTDIR)
-        return vx_fail_at(err, VX_ERR_IO, "read_failed", file->path, 0, "cannot read %s: %s",
-                          file->path, strerror(errno));
+    if (vx_path_join(&own, pack->folder, file->name)) VX_TRY(check_missing(own.text, err));
+    VX_TRY(check_missing(file->path, err));
     const vx_pack_component *c = &pack->components[component];
     char fix[400] = "put it there";
     if (c->sources.count > 0)

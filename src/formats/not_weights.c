@@ -92,6 +92,18 @@ static bool is_zeroes(const vx_source *source)
     return true;
 }
 
+/* A safetensors file whose header does not begin at once. */
+static bool has_late_header(const vx_source *source)
+{
+    uint64_t length = 0;
+    if (source->size <= sizeof length) return false;
+    memcpy(&length, source->bytes, sizeof length);
+    size_t at = sizeof length;
+    while (at < source->size && is_space(source->bytes[at]))
+        at++;
+    return length <= source->size - sizeof length && at < source->size && source->bytes[at] == '{';
+}
+
 static vx_status say(const vx_source *source, vx_error *err, const char *what, const char *instead)
 {
     return vx_fail_at(err, VX_ERR_INPUT, "bad_weights", source->path, 0, "%s %s; %s", source->path,
@@ -122,6 +134,11 @@ vx_status vx_source_not_weights(const vx_source *source, vx_error *err)
         return say_json(source, err);
     if (source->size > 262 && memcmp(source->bytes + 257, "ustar", 5) == 0)
         return say(source, err, "is a tar archive", "unpack it and give the file in it");
+    if (has_late_header(source))
+        return say(source, err,
+                   "is safetensors with white space before its header, which that "
+                   "format does not allow",
+                   "save it again");
     if (is_zeroes(source))
         return say(source, err, "begins with nothing but zeroes: a download that was broken off",
                    "download it again");

@@ -85,12 +85,14 @@ static vx_status add_tensor(vx_source *source, const char *name, const json_t *i
 static vx_status add_metadata(vx_source *source, json_t *texts, vx_error *err)
 {
     const char *key;
+    char shown[VX_SHOWN];
     json_t *value;
     if (!json_is_object(texts)) return vx_source_bad(source, err, "__metadata__ is not a mapping");
     json_object_foreach(texts, key, value)
     {
         if (!json_is_string(value))
-            return vx_source_bad(source, err, "__metadata__ holds something that is not text");
+            return vx_source_bad(source, err, "__metadata__ holds \"%s\", which is not text",
+                                 vx_source_shown(shown, key, strlen(key)));
         VX_TRY(vx_source_add_text(source, key, json_string_value(value), json_string_length(value),
                                   err));
     }
@@ -131,6 +133,21 @@ static vx_status walk_header(vx_source *source, json_t *header, const unsigned c
     return check_extents(source, extents, data_bytes, err);
 }
 
+static vx_status bad_header(const vx_source *source, const char *text, const json_error_t *failure,
+                            vx_error *err)
+{
+    char shown[VX_SHOWN];
+    /* jansson does not say which; it stops behind the key's second quote. */
+    size_t end = failure->position > 0 ? (size_t)failure->position - 1 : 0, start = end;
+    while (start > 0 && text[start - 1] != '"')
+        start--;
+    if (json_error_code(failure) == json_error_duplicate_key)
+        return vx_source_bad(source, err, "it holds tensor \"%s\" twice",
+                             vx_source_shown(shown, text + start, end - start));
+    return vx_source_bad(source, err, "its header is not a JSON mapping: %s",
+                         vx_source_shown(shown, failure->text, strlen(failure->text)));
+}
+
 vx_status vx_safetensors_parse(vx_source *source, vx_error *err)
 {
     uint64_t length;
@@ -147,12 +164,7 @@ vx_status vx_safetensors_parse(vx_source *source, vx_error *err)
     const char *text = (const char *)source->bytes + sizeof length;
     json_error_t failure;
     json_t *header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &failure);
-    if (header == NULL || !json_is_object(header)) {
-        char shown[VX_SHOWN];
-        json_decref(header);
-        return vx_source_bad(source, err, "its header is not a JSON mapping: %s",
-                             vx_source_shown(shown, failure.text, strlen(failure.text)));
-    }
+    if (header == NULL) return bad_header(source, text, &failure, err);
     vx_status status;
     vx_extent *extents = vx_heap_alloc((json_object_size(header) + 1) * sizeof *extents);
     if (extents == NULL)

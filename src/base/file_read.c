@@ -101,7 +101,8 @@ static vx_status resize(reading *r, size_t room, vx_error *err)
     return VX_OK;
 }
 
-/* Reads to the end; the room is one byte more than the file may be long, so that a longer one shows. */
+/* Reads to the end; the room is one byte more than the file may be long, so
+ * that a longer one shows. */
 static vx_status read_all(reading *r, vx_cancel *cancel, vx_error *err)
 {
     size_t most = r->bytes_max + 1;

@@ -77,8 +77,8 @@ static bool lists(const char *list, const char *word)
     return false;
 }
 
-/* Where the hierarchy of a controller (NULL: version 2) is mounted, and which group stands there. See
- * /proc/PID/mountinfo in proc(5). */
+/* Where the hierarchy of a controller (NULL: version 2) is mounted, and which group stands there.
+ * See /proc/PID/mountinfo in proc(5). */
 static bool find_mount(const char *root, const char *controller, path *point, path *group)
 {
     path name;

@@ -1,9 +1,10 @@
 /* What this process may take of the machine: memory and processors.
  *
- * Asked are the machine itself, every level of the process's control group (versions 1 and 2, wherever they are
- * mounted), the limit of its address space and its affinity mask. The smallest wins and is named, because who is
- * refused wants to know by what. All is read anew by each call: a group's limits may be changed while the process
- * runs. Reading takes no heap of ours and some hundred microseconds. */
+ * Asked are the machine itself, every level of the process's control group (versions 1 and 2,
+ * wherever they are mounted), the limit of its address space and its affinity mask. The smallest
+ * wins and is named, because who is refused wants to know by what. All is read anew by each call: a
+ * group's limits may be changed while the process runs. Reading takes no heap of ours and some
+ * hundred microseconds. */
 #ifndef VX_BASE_LIMITS_H
 #define VX_BASE_LIMITS_H
 
@@ -26,7 +27,8 @@ typedef struct vx_limits {
     vx_limit processors; /* at least 1 */
 } vx_limits;
 
-/* `root` is put before every path of /proc and /sys: "" for this machine, a folder of files for tests. */
+/* `root` is put before every path of /proc and /sys: "" for this machine, a
+ * folder of files for tests. */
 void vx_limits_read(vx_limits *limits, const char *root);
 
 /* limits.free alone, which is what a running slot asks for. */

@@ -1,8 +1,8 @@
-/* The log: one line per event on stderr, text on a terminal, JSON lines otherwise; or whatever a host
- * makes of it (vortex.h).
+/* The log: one line per event on stderr, text on a terminal, JSON lines otherwise; or whatever a
+ * host makes of it (vortex.h).
  *
- * Process-wide. A JSON line holds ts (seconds since the epoch), level, msg, then the fields given. A
- * stderr that is closed is nobody's fault: its lines are lost and raise nothing. */
+ * Process-wide. A JSON line holds ts (seconds since the epoch), level, msg, then the fields given.
+ * A stderr that is closed is nobody's fault: its lines are lost and raise nothing. */
 #ifndef VX_BASE_LOG_H
 #define VX_BASE_LOG_H
 

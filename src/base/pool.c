@@ -52,8 +52,8 @@ static inline void relax(void)
 #endif
 }
 
-/* In tiles denormals count as zeros: the key points' heat fades into them, and each costs a product more than
- * a hundred cycles (docs/bench/liveportrait.md). The thread's own mode is put back. */
+/* In tiles denormals count as zeros: the key points' heat fades into them, and each costs a product
+ * more than a hundred cycles (docs/bench/liveportrait.md). The thread's own mode is put back. */
 static unsigned flush_denormals(void)
 {
 #if defined(__x86_64__)
@@ -86,7 +86,8 @@ static void work(run *r, int index)
     restore_denormals(mode);
 }
 
-/* The run with tiles left that has the fewest helpers, so that two lanes get the same; the lock is held. */
+/* The run with tiles left that has the fewest helpers, so that two lanes get the
+ * same; the lock is held. */
 static run *choose(vx_pool *pool)
 {
     run *best = NULL;

@@ -23,7 +23,8 @@ typedef void (*vx_tile_fn)(void *arg, int64_t tile, int worker);
 
 enum { VX_WORKERS_MAX = 256 };
 
-/* 1 to VX_WORKERS_MAX workers; 0 takes one for each processor this process may use (limits.h). *pool is NULL on failure.
+/* 1 to VX_WORKERS_MAX workers; 0 takes one for each processor this process may use (limits.h).
+ * *pool is NULL on failure.
  */
 vx_status vx_pool_open(vx_pool **pool, int workers, vx_error *err);
 /* Joins the threads and sets *pool to NULL; safe on NULL. Not while a run is under way. */

@@ -1,9 +1,10 @@
 /* Quiet: writes that fail instead of raising a signal.
  *
- * A pipe without a reader raises SIGPIPE and a file at its limit SIGXFSZ, in the thread that writes,
- * and both end the process unless somebody asked otherwise. What the process does with signals is
- * the host's to say and not a library's, so here a thread holds these two back for as long as it
- * works for us: the write fails with EPIPE or EFBIG. Threads that are made meanwhile inherit it. */
+ * A pipe without a reader raises SIGPIPE and a file at its limit SIGXFSZ, in the thread that
+ * writes, and both end the process unless somebody asked otherwise. What the process does with
+ * signals is the host's to say and not a library's, so here a thread holds these two back for
+ * as long as it works for us: the write fails with EPIPE or EFBIG. Threads that are made
+ * meanwhile inherit it. */
 #ifndef VX_BASE_QUIET_H
 #define VX_BASE_QUIET_H
 

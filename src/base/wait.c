@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 
-/* How soon a wish is heard that comes without a signal. A hundredth of the second in which it is answered. */
+/* How soon a wish is heard that comes without a signal. A hundredth of the second in
+ * which it is answered. */
 enum { MOMENT_MS = 10 };
 
 static _Thread_local vx_cancel *scope;

@@ -11,7 +11,8 @@
 
 /* Each takes the reference. A NULL document is VX_ERR_MEMORY: building it ran out. */
 
-/* The command's warnings, which every printed object then lists under "warnings"; kept, not copied. */
+/* The command's warnings, which every printed object then lists under
+ * "warnings"; kept, not copied. */
 void vx_json_warnings(vx_warnings *list);
 
 /* One document and a line break on stdout. */

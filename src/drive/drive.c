@@ -8,10 +8,11 @@
 #include "drive/track.h"
 #include "drive/viseme.h"
 
-/* The 99th percentile of |change from frame to frame| over the twelve official driving templates, per
- * second (1,151 frames; of the turning head only the talking clips, "shake_face" apart), divided by what a
- * control of 1 does to the expression: jaw 19.y 0.346 / 0.04, lips 20.y 0.146 / 0.015 and less, smile
- * 14.y 0.113 / 0.02, blink 11.y 0.184 / 0.0175, brow 1.y 0.086 / 0.015, gaze 15.x 0.063 / 0.015. */
+/* The 99th percentile of |change from frame to frame| over the twelve official driving templates,
+ * per second (1,151 frames; of the turning head only the talking clips, "shake_face" apart),
+ * divided by what a control of 1 does to the expression: jaw 19.y 0.346 / 0.04, lips 20.y 0.146 /
+ * 0.015 and less, smile 14.y 0.113 / 0.02, blink 11.y 0.184 / 0.0175, brow 1.y 0.086 / 0.015,
+ * gaze 15.x 0.063 / 0.015. */
 static const float speed[VX_MOTION_COLUMNS] = {
     [VX_YAW] = 23,        [VX_PITCH] = 28,    [VX_ROLL] = 17.6f,    [VX_TX] = 0.13f,
     [VX_TY] = 0.19f,      [VX_SCALE] = 0.23f, [VX_JAW] = 8.6f,      [VX_LIP_ROUND] = 7.5f,

@@ -4,9 +4,9 @@
  *
  * The mouth follows the timings: every phoneme has a shape that begins before it and ends after it,
  * neighbours blend, and lips that must meet (p b m) meet in the very frames of the phoneme, because
- * the jaw starts to close early enough. The rest - blinks, brows and nods on stressed syllables, gaze,
- * breathing, a head that is never quite still - is drawn from the seed in the manner of the mood.
- * Without timings the mouth opens with the loudness of the sound.
+ * the jaw starts to close early enough. The rest - blinks, brows and nods on stressed syllables,
+ * gaze, breathing, a head that is never quite still - is drawn from the seed in the manner of the
+ * mood. Without timings the mouth opens with the loudness of the sound.
  *
  * No control moves faster than the 99th percentile of the official driving templates does
  * (vx_drive_speed). A pure function: the same request gives the same bits. */
@@ -37,8 +37,9 @@ size_t vx_drive_bytes(int64_t frames);
 /* Fills motion->pose[0..count) at motion->fps. `memory` is 8-byte aligned; nothing is allocated. */
 void vx_drive(const vx_drive_request *request, vx_motion_table *motion, void *memory);
 
-/* How far the mouth is from what is said, in seconds: over all p, b and m that the film shows, the largest
- * distance of a frame in which the lips meet from the phoneme's span. 0 when there are none. */
+/* How far the mouth is from what is said, in seconds: over all p, b and m that the film
+ * shows, the largest distance of a frame in which the lips meet from the phoneme's span. 0
+ * when there are none. */
 double vx_drive_offset(const vx_motion_table *table, const vx_phone *phone, int64_t phones);
 
 /* The fastest that a column changes, per second. */

@@ -6,9 +6,10 @@
 
 #include "formats/source.h"
 
-/* Directions of the published network, measured by AdvancedLivePortrait (calc_fe) and the official demo, which
- * agree. Their sliders at a control of 1: jaw 40 (two thirds of what the widest talking clip has above its
- * median), "woo" 12, "eee" 10, smile 1 and -0.3, blink -17, gaze 15, brows 15 and -10. */
+/* Directions of the published network, measured by AdvancedLivePortrait (calc_fe) and the
+ * official demo, which agree. Their sliders at a control of 1: jaw 40 (two thirds of what the
+ * widest talking clip has above its median), "woo" 12, "eee" 10, smile 1 and -0.3, blink -17,
+ * gaze 15, brows 15 and -10. */
 typedef struct direction {
     int control;
     int sign; /* 1: for controls above 0, -1: below, 0: both */

@@ -14,8 +14,8 @@ enum {
     DRAW_SWAY /* and one for each octave of each column behind it */
 };
 
-/* A blink: lids close in 100 ms, stay for 30 and open in 200 (below 60 % for 3 to 4 frames at 30 fps, as in
- * the templates). */
+/* A blink: lids close in 100 ms, stay for 30 and open in 200 (below 60 % for 3 to 4 frames at 30
+ * fps, as in the templates). */
 static const double CLOSE_S = 0.10, SHUT_S = 0.03, OPEN_S = 0.20;
 /* A blink moves by up to this much into the nearest quiet moment. */
 static const double BLINK_SHIFT_S = 0.35;
@@ -121,8 +121,8 @@ static void pose_at(const vx_drive_request *r, const vx_tracks *t, int64_t i, fl
     v[VX_LIP_WIDE] = fmaxf(0, -t->lips[i]);
     v[VX_SMILE] = m.smile * (1 + 0.15f * (float)sway(r, VX_SMILE, now, 0.5));
     v[VX_BROW] = m.brow + m.beat * t->stress[i];
-    /* Eyes stay where they look while the head turns: 0.26 and 0.28 of the slider's 15 units a degree
-     * (Ditto). */
+    /* Eyes stay where they look while the head turns: 0.26 and 0.28 of the slider's 15
+     * units a degree (Ditto). */
     v[VX_GAZE_X] = t->b[i] + 0.26f / 15 * v[VX_YAW];
     v[VX_GAZE_Y] = t->c[i] - 0.28f / 15 * (v[VX_PITCH] - m.pitch);
     v[VX_BLINK_L] = v[VX_BLINK_R] = fmaxf(t->a[i], m.lids);

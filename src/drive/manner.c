@@ -7,10 +7,11 @@
 /* A change of mood takes this long. */
 static const double CHANGE_S = 0.8;
 
-/* Amplitudes stay within what talking heads of the official templates show: pitch 9 to 15 degrees from end
- * to end, yaw 5, roll 4 to 18; a blink every few seconds. */
+/* Amplitudes stay within what talking heads of the official templates show: pitch 9 to 15 degrees
+ * from end to end, yaw 5, roll 4 to 18; a blink every few seconds. */
 static const vx_manner manners[VX_MOODS] = {
-    /*                    artic  smile   brow   lids  pitch head  nod   beat  blink gaze_s gaze  breath */
+    /*                    artic  smile   brow   lids  pitch head  nod   beat  blink gaze_s gaze
+     *                    breath */
     [VX_MOOD_NEUTRAL] = {1.00f, 0.05f, 0.00f, 0.02f, 0.0f, 1.00f, 1.2f, 0.25f, 3.6f, 1.6f, 0.20f,
                          0.25f},
     [VX_MOOD_EXCITED] = {1.12f, 0.45f, 0.25f, 0.00f, -0.8f, 1.30f, 1.8f, 0.40f, 2.6f, 1.1f, 0.26f,

@@ -1,4 +1,5 @@
-/* Manners: how a mood moves, and the tracks that the parts of driving share. Private to this folder. */
+/* Manners: how a mood moves, and the tracks that the parts of driving share.
+ * Private to this folder. */
 #ifndef VX_DRIVE_MANNER_H
 #define VX_DRIVE_MANNER_H
 

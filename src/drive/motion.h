@@ -1,10 +1,10 @@
 /* The motion table: how a head moves, one row per frame, in numbers that a person can edit.
  *
- * docs/CONTRACTS.md, "motion". Angles are in degrees, tx and ty in half pictures, scale is a factor;
- * they add to (scale: multiply) the pose of the portrait. jaw, lip_round, lip_wide, blink_l and
- * blink_r go from 0 to 1, smile, brow, gaze_x and gaze_y from -1 to 1; l and r are left and right
- * in the picture, positive gaze looks right and down, positive pitch nods down, positive yaw turns
- * the nose to the left of the picture.
+ * docs/CONTRACTS.md, "motion". Angles are in degrees, tx and ty in half pictures, scale is a
+ * factor; they add to (scale: multiply) the pose of the portrait. jaw, lip_round, lip_wide, blink_l
+ * and blink_r go from 0 to 1, smile, brow, gaze_x and gaze_y from -1 to 1; l and r are left and
+ * right in the picture, positive gaze looks right and down, positive pitch nods down, positive yaw
+ * turns the nose to the left of the picture.
  *
  * A row belongs to the time from i/fps to (i+1)/fps. Files are JSON or CSV; a file that was read is
  * in range, and what is written reads back as the same bits. */
@@ -57,7 +57,8 @@ typedef struct vx_motion_range {
     float least, most, rest;
 } vx_motion_range;
 
-/* Bounds: FaceFusion's pose limits for the angles (live_portrait.py), the contract's for controls. */
+/* Bounds: FaceFusion's pose limits for the angles (live_portrait.py), the
+ * contract's for controls. */
 extern const vx_motion_range vx_motion_ranges[VX_MOTION_COLUMNS];
 
 /* A face that does nothing. */

@@ -5,9 +5,9 @@
 #include "drive/track.h"
 #include "drive/viseme.h"
 
-/* A frame's mouth is the mean of the phonemes around it, weighted by what each fills of a window: so
- * neighbours blend, and short phonemes count less. Half widths in seconds; the lips' window looks further
- * ahead (rounding is anticipated by 100 ms and more: Cohen and Massaro 1993). */
+/* A frame's mouth is the mean of the phonemes around it, weighted by what each fills of a window:
+ * so neighbours blend, and short phonemes count less. Half widths in seconds; the lips' window
+ * looks further ahead (rounding is anticipated by 100 ms and more: Cohen and Massaro 1993). */
 static const double JAW_WINDOW = 0.050, LIPS_BEFORE = 0.070, LIPS_AHEAD = 0.130;
 static const double STRESS_REACH = 0.110;
 /* What relaxed lips weigh against the phonemes in the window. */

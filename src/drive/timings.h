@@ -1,7 +1,8 @@
 /* Timings: when each phoneme of a speech is heard, as files and as the mouth's input.
  *
- * docs/CONTRACTS.md, "timings". What was read holds its promises: at least one phoneme, every symbol
- * one code point, every span finite, within the sound, and none before the one that came first. */
+ * docs/CONTRACTS.md, "timings". What was read holds its promises: at least one phoneme,
+ * every symbol one code point, every span finite, within the sound, and none before the
+ * one that came first. */
 #ifndef VX_DRIVE_TIMINGS_H
 #define VX_DRIVE_TIMINGS_H
 

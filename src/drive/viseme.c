@@ -2,10 +2,11 @@
 
 #include <stddef.h>
 
-/* Openings follow the height of the vowel; the widest, 0.55, is 0.022 of the published network's exp 19.y, and
- * a lip ratio of 0.18 where the official templates' talking clips have 0.24 at their 95th percentile: so a
- * mouth of their speed keeps up with speech. Consonants are nearly closed for the same reason. Rounding and spreading follow the IPA chart. Symbols are
- * Kokoro's (misaki EN_PHONES: A I O Q W Y are diphthongs, T is a flap). */
+/* Openings follow the height of the vowel; the widest, 0.55, is 0.022 of the published network's
+ * exp 19.y, and a lip ratio of 0.18 where the official templates' talking clips have 0.24 at their
+ * 95th percentile: so a mouth of their speed keeps up with speech. Consonants are nearly closed for
+ * the same reason. Rounding and spreading follow the IPA chart. Symbols are Kokoro's (misaki
+ * EN_PHONES: A I O Q W Y are diphthongs, T is a flap). */
 typedef struct entry {
     uint32_t symbol;
     vx_viseme viseme;

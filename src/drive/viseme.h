@@ -14,8 +14,8 @@ typedef enum vx_phone_class {
     VX_PHONE_CLOSURE /* the lips meet: p b m */
 } vx_phone_class;
 
-/* jaw 0..1; lips from -1, spread, to 1, rounded; shaped is how much the phoneme insists on its lips.
- * A diphthong begins as it says here and ends as `jaw_end` and `lips_end` say. */
+/* jaw 0..1; lips from -1, spread, to 1, rounded; shaped is how much the phoneme insists on its
+ * lips. A diphthong begins as it says here and ends as `jaw_end` and `lips_end` say. */
 typedef struct vx_viseme {
     vx_phone_class kind;
     bool moves; /* a diphthong */

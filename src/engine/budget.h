@@ -1,9 +1,9 @@
 /* The budget: how much memory a plan may take, and who says so.
  *
- * The settings' figures hold where they are given. Otherwise the hard limit is 0.8 of the smallest of what the
- * machine and the process's control groups allow, which leaves the rest to the system and to neighbours; on a
- * card, which is ours alone, it is 0.97 of its memory and at most what a card of 12 GB has. The soft limit is
- * 0.957 of the hard one, as 11.0 is of 11.5. */
+ * The settings' figures hold where they are given. Otherwise the hard limit is 0.8 of the smallest
+ * of what the machine and the process's control groups allow, which leaves the rest to the system
+ * and to neighbours; on a card, which is ours alone, it is 0.97 of its memory and at most what a
+ * card of 12 GB has. The soft limit is 0.957 of the hard one, as 11.0 is of 11.5. */
 #ifndef VX_ENGINE_BUDGET_H
 #define VX_ENGINE_BUDGET_H
 

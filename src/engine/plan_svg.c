@@ -1,4 +1,5 @@
-/* The plan as a drawing. Everything has a title, so that a browser shows its figures under the pointer. */
+/* The plan as a drawing. Everything has a title, so that a browser shows its
+ * figures under the pointer. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -7,10 +7,11 @@
  *     P.scale_input, P.input_scale, scaled_fp8    for activations, and a marker: without effect
  *     P.bias, P.running_mean, P.running_var, P.num_batches_tracked    tensors of their own
  *
- * and the same beside other names that end in "weight". safetensors' metadata may hold all recipes as
- * _quantization_metadata. Anything else that stands where a companion would is not understood, and
- * then the weight may be listed but not read. Files whose names show that they hold no plain weights at
- * all get a verdict. Names: ComfyUI (comfy/ops.py, quant_ops.py), compressed-tensors, DeepSeek-V3. */
+ * and the same beside other names that end in "weight". safetensors' metadata may hold all
+ * recipes as _quantization_metadata. Anything else that stands where a companion would is not
+ * understood, and then the weight may be listed but not read. Files whose names show that they
+ * hold no plain weights at all get a verdict. Names: ComfyUI (comfy/ops.py, quant_ops.py),
+ * compressed-tensors, DeepSeek-V3. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>

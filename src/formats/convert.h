@@ -13,10 +13,10 @@
  * layer's. What is not quantised keeps its values: f32, f16 and bf16 as stored, other floats as
  * f32. Integers and booleans are copied.
  *
- * The input is any file that vx_source_open reads, quantised ones included; scales beside a weight are
- * applied, and what vx_source_check or vx_source_usable refuses is refused. Values that the wanted
- * type cannot express (infinities, NaN; in f16 anything beyond 65504) are refused by name. Metadata
- * is kept where both formats can hold it. */
+ * The input is any file that vx_source_open reads, quantised ones included; scales beside a weight
+ * are applied, and what vx_source_check or vx_source_usable refuses is refused. Values that the
+ * wanted type cannot express (infinities, NaN; in f16 anything beyond 65504) are refused by name.
+ * Metadata is kept where both formats can hold it. */
 #ifndef VX_FORMATS_CONVERT_H
 #define VX_FORMATS_CONVERT_H
 

@@ -12,8 +12,8 @@
 
 enum { VX_GUARDS_MAX = 256, VX_GUARD_NONE = -1 };
 
-/* Guards [at, at + bytes), a private read-only mapping from a page's start. VX_GUARD_NONE when there
- * are too many already. Any thread. */
+/* Guards [at, at + bytes), a private read-only mapping from a page's start. VX_GUARD_NONE when
+ * there are too many already. Any thread. */
 int vx_guard_add(const void *at, size_t bytes);
 /* Before the mapping goes. Safe on VX_GUARD_NONE. */
 void vx_guard_remove(int guard);

@@ -1,5 +1,6 @@
-/* bitsandbytes' layout of one 4-bit weight in safetensors, scales quantised too: NAME holds the packed codes,
- * beside it lie NAME.absmax, .nested_absmax, .nested_quant_map, .quant_map and .quant_state.bitsandbytes__nf4. */
+/* bitsandbytes' layout of one 4-bit weight in safetensors, scales quantised too: NAME holds the
+ * packed codes, beside it lie NAME.absmax, .nested_absmax, .nested_quant_map, .quant_map and
+ * .quant_state.bitsandbytes__nf4. */
 #ifndef VX_FORMATS_NF4_FILE_H
 #define VX_FORMATS_NF4_FILE_H
 
@@ -19,8 +20,8 @@ static inline int64_t vx_nf4_groups(int64_t elements)
 /* Declares all six tensors. */
 vx_status vx_nf4_declare(vx_writer *writer, const char *name, int64_t elements, vx_error *err);
 
-/* What follows the packed codes: the scales' codes[vx_nf4_blocks], nested[vx_nf4_groups] and their offset. dim is
- * the weight's shape, `recorded` the type it had (f32, f16 or bf16). */
+/* What follows the packed codes: the scales' codes[vx_nf4_blocks], nested[vx_nf4_groups] and their
+ * offset. dim is the weight's shape, `recorded` the type it had (f32, f16 or bf16). */
 vx_status vx_nf4_write_scales(vx_writer *writer, const int64_t dim[2], vx_dtype recorded,
                               const uint8_t *codes, const float *nested, float offset,
                               vx_error *err);

@@ -1,8 +1,8 @@
 /* A pickle reader that can build what a checkpoint consists of, and nothing else.
  *
  * It runs the stack machine of Python's pickle (protocols 2 to 5) over nodes of its own: None,
- * booleans, numbers, text, lists, tuples, dicts, PyTorch storages and tensors. The only callables it
- * knows are those that make an OrderedDict, a tensor or a parameter; any other global name is
+ * booleans, numbers, text, lists, tuples, dicts, PyTorch storages and tensors. The only callables
+ * it knows are those that make an OrderedDict, a tensor or a parameter; any other global name is
  * refused by that name when it is called for, so no code can be reached. Memory is bounded by the
  * length of the pickle: each opcode makes at most one node, and what is shared stays shared. */
 #ifndef VX_FORMATS_PICKLE_H

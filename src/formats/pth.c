@@ -4,9 +4,9 @@
  *     data/KEY     the raw little-endian elements of each storage, stored, not compressed
  *     byteorder    "little" or "big"; absent in older files
  *
- * Nested dicts, lists and tuples are flattened: the names on the way are joined with '.'. Everything
- * that is no tensor is passed over. TorchScript archives and the format from before PyTorch 1.6 are
- * refused with the way to convert them. */
+ * Nested dicts, lists and tuples are flattened: the names on the way are joined with '.'.
+ * Everything that is no tensor is passed over. TorchScript archives and the format from before
+ * PyTorch 1.6 are refused with the way to convert them. */
 #include <stdio.h>
 #include <string.h>
 

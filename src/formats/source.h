@@ -9,9 +9,9 @@
  * Names are the file's own. Nested dicts of a .pth are joined with '.', a file that holds one
  * unnamed array (NPY, a .pth that is a tensor) shows it as "data", and the members of an NPZ lose
  * their ".npy". A weight that bitsandbytes quantised (NF4, int8) appears under its own name with
- * its logical shape; the tensors that hold its scales are not listed. The same holds for scales of fp8
- * and int8 weights (docs/FORMATS.md): values are scale times code. A weight beside which something lies
- * that isn't known to leave it alone can be listed but not read.
+ * its logical shape; the tensors that hold its scales are not listed. The same holds for scales of
+ * fp8 and int8 weights (docs/FORMATS.md): values are scale times code. A weight beside which
+ * something lies that isn't known to leave it alone can be listed but not read.
  *
  * Opening, the hash and closing belong to one thread at a time; the rest may be called from many.
  */
@@ -76,8 +76,9 @@ const vx_source_tensor *vx_source_find(const vx_source *source, const char *name
 vx_status vx_source_read(const vx_source *source, const vx_source_tensor *tensor, int64_t first,
                          int64_t count, float *dst, vx_error *err);
 
-/* Rows [first, first + rows) of a matrix as they are stored, for those who keep weights in the same codes.
- * False when the tensor is of another kind, or when its scales are grouped across the ends of these rows. */
+/* Rows [first, first + rows) of a matrix as they are stored, for those who keep weights in the
+ * same codes. False when the tensor is of another kind, or when its scales are grouped across
+ * the ends of these rows. */
 bool vx_source_stored_rows(const vx_source_tensor *tensor, int64_t first, int64_t rows,
                            vx_stored_rows *out);
 

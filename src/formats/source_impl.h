@@ -48,8 +48,8 @@ enum {
 size_t vx_meta_type_bytes(int type);
 
 /* What vx_source_meta.private points to. Numbers lie side by side at `at`. One text is `length`
- * bytes there; of an array of texts, number i is a u64 length and its bytes from `at` + starts[i] to starts[i + 1]; the
- * length in the file is not read again. */
+ * bytes there; of an array of texts, number i is a u64 length and its bytes from `at` + starts[i]
+ * to starts[i + 1]; the length in the file is not read again. */
 typedef struct vx_meta_values {
     const unsigned char *at;
     int type;

@@ -28,8 +28,8 @@ vx_status vx_writer_open(vx_writer **writer, const char *path, vx_writer_format 
 vx_status vx_writer_declare(vx_writer *writer, const char *name, vx_dtype dtype, int rank,
                             const int64_t *dim, vx_error *err);
 
-/* Metadata, before the first data. Numbers and copied keys are for GGUF only; a copied key comes from
- * a GGUF source. */
+/* Metadata, before the first data. Numbers and copied keys are for GGUF only; a copied key
+ * comes from a GGUF source. */
 vx_status vx_writer_text(vx_writer *writer, const char *key, const char *text, size_t bytes,
                          vx_error *err);
 vx_status vx_writer_u32(vx_writer *writer, const char *key, uint32_t value, vx_error *err);

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Bounds what a small archive can make of itself in memory. A full set of Kokoro voices is 28 MB. */
+/* Bounds what a small archive can make of itself in memory. A full set of
+ * Kokoro voices is 28 MB. */
 enum { INFLATED_MAX = 256 << 20 };
 
 /* Sizes and signatures of APPNOTE.TXT 4.3. */
@@ -205,7 +206,8 @@ const vx_zip_entry *vx_zip_find(const vx_zip *zip, const char *name, size_t name
 
 static bool inflate_entry(const vx_zip_entry *entry, unsigned char *dst)
 {
-    /* Within INFLATED_MAX, so that zlib's 32-bit counts hold; deflate shrinks 1032 times at most. */
+    /* Within INFLATED_MAX, so that zlib's 32-bit counts hold; deflate
+     * shrinks 1032 times at most. */
     if (entry->stored_bytes > UINT32_MAX) return false;
     z_stream stream = {.next_in = (unsigned char *)entry->data,
                        .avail_in = (unsigned)entry->stored_bytes,

@@ -3,8 +3,8 @@
  * Read by the central directory, zip64 included; every entry's local header and extent is checked
  * against the file. Stored entries are used where they lie. Deflated ones are inflated to the heap,
  * to the size that the directory claims and to a total that no honest voice file exceeds. Split and
- * encrypted archives are refused. Checksums are verified for inflated entries only: tensors are read
- * when they are needed. */
+ * encrypted archives are refused. Checksums are verified for inflated entries only: tensors are
+ * read when they are needed. */
 #ifndef VX_FORMATS_ZIP_H
 #define VX_FORMATS_ZIP_H
 

@@ -98,7 +98,8 @@ static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *ur
 }
 
 /* Finds out what the streams hold; the decoders that this opens are bounded as ours are. Packets of
- * streams that nobody will look at are dropped, lest each opens a decoder with frames of its own. */
+ * streams that nobody will look at are dropped, lest each opens a decoder with frames of its
+ * own. */
 static int find_streams(AVFormatContext *format)
 {
     unsigned count = format->nb_streams;
@@ -184,7 +185,7 @@ void vx_av_input_close(vx_av_input *in)
     *in = (vx_av_input){.fd = -1};
 }
 
-/* ---- frames' memory ---------------------------------------------------------------------------- */
+/* ---- frames' memory -------------------------------------------------------------------------- */
 
 /* What a buffer is given back to. */
 typedef struct frame_memory {

@@ -56,9 +56,9 @@ typedef struct vx_av_input {
     AVFormatContext *format;
 } vx_av_input;
 
-/* Opens and reads the stream headers; "-" is stdin. VX_ERR_INPUT when there is no such file, it is no
- * sound or video that we read, or its index promises absurdly much; VX_ERR_CANCELLED. The token may
- * be NULL and ends later reads too. *in is closed on failure. */
+/* Opens and reads the stream headers; "-" is stdin. VX_ERR_INPUT when there is no such file, it is
+ * no sound or video that we read, or its index promises absurdly much; VX_ERR_CANCELLED. The token
+ * may be NULL and ends later reads too. *in is closed on failure. */
 vx_status vx_av_input_open(vx_av_input *in, const char *path, vx_cancel *cancel, vx_error *err);
 /* Safe on a zeroed or closed one. */
 void vx_av_input_close(vx_av_input *in);

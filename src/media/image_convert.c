@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "media/turn.h"
 
-/* ---- rows on their way into a picture ------------------------------------------------------------ */
+/* ---- rows on their way into a picture -------------------------------------------------------- */
 
 vx_status vx_image_sink_open(vx_image_sink *sink, vx_picture *picture, int width, int height,
                              int orientation, int side_max, const uint8_t *background,

@@ -1,14 +1,14 @@
-/* Boxes are of ISO/IEC 14496-12 and the QuickTime file format. FFmpeg's demuxer looks for them inside
- * nearly any other, at places that only it knows; so within everything but the media data each
- * occurrence of a box's name counts, wherever it stands. */
+/* Boxes are of ISO/IEC 14496-12 and the QuickTime file format. FFmpeg's demuxer looks for them
+ * inside nearly any other, at places that only it knows; so within everything but the media data
+ * each occurrence of a box's name counts, wherever it stands. */
 #include "media/mov_index.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Boxes outside the media data that are looked at: an index of VX_MOV_ENTRIES_MAX entries of a size,
- * a time, an offset and a composition time has 48 MB. */
+/* Boxes outside the media data that are looked at: an index of VX_MOV_ENTRIES_MAX entries of a
+ * size, a time, an offset and a composition time has 48 MB. */
 enum { PIECE = 65536, OVERLAP = 32, SCANNED_MAX = 64 << 20, CHUNK_SAMPLES = 1024 };
 
 /* The track that is being looked at. */

@@ -9,8 +9,9 @@
  * frames a second has 324,000 and 253,000 packets of sound. */
 enum { VX_MOV_ENTRIES_MAX = 1 << 20 };
 
-/* An upper bound on the entries of all tracks; 0 for what is no such file, INT64_MAX where it cannot
- * be told or the boxes are packed. `fd` is a regular file of `length` bytes; its offset stays. */
+/* An upper bound on the entries of all tracks; 0 for what is no such file, INT64_MAX
+ * where it cannot be told or the boxes are packed. `fd` is a regular file of `length`
+ * bytes; its offset stays. */
 int64_t vx_mov_index_entries(int fd, int64_t length);
 
 #endif

@@ -288,7 +288,7 @@ vx_status vx_video_rewind(vx_video *video, vx_error *err)
     return start(video, err);
 }
 
-/* ---- rate ------------------------------------------------------------------------------------- */
+/* ---- rate ------------------------------------------------------------------------------------ */
 
 /* Times of the stream's packets from here to the end, which in nearly all files are its frames';
  * *timed is false where one has none. */
@@ -309,7 +309,8 @@ static vx_status read_times(vx_video *v, int64_t *time, int64_t *count, bool *ti
             return vx_fail_at(err, VX_ERR_INPUT, "too_long", v->path, 0,
                               "the video %s has more than %d frames; cut it", v->path,
                               VX_FILM_FRAMES_MAX);
-        /* Times beyond a year at a nanosecond a tick are no times, and sums of them would overflow. */
+        /* Times beyond a year at a nanosecond a tick are no times, and sums of
+         * them would overflow. */
         *timed &= at != AV_NOPTS_VALUE && at > -(INT64_MAX >> 8) && at < INT64_MAX >> 8;
         time[(*count)++] = *timed ? at : 0;
     }

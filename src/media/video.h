@@ -11,8 +11,8 @@
 
 typedef struct vx_video vx_video;
 
-/* Films that are longer are refused: what the film of a slot or of an animation may last, and as many
- * frames as its motion table has. */
+/* Films that are longer are refused: what the film of a slot or of an animation may last, and as
+ * many frames as its motion table has. */
 enum { VX_FILM_SECONDS_MAX = 600, VX_FILM_FRAMES_MAX = 240 * 600 };
 
 typedef struct vx_video_info {
@@ -24,19 +24,19 @@ typedef struct vx_video_info {
     bool has_sound;
 } vx_video_info;
 
-/* Opens and decodes the first frame; "-" is stdin. VX_ERR_INPUT when there is no such file, no video
- * in it, not one frame that decodes, or its pictures are beyond 4096x2304 pixels or need more than
- * 96 MB to decode; VX_ERR_CANCELLED. The token may be NULL and ends every later call too. *video is
- * NULL on failure. */
+/* Opens and decodes the first frame; "-" is stdin. VX_ERR_INPUT when there is no such file, no
+ * video in it, not one frame that decodes, or its pictures are beyond 4096x2304 pixels or need more
+ * than 96 MB to decode; VX_ERR_CANCELLED. The token may be NULL and ends every later call too.
+ * *video is NULL on failure. */
 vx_status vx_video_open(vx_video **video, const char *path, vx_cancel *cancel, vx_error *err);
 /* Sets *video to NULL; safe on NULL. */
 void vx_video_close(vx_video **video);
 const vx_video_info *vx_video_about(const vx_video *video);
 
 /* Reads the times of all frames and settles the rate: fps_num/fps_den where fps_num > 0, else the
- * film's own when it is constant, else the one of 24, 25, 30, 50 and 60 that is nearest to its median.
- * From then on frame i is the film's last picture at or before i/fps. Goes back to the first frame.
- * VX_ERR_INPUT when the film lasts longer than VX_FILM_SECONDS_MAX or has more than
+ * film's own when it is constant, else the one of 24, 25, 30, 50 and 60 that is nearest to its
+ * median. From then on frame i is the film's last picture at or before i/fps. Goes back to the
+ * first frame. VX_ERR_INPUT when the film lasts longer than VX_FILM_SECONDS_MAX or has more than
  * VX_FILM_FRAMES_MAX frames, or is a pipe, which cannot be read twice. */
 vx_status vx_video_pace(vx_video *video, int fps_num, int fps_den, vx_error *err);
 
@@ -56,9 +56,10 @@ static inline int64_t vx_video_key_frame(int i, int count, int64_t n)
     return index < n ? index : n - 1;
 }
 
-/* Frames [0, n) in all at the rate that vx_video_pace settles, and of them the `count` >= 2 key
- * frames, the first and the last among them: see vx_video_key_frame. index[count] and picture[count]
- * receive them; the pictures are the caller's (vx_image_free each). Leaves the video at its end. */
+/* Frames [0, n) in all at the rate that vx_video_pace settles, and of them the `count` >= 2
+ * key frames, the first and the last among them: see vx_video_key_frame. index[count] and
+ * picture[count] receive them; the pictures are the caller's (vx_image_free each). Leaves
+ * the video at its end. */
 vx_status vx_video_key_frames(vx_video *video, int count, int64_t *index, vx_picture *picture,
                               int64_t *frames, vx_error *err);
 

@@ -4,8 +4,8 @@
 
 #include "media/image.h"
 
-/* A square in a picture: its centre, its side, and the direction of its left-to-right axis. Pixel (i, j)
- * covers [i, i+1) x [j, j+1). */
+/* A square in a picture: its centre, its side, and the direction of its left-to-right axis. Pixel
+ * (i, j) covers [i, i+1) x [j, j+1). */
 typedef struct vx_square {
     double x, y, side, cos, sin;
 } vx_square;
@@ -13,8 +13,9 @@ typedef struct vx_square {
 /* The square, sampled bilinearly; what lies outside the picture is black. `out` is a square. */
 void vx_warp_out(const vx_picture *in, const vx_square *square, const vx_picture *out);
 
-/* Where the square lies in a picture, and how much of it shows: a border of 1/32 of the side fades in, as in
- * LivePortrait's mask_template.png (16 of 512 pixels). mask [height][width], 255: the square alone. */
+/* Where the square lies in a picture, and how much of it shows: a border of 1/32 of the side
+ * fades in, as in LivePortrait's mask_template.png (16 of 512 pixels). mask [height][width],
+ * 255: the square alone. */
 typedef struct vx_paste {
     vx_square square;
     uint8_t *mask;

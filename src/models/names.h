@@ -1,7 +1,9 @@
-/* Names of tensors across the forms in which a checkpoint circulates, and rows gathered from several.
+/* Names of tensors across the forms in which a checkpoint circulates, and rows
+ * gathered from several.
  *
- * Binding code spells the official name. A translation function gives the other names that the same tensor
- * has elsewhere; rows of several tensors can be stacked into one matrix (query, key and value, say). */
+ * Binding code spells the official name. A translation function gives the other names that the
+ * same tensor has elsewhere; rows of several tensors can be stacked into one matrix (query,
+ * key and value, say). */
 #ifndef VX_MODELS_NAMES_H
 #define VX_MODELS_NAMES_H
 
@@ -25,12 +27,12 @@ typedef struct vx_stack {
 /* Fetches rows of a vx_stack (vx_fetch_fn). */
 vx_status vx_fetch_stack(void *stack, int64_t first, int64_t count, float *dst, vx_error *err);
 
-/* vx_bind_weight from a stack; rows of a linear layer that a file keeps in the codes of w->store are
- * taken as they are. Pages of the files are given back. The stack is unused in a plan. */
+/* vx_bind_weight from a stack; rows of a linear layer that a file keeps in the codes of w->store
+ * are taken as they are. Pages of the files are given back. The stack is unused in a plan. */
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 
-/* Its last part: packs the stack's rows into w->data, of a weight that is planned and has memory. Of the binder
- * it takes the backend, the staging buffer and err. */
+/* Its last part: packs the stack's rows into w->data, of a weight that is planned and has memory.
+ * Of the binder it takes the backend, the staging buffer and err. */
 vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 
 /* Fetches a vx_stack as one row: for vectors, whose parts are columns of one element. */

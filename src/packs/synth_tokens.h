@@ -1,5 +1,5 @@
-/* Tokenizers for synthetic packs whose own are not there: letters, digits and their combinations, with ids that
- * fit the model. Private to packs/synth.c. */
+/* Tokenizers for synthetic packs whose own are not there: letters, digits and their combinations,
+ * with ids that fit the model. Private to packs/synth.c. */
 #ifndef VX_PACKS_SYNTH_TOKENS_H
 #define VX_PACKS_SYNTH_TOKENS_H
 

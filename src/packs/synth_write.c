@@ -1,7 +1,7 @@
 /* The values of synthetic weights, streamed into a file.
  *
- * 16 random bits become a normal value by a table of quantiles; 4-bit codes are random bits themselves,
- * because NF4's levels are quantiles of the normal distribution. */
+ * 16 random bits become a normal value by a table of quantiles; 4-bit codes are random bits
+ * themselves, because NF4's levels are quantiles of the normal distribution. */
 #include <math.h>
 #include <string.h>
 
@@ -27,7 +27,8 @@ typedef struct synthesis {
     vx_error *err;
 } synthesis;
 
-/* The p-quantiles at the middles of QUANTILES equal parts, by Newton's method from the left neighbour. */
+/* The p-quantiles at the middles of QUANTILES equal parts, by Newton's method
+ * from the left neighbour. */
 static void fill_quantiles(float *q)
 {
     double x = -4.3;
@@ -147,7 +148,8 @@ static vx_status write_nf4(synthesis *s, const vx_source_tensor *t)
     return status;
 }
 
-/* Blocks of 32: a scale in f16, then codes. The lowest code, which has no positive twin, becomes zero. */
+/* Blocks of 32: a scale in f16, then codes. The lowest code, which has no
+ * positive twin, becomes zero. */
 static vx_status write_blocks(synthesis *s, const vx_source_tensor *t)
 {
     float mean, deviation;

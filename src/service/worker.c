@@ -1,16 +1,17 @@
 /* The two threads of the resident engine.
  *
  * The worker runs slot after slot. While it does, or waits for a lease to end, somebody must still
- * answer those who wait: the desk looks at them every few milliseconds and ends the cancelled and the
- * overdue ones. A cancel is a token that a signal handler may have set, so nobody can be woken by it;
- * the desk sleeps without a clock only while nobody waits. */
+ * answer those who wait: the desk looks at them every few milliseconds and ends the cancelled and
+ * the overdue ones. A cancel is a token that a signal handler may have set, so nobody can be woken
+ * by it; the desk sleeps without a clock only while nobody waits. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/job.h"
 
-/* How often the desk looks at the jobs that wait: a fifth of the 50 ms in which they are answered. */
+/* How often the desk looks at the jobs that wait: a fifth of the 50 ms in
+ * which they are answered. */
 enum { LOOK_MS = 10 };
 
 static int free_set(const vx_vortex *v)
@@ -77,7 +78,7 @@ static vx_job *take_next(vx_vortex *v)
     return job;
 }
 
-/* ---- the ends of a job; the lock is held and is given back meanwhile -------------------------- */
+/* ---- the ends of a job; the lock is held and is given back meanwhile ------------------------- */
 
 /* The slot has ended; writes what is said about it. */
 static void write_up(vx_job *job)

@@ -1,7 +1,7 @@
 /* The crew: what the stages of a slot work with, opened once for an engine.
  *
- * A stage's own tools (a speaker, a verifier, …) hold what it needs beside the models: tables, tokenizers,
- * lexicons. All memory is taken at open. One slot at a time. */
+ * A stage's own tools (a speaker, a verifier, …) hold what it needs beside the models: tables,
+ * tokenizers, lexicons. All memory is taken at open. One slot at a time. */
 #ifndef VX_SLOT_CREW_H
 #define VX_SLOT_CREW_H
 
@@ -23,8 +23,8 @@ typedef struct vx_crew {
     vx_animator *animator; /* NULL without VX_WANT_VIDEO */
 } vx_crew;
 
-/* Opens the engine that params describe and the tools of everything that they want. `accents` is the set of
- * lexicons (vx_speaker_accents). Close it in any case. */
+/* Opens the engine that params describe and the tools of everything that they want. `accents` is
+ * the set of lexicons (vx_speaker_accents). Close it in any case. */
 vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accents, vx_error *err);
 void vx_crew_close(vx_crew *crew); /* safe on a zeroed or closed one */
 

@@ -1,8 +1,8 @@
 /* What has been: durations per stage and slot, outcomes, and from them what to expect.
  *
- * A stage's duration depends on its work, so histories keep seconds per unit of work (stage.h: the unit of
- * each stage), of the last 32 runs; a change of the machine's mood is forgotten after as many slots.
- * Thread-safe. */
+ * A stage's duration depends on its work, so histories keep seconds per unit of work (stage.h: the
+ * unit of each stage), of the last 32 runs; a change of the machine's mood is forgotten after as
+ * many slots. Thread-safe. */
 #ifndef VX_SLOT_METRICS_H
 #define VX_SLOT_METRICS_H
 
@@ -15,7 +15,8 @@
 
 enum { VX_METRIC_STAGES = 8, VX_HISTORY = 32, VX_OUTCOMES = 10 };
 
-/* done memory_pressure deadline timeout cancelled bad_recipe verify_failed device_error io_error busy */
+/* done memory_pressure deadline timeout cancelled bad_recipe verify_failed
+ * device_error io_error busy */
 extern const char *const vx_outcome_names[VX_OUTCOMES];
 
 typedef struct vx_history {
@@ -42,10 +43,12 @@ void vx_metrics_slot(vx_metrics *metrics, const char *outcome, double seconds);
 void vx_metrics_retry(vx_metrics *metrics);
 void vx_metrics_queue(vx_metrics *metrics, int waiting, int running);
 
-/* Seconds that `units` of a stage should take by a quantile of its history; negative without history. */
+/* Seconds that `units` of a stage should take by a quantile of its history;
+ * negative without history. */
 double vx_metrics_expect(vx_metrics *metrics, int stage, double units, double quantile);
 
-/* Prometheus' text format: stage and slot durations as summaries, outcomes, queue, memory by region. */
+/* Prometheus' text format: stage and slot durations as summaries, outcomes,
+ * queue, memory by region. */
 void vx_metrics_write(vx_metrics *metrics, vx_monitor *monitor, const vx_plan *plan, FILE *out);
 
 #endif

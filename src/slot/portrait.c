@@ -7,18 +7,19 @@
 #include "base/warnings.h"
 #include "media/resize.h"
 
-/* Where M finds the faces of the official driving templates (scale 1.10 to 1.69, tx -0.10 to 0.20, ty -0.01 to
- * 0.23), and the middle of that, which a crop is corrected towards. */
+/* Where M finds the faces of the official driving templates (scale 1.10 to 1.69, tx -0.10 to 0.20,
+ * ty -0.01 to 0.23), and the middle of that, which a crop is corrected towards. */
 typedef struct range {
     float scale_least, scale_most, tx_least, tx_most, ty_least, ty_most;
 } range;
 static const range official = {1.10f, 1.69f, -0.10f, 0.20f, -0.01f, 0.23f};
-/* A network of whole pictures sees faces of one size in the middle (tools/toon/draw.py: scale within 4 %, t
- * within 0.08); what lies three times as far out is no face. */
+/* A network of whole pictures sees faces of one size in the middle (tools/toon/draw.py: scale
+ * within 4 %, t within 0.08); what lies three times as far out is no face. */
 static const range whole_picture = {0.85f, 1.15f, -0.25f, 0.25f, -0.25f, 0.25f};
 
-/* The official crop is 2.3 times the extent of the face's landmarks, moved up by an eighth. From eyes to mouth
- * is a unit: the landmarks reach from the brows, 0.4 above, to the chin, 1.95 below. */
+/* The official crop is 2.3 times the extent of the face's landmarks, moved up by an eighth. From
+ * eyes to mouth is a unit: the landmarks reach from the brows, 0.4 above, to the chin, 1.95
+ * below. */
 static const double EXTENT = 2.35, MIDDLE = 0.775, CROP_SCALE = 2.3, CROP_UP = 0.125;
 
 static vx_status bad_face(vx_error *err, const char *what)
@@ -29,7 +30,8 @@ static vx_status bad_face(vx_error *err, const char *what)
                    what);
 }
 
-/* The square around a face whose eyes and mouth are known: upright along the line from eyes to mouth. */
+/* The square around a face whose eyes and mouth are known: upright along the
+ * line from eyes to mouth. */
 static vx_status square_of_face(const double *f, const vx_picture *picture, vx_square *s,
                                 vx_error *err)
 {
@@ -39,7 +41,8 @@ static vx_status square_of_face(const double *f, const vx_picture *picture, vx_s
     double ex = 0.5 * (f[0] + f[2]), ey = 0.5 * (f[1] + f[3]);
     double dx = f[4] - ex, dy = f[5] - ey, d = hypot(dx, dy);
     if (d < 2 || hypot(f[2] - f[0], f[3] - f[1]) < 2) return bad_face(err, "a single spot");
-    /* The eyes are left and right of the line to the mouth: else they were given the wrong way round. */
+    /* The eyes are left and right of the line to the mouth: else they were given
+     * the wrong way round. */
     if ((f[2] - f[0]) * dy - (f[3] - f[1]) * dx <= 0) return bad_face(err, "the wrong way round");
     dx /= d;
     dy /= d;
@@ -74,7 +77,8 @@ vx_status vx_crop_whole(const vx_picture *picture, const vx_picture *crop, vx_er
     return VX_OK;
 }
 
-/* The square at twice the size by interpolation, then the mean of four pixels, as the official code does. */
+/* The square at twice the size by interpolation, then the mean of four pixels, as
+ * the official code does. */
 static void crop_square(const vx_sitting *s, const vx_square *square, int side)
 {
     vx_picture large = {s->large, 2 * side, 2 * side, (ptrdiff_t)6 * side};

@@ -1,5 +1,5 @@
-/* Speech of any length from a model that speaks in chunks: phonemes to samples, with the time of every symbol and
- * word.
+/* Speech of any length from a model that speaks in chunks: phonemes to samples, with the time of
+ * every symbol and word.
  *
  * Two ways of speaking:
  *

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/wait.h"
 
-/* How often the watch looks at what no condition variable tells: a cancel that a signal handler set, and the
- * clock. A hundredth of the second in which a cancel has to be answered. */
+/* How often the watch looks at what no condition variable tells: a cancel that a signal handler
+ * set, and the clock. A hundredth of the second in which a cancel has to be answered. */
 enum { WATCH_MS = 10 };
 
 /* ---- expectations --------------------------------------------------------------------------- */
@@ -23,8 +23,8 @@ static bool applies(const vx_slot *slot, const vx_stage_kind *kind)
     return kind->applies == NULL || kind->applies(slot);
 }
 
-/* What a stage should take: the median of what it has been taking for so much work, else what the plan says
- * it takes at least. */
+/* What a stage should take: the median of what it has been taking for so much work, else what the
+ * plan says it takes at least. */
 static double expected_s(const vx_slot *slot, const vx_stage_kind *kind)
 {
     double units = kind->units(slot);
@@ -232,8 +232,8 @@ static bool try_again(vx_watch *w, vx_watch_lane *l)
     return true;
 }
 
-/* A lane's stage has ended and was not tried again: why everything stops, if it does. A failure stops the
- * other lane too. */
+/* A lane's stage has ended and was not tried again: why everything stops, if it does. A failure
+ * stops the other lane too. */
 static vx_status conclude(vx_watch *w, vx_watch_lane *l, vx_error *err)
 {
     vx_slot *slot = w->slot;
@@ -262,8 +262,8 @@ static vx_status conclude(vx_watch *w, vx_watch_lane *l, vx_error *err)
     return err->status;
 }
 
-/* Until all of them have ended. The lane that ends first is dealt with first, so that its failure stops the
- * other. */
+/* Until all of them have ended. The lane that ends first is dealt with first, so that its
+ * failure stops the other. */
 static vx_status await_all(vx_watch *w, vx_watch_lane **running, int count, vx_error *err)
 {
     vx_status result = VX_OK;

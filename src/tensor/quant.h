@@ -33,8 +33,9 @@ enum { VX_NF4_BLOCK = 64, VX_NF4_NESTED_BLOCK = 256 };
 /* The 16 values, rising; index = code. Source: bitsandbytes' table (QLoRA, appendix E). */
 extern const float vx_nf4_code[16];
 
-/* Writes (count+1)/2 bytes of codes and returns the scale, the largest magnitude. A block of zeroes
- * has scale 0 and code 7, as has the nibble after an odd count. count <= VX_NF4_BLOCK, so that one scale serves it. */
+/* Writes (count+1)/2 bytes of codes and returns the scale, the largest magnitude. A block of
+ * zeroes has scale 0 and code 7, as has the nibble after an odd count. count <= VX_NF4_BLOCK, so
+ * that one scale serves it. */
 float vx_nf4_encode(const float *src, int64_t count, uint8_t *codes);
 /* count elements that share `scale`. */
 void vx_nf4_decode(const uint8_t *codes, float scale, int64_t count, float *dst);

@@ -6,8 +6,8 @@
 #include "text/string_table.h"
 #include "text/utf8.h"
 
-/* Composition never lengthens UTF-8 by more than three times (Unicode Annex 15, table 8), lower case
- * by more than half. */
+/* Composition never lengthens UTF-8 by more than three times (Unicode Annex 15, table 8), lower
+ * case by more than half. */
 #define VX_BPE_NORMAL_ROOM ((size_t)VX_CLIP_TEXT_BYTES_MAX * 3 + 1)
 #define VX_BPE_LOWER_ROOM  ((size_t)VX_CLIP_TEXT_BYTES_MAX * 5 + 1)
 

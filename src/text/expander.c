@@ -342,8 +342,8 @@ static bool matches(const vx_expander *e, const phrase *p, int at)
     return beside == NULL || is_beside(e, beside, e->tokens[at].stretch);
 }
 
-/* Sets the slots that the prompt names; of two values for one slot the first found stands. `some` is set
- * where it says that there is one, but not which. */
+/* Sets the slots that the prompt names; of two values for one slot the first found stands. `some`
+ * is set where it says that there is one, but not which. */
 static void read_prompt(vx_expander *e, int chosen[SLOTS_MAX], bool some[SLOTS_MAX])
 {
     for (int i = 0; i < e->phrase_count; i++)
@@ -363,8 +363,8 @@ static void read_prompt(vx_expander *e, int chosen[SLOTS_MAX], bool some[SLOTS_M
         }
 }
 
-/* A thing that has a colour or a kind is understood where the prompt names that ("red hair"); alone ("a hat") it
- * has no effect. */
+/* A thing that has a colour or a kind is understood where the prompt names that ("red hair"); alone
+ * ("a hat") it has no effect. */
 static void note_unknown(const vx_expander *e, const int chosen[SLOTS_MAX], vx_expansion *out)
 {
     const json_t *known = json_object_get(e->grammar, "known"),

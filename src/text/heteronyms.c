@@ -7,9 +7,9 @@
 
 enum { NEAR = 7, WORD_BYTES = 20 };
 
-/* A rule holds when any of its lists has its neighbour, and always when it has none. Lists have a space on both sides of every
- * word. The first rule of a word that holds decides. Pronunciations: CMUdict and Wiktionary's
- * American and British transcriptions, in Kokoro's symbols. */
+/* A rule holds when any of its lists has its neighbour, and always when it has none. Lists have a
+ * space on both sides of every word. The first rule of a word that holds decides. Pronunciations:
+ * CMUdict and Wiktionary's American and British transcriptions, in Kokoro's symbols. */
 typedef struct rule {
     const char *word;
     const char *us, *gb;        /* NULL: as the lexicon and its tags have it */

@@ -1,5 +1,5 @@
-/* Initialisms that could be words, with their endings and hyphens: "LEDs", "US-based", "AT&T". Other
- * words in capitals are the lexicon's (words.c). */
+/* Initialisms that could be words, with their endings and hyphens: "LEDs", "US-based", "AT&T".
+ * Other words in capitals are the lexicon's (words.c). */
 #include <string.h>
 
 #include "text/expand.h"

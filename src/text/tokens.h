@@ -5,7 +5,8 @@
  * its own; expanding abbreviations may silence it.
  *
  * `[text](/phonemes/)` gives the text those phonemes; `[text](n)` with n in -2 … 2, also ±0.5, sets
- * its stress; `[text](anything else)` is read as the text. What is not closed is read as it stands. */
+ * its stress; `[text](anything else)` is read as the text. What is not closed is read as it
+ * stands. */
 #ifndef VX_TEXT_TOKENS_H
 #define VX_TEXT_TOKENS_H
 

@@ -10,9 +10,9 @@
  *     scales   [K/block][64]: nf4 one byte (double quantisation) per 64 rows, q8_0 and q4_0 an
  *              f16 per 32 rows; int8 [64] f32
  *
- * and for nf4, after the last panel, what the scales' bytes stand for: the map of 256 f32 (files differ in
- * its last bits), then a factor and an offset, f32 each, per 256 blocks counted along rows of the source
- * (tensor/quant.h). */
+ * and for nf4, after the last panel, what the scales' bytes stand for: the map of 256 f32 (files
+ * differ in its last bits), then a factor and an offset, f32 each, per 256 blocks counted along
+ * rows of the source (tensor/quant.h). */
 #ifndef VX_BACKEND_CPU_CODES_H
 #define VX_BACKEND_CPU_CODES_H
 
@@ -36,8 +36,8 @@ vx_status vx_codes_open(vx_codes_packing *p, const vx_cpu_layout *layout, void *
 void vx_codes_add(vx_codes_packing *p, int64_t index, const float *row);
 vx_status vx_codes_close(vx_codes_packing *p, vx_error *err);
 
-/* Rows that a file keeps in the same codes: whether they can be taken as they are (parts begin with a panel
- * and with a group of scales), and taking them, by all workers of the pool. */
+/* Rows that a file keeps in the same codes: whether they can be taken as they are (parts begin with
+ * a panel and with a group of scales), and taking them, by all workers of the pool. */
 bool vx_codes_fit(const vx_cpu_layout *layout, const vx_stored_rows *parts, int count);
 vx_status vx_codes_take(vx_pool *pool, const vx_cpu_layout *layout, const vx_stored_rows *parts,
                         int count, void *data);

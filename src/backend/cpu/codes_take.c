@@ -1,5 +1,5 @@
-/* Rows that a file keeps in codes, put into panels (codes.h) without being decoded: a transposition of
- * 64 rows, nibble by nibble or byte by byte. */
+/* Rows that a file keeps in codes, put into panels (codes.h) without being decoded: a transposition
+ * of 64 rows, nibble by nibble or byte by byte. */
 #include "backend/cpu/codes.h"
 
 /* 64 rows of 64 bytes: a piece of a panel that stays in the L1 cache. */
@@ -60,8 +60,8 @@ static void transpose(square in, int64_t width, uint8_t *out)
         }
 }
 
-/* Rows of nibbles, the even element of each pair in the high one, as `width` groups of 16 words. Byte m of
- * word 2c + parity has columns 16m + c and 16m + 8 + c. */
+/* Rows of nibbles, the even element of each pair in the high one, as `width` groups of 16 words.
+ * Byte m of word 2c + parity has columns 16m + c and 16m + 8 + c. */
 static void weave(square rows, int64_t width, uint8_t *out)
 {
     square woven;

@@ -12,13 +12,13 @@ typedef struct vx_motion_axis {
     int64_t next;              /* cells to the second one: 1, or 0 where there is only one */
 } vx_motion_axis;
 
-/* Line (z, y) of motion_input for one key point, into columns [0, F] of value, `step` floats a cell.
- * line: room for W*F floats. heat: whether there are Gaussians. */
+/* Line (z, y) of motion_input for one key point, into columns [0, F] of value, `step` floats a
+ * cell. line: room for W*F floats. heat: whether there are Gaussians. */
 VX_SIMD_DECLARE(void, vx_cpu_motion_line, const vx_tensor *feature, const vx_motion_axis axis[3],
                 bool heat, int64_t z, int64_t y, float *line, float *value, int64_t step)
 
-/* Cells [first, first + rows) of motion_field. by: [4][room] floats by logit: 1 and the shifts along x, y, z,
- * all 0 beyond K+1. */
+/* Cells [first, first + rows) of motion_field. by: [4][room] floats by logit: 1 and the shifts
+ * along x, y, z, all 0 beyond K+1. */
 VX_SIMD_DECLARE(void, vx_cpu_field_rows, const vx_motion_field_args *a, const float *by,
                 int64_t room, int64_t first, int64_t rows)
 

@@ -47,10 +47,10 @@ vx_cpu_level vx_onednn_level(void)
     return level;
 }
 
-/* Intel's VDPBF16PS does half as many operations a cycle as its f32 multiply-add (measured on a Xeon of model
- * 207: 78 against 149 GFLOP/s on one core); there only the tile unit makes bf16 the faster one. On AMD's it
- * does twice as many. By the processor's name rather than by the clock, so that bytes don't depend on the
- * machine's load. */
+/* Intel's VDPBF16PS does half as many operations a cycle as its f32 multiply-add (measured on a
+ * Xeon of model 207: 78 against 149 GFLOP/s on one core); there only the tile unit makes bf16 the
+ * faster one. On AMD's it does twice as many. By the processor's name rather than by the clock, so
+ * that bytes don't depend on the machine's load. */
 bool vx_onednn_bf16_pays(void)
 {
 #if defined(__x86_64__)

@@ -5,7 +5,8 @@
 
 #include "backend/cpu/cpu.h"
 
-/* Least and greatest of rows x cols of f32 or bf16 (not NaN), together with what *low and *high hold. */
+/* Least and greatest of rows x cols of f32 or bf16 (not NaN), together with what
+ * *low and *high hold. */
 void vx_quantise_range(const void *x, vx_dtype dtype, int64_t ld, int64_t rows, int64_t cols,
                        float *low, float *high);
 /* Dense u8; what lies outside the range goes to its end, NaN to 0. */

@@ -1,11 +1,11 @@
-/* One vector of floats, by the level that a file is compiled for: 16 lanes (AVX-512), 8 (AVX2) or 1.
- * A fourth build, with VX_SIMD_DECLARE_BF16 and VX_SIMD_TABLE_BF16, is for kernels that spend their time
- * rounding to bf16: the processor's own conversion, which takes denormals as 0.
+/* One vector of floats, by the level that a file is compiled for: 16 lanes (AVX-512), 8 (AVX2) or
+ * 1. A fourth build, with VX_SIMD_DECLARE_BF16 and VX_SIMD_TABLE_BF16, is for kernels that spend
+ * their time rounding to bf16: the processor's own conversion, which takes denormals as 0.
  *
- * A kernel is written once, in kernels/, over these functions; each of its external functions is named
- * VX_SIMD(name). kernels/CMakeLists.txt lists which are compiled for which level. Callers choose by
- * vx_cpu.level through a table made with VX_SIMD_TABLE. Results differ between levels by rounding only;
- * within a level an element's value does not depend on its place.
+ * A kernel is written once, in kernels/, over these functions; each of its external functions is
+ * named VX_SIMD(name). kernels/CMakeLists.txt lists which are compiled for which level. Callers
+ * choose by vx_cpu.level through a table made with VX_SIMD_TABLE. Results differ between levels by
+ * rounding only; within a level an element's value does not depend on its place.
  *
  * Names: vf_… works on all lanes; …n takes the first n lanes, 1 <= n <= VF_LANES (others load as 0
  * and are not stored). bf16 is rounded to nearest even with NaN kept. */
@@ -174,7 +174,8 @@ static inline vf vf_scale2(vf a, vf n)
     return _mm512_mul_ps(a, _mm512_castsi512_ps(_mm512_add_epi32(
                                 exponent, _mm512_castps_si512(_mm512_set1_ps(1.0f)))));
 }
-/* p * 2^n for whole n of any size, to infinity and through the denormals to zero; NaN n gives NaN. */
+/* p * 2^n for whole n of any size, to infinity and through the denormals to
+ * zero; NaN n gives NaN. */
 static inline vf vf_exp_scale(vf p, vf n)
 {
     return _mm512_scalef_ps(p, n);

@@ -1,18 +1,18 @@
-/* The product inside filters over planes and volumes: rows that lie anywhere, a pointer for each row
- * and tap, times packed weights.
+/* The product inside filters over planes and volumes: rows that lie anywhere, a pointer for each
+ * row and tap, times packed weights.
  *
- * Everything is counted in words of 32 bits: a float, or a pair of neighbouring bf16 channels. Weights of
- * one panel are [taps][words][cols] words. The rows' words are broadcast one by one against vectors of
- * columns, six rows at a time, with all sums of 6 x 64 in registers; weights are taken in blocks that stay
- * in the L1 cache for all rows. A pointer per row makes padding, strides, upsampling and the borders of a
- * map cost nothing: no input is copied. */
+ * Everything is counted in words of 32 bits: a float, or a pair of neighbouring bf16 channels.
+ * Weights of one panel are [taps][words][cols] words. The rows' words are broadcast one by one
+ * against vectors of columns, six rows at a time, with all sums of 6 x 64 in registers; weights are
+ * taken in blocks that stay in the L1 cache for all rows. A pointer per row makes padding, strides,
+ * upsampling and the borders of a map cost nothing: no input is copied. */
 #ifndef VX_BACKEND_CPU_TAPS_H
 #define VX_BACKEND_CPU_TAPS_H
 
 #include "backend/cpu/simd.h"
 
-/* Rows are taken in sixes, up to VX_TAPS_ROWS; columns are a multiple of 8: half a vector of AVX-512 is
- * half the work, on the processors that do such a vector in two. */
+/* Rows are taken in sixes, up to VX_TAPS_ROWS; columns are a multiple of 8: half a vector of
+ * AVX-512 is half the work, on the processors that do such a vector in two. */
 enum { VX_TAPS_STEP = 6, VX_TAPS_ROWS = 96, VX_TAPS_COLS = 8 };
 
 typedef struct vx_taps {

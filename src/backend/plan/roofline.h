@@ -1,4 +1,5 @@
-/* The time that a stage cannot go below: work over peak or bytes over bandwidth, whichever is more. */
+/* The time that a stage cannot go below: work over peak or bytes over
+ * bandwidth, whichever is more. */
 #ifndef VX_BACKEND_PLAN_ROOFLINE_H
 #define VX_BACKEND_PLAN_ROOFLINE_H
 

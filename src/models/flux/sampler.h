@@ -1,15 +1,16 @@
 /* Flow-matching sampling with schnell's schedule, and the packing of latents into tokens.
  *
- * Source: black-forest-labs/flux src/flux/sampling.py; diffusers FlowMatchEulerDiscreteScheduler with shift 1.
- * Latents outside are float32 [z, h, w], as diffusers holds them (before scale and shift of the autoencoder);
- * inside, token (r, c) of the picture has channel ch·4 + dy·2 + dx for latent[ch, 2r + dy, 2c + dx]. */
+ * Source: black-forest-labs/flux src/flux/sampling.py; diffusers FlowMatchEulerDiscreteScheduler
+ * with shift 1. Latents outside are float32 [z, h, w], as diffusers holds them (before scale and
+ * shift of the autoencoder); inside, token (r, c) of the picture has channel ch·4 + dy·2 + dx for
+ * latent[ch, 2r + dy, 2c + dx]. */
 #ifndef VX_MODELS_FLUX_SAMPLER_H
 #define VX_MODELS_FLUX_SAMPLER_H
 
 #include <stdint.h>
 
-/* times[0..steps]: 1, 1 - 1/steps, …, 0. *first is the index of the first step that is run: 0, or with
- * `strength` < 1 (picture to picture) floor(steps - steps·strength), so that the last ones are
+/* times[0..steps]: 1, 1 - 1/steps, …, 0. *first is the index of the first step that is run: 0, or
+ * with `strength` < 1 (picture to picture) floor(steps - steps·strength), so that the last ones are
  * (FluxImg2ImgPipeline.get_timesteps). */
 void vx_flux_schedule(int steps, double strength, float *times, int *first);
 

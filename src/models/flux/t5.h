@@ -1,10 +1,11 @@
 /* The T5 v1.1 encoder that reads FLUX's prompt.
  *
- * Source: Raffel et al., "Exploring the limits of transfer learning"; reference implementation transformers
- * modeling_t5.py (T5EncoderModel). FLUX passes no attention mask: padding attends and is attended to, and all
- * rows go on to the transformer. See docs/models/FLUX.md.
+ * Source: Raffel et al., "Exploring the limits of transfer learning"; reference implementation
+ * transformers modeling_t5.py (T5EncoderModel). FLUX passes no attention mask: padding attends and
+ * is attended to, and all rows go on to the transformer. See docs/models/FLUX.md.
  *
- * ids [n] -> embedding [n, d] -> L × { x += o(attn(RMS x)); x += wo(gelu(wi_0 y) · wi_1 y), y = RMS x } -> RMS */
+ * ids [n] -> embedding [n, d] -> L × { x += o(attn(RMS x)); x += wo(gelu(wi_0 y) · wi_1
+ * y), y = RMS x } -> RMS */
 #ifndef VX_MODELS_FLUX_T5_H
 #define VX_MODELS_FLUX_T5_H
 
@@ -25,8 +26,8 @@ typedef struct vx_t5 vx_t5;
 /* transformers' T5 config.json; absent keys have the values of google/t5-v1_1-xxl. */
 vx_status vx_t5_config_read(const json_t *json, vx_t5_config *config, vx_error *err);
 
-/* `precision` is how matrices are stored (the embedding: f32, bf16, else f16); f32 computes in f32, others in
- * `native`. `tokens` is the fixed length of the sequence. NULL handle on failure. */
+/* `precision` is how matrices are stored (the embedding: f32, bf16, else f16); f32 computes in f32,
+ * others in `native`. `tokens` is the fixed length of the sequence. NULL handle on failure. */
 vx_status vx_t5_open(vx_t5 **t5, const vx_t5_config *config, vx_dtype precision, vx_dtype native,
                      int tokens, vx_error *err);
 void vx_t5_close(vx_t5 **t5);

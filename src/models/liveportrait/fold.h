@@ -37,8 +37,8 @@ vx_status vx_lp_bind_vector(vx_binder *b, const char *name, int64_t n, vx_tensor
 /* Depthwise [C, 1, k, k] as [k, k, C]. */
 vx_status vx_lp_bind_depthwise(vx_binder *b, const char *name, int64_t channels, int64_t k,
                                vx_tensor *out);
-/* A shortcut's two layers: conv_s is PREFIX.conv_s with conv_s·(norm_s.mlp_beta.bias) as its bias, beta_s is
- * conv_s·(norm_s.mlp_beta) as one 3 × 3 filter [out, hidden]. */
+/* A shortcut's two layers: conv_s is PREFIX.conv_s with conv_s·(norm_s.mlp_beta.bias) as its bias,
+ * beta_s is conv_s·(norm_s.mlp_beta) as one 3 × 3 filter [out, hidden]. */
 vx_status vx_lp_bind_shortcut(vx_liveportrait *lp, vx_binder *b, const char *prefix, int64_t out,
                               int64_t in, int64_t hidden, bool cells_in, vx_lp_layer *conv_s,
                               vx_lp_layer *beta_s);

@@ -1,6 +1,6 @@
-/* A group of codes is one pair of rows: 128 weights, four vectors of bf16 in the order of the panel.
- * Each vector of bf16 is made of two of f32, whose lanes are eight columns with both rows side by
- * side; so a scale fills two lanes. */
+/* A group of codes is one pair of rows: 128 weights, four vectors of bf16 in the order of the
+ * panel. Each vector of bf16 is made of two of f32, whose lanes are eight columns with both rows
+ * side by side; so a scale fills two lanes. */
 #include "backend/cpu/codes.h"
 #include "tensor/quant.h"
 

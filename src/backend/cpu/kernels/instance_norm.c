@@ -1,6 +1,7 @@
 /* Columns of instance_norm: one compilation per level, see instance_norm.h.
  *
- * Work goes down the rows of a tile in strips of columns, whose sums or factors stay in registers. */
+ * Work goes down the rows of a tile in strips of columns, whose sums or
+ * factors stay in registers. */
 #include "backend/cpu/instance_norm.h"
 
 #define INLINE static inline __attribute__((always_inline))

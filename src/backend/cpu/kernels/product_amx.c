@@ -6,8 +6,8 @@
 #include "backend/cpu/amx.h"
 #include "backend/cpu/taps.h"
 
-/* Rows, columns and words of one tile. Two tiles of rows times two of columns make a square: each of its
- * four products needs half a load, which is what the unit can be fed. */
+/* Rows, columns and words of one tile. Two tiles of rows times two of columns make a square: each
+ * of its four products needs half a load, which is what the unit can be fed. */
 enum { TILE = VX_AMX_ROWS, SQUARE = 2 * TILE };
 
 /* Tile registers: the four sums, two of rows, two of weights. The compiler wants numbers. */
@@ -27,7 +27,8 @@ enum { TILE = VX_AMX_ROWS, SQUARE = 2 * TILE };
             _tile_dpbf16ps(sum, rows, weights);                                                    \
     } while (0)
 
-/* GCC 12's tile intrinsics don't tell it what memory they read: what is written for them is written here. */
+/* GCC 12's tile intrinsics don't tell it what memory they read: what is written for
+ * them is written here. */
 #define WRITTEN() __asm__ volatile("" ::: "memory")
 
 /* What LDTILECFG reads (Intel's Software Developer's Manual, volume 1, 18.2). */
@@ -47,7 +48,8 @@ bool vx_amx_permitted(void)
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
-/* Words of one step: as many as fit a tile and divide all, since a tile's size is set beforehand. */
+/* Words of one step: as many as fit a tile and divide all, since a tile's
+ * size is set beforehand. */
 static int64_t step_of(int64_t words)
 {
     int64_t step = words < TILE ? words : TILE;
@@ -119,7 +121,8 @@ static inline void gather(const source *s, int64_t word, int64_t step, char to[T
             _tile_loadd(tile, (s).first + 4 * word, (s).step);                                     \
     } while (0)
 
-/* The results of one square, at (row, col); `low` and `right` say whether it has a second tile that way. */
+/* The results of one square, at (row, col); `low` and `right` say whether it has a
+ * second tile that way. */
 static inline __attribute__((always_inline)) void square(const vx_amx *a, int64_t row, int64_t col,
                                                          int64_t step, const bool bytes,
                                                          const bool low, const bool right)

@@ -48,8 +48,8 @@ static inline vf cosine_small(vf x)
 }
 
 /* sin x, within 1e-7 for |x| < 8192: x - n pi in three steps (Cephes' constants, doubled: their
- * products with n are exact without fma too), then a minimax polynomial on [-pi/2, pi/2]. Far beyond
- * it is only bounded: the network's numbers are small. */
+ * products with n are exact without fma too), then a minimax polynomial on [-pi/2, pi/2]. Far
+ * beyond it is only bounded: the network's numbers are small. */
 static inline vf sine(vf x)
 {
     vf n = vf_round(vf_mul(x, vf_set(0.318309886f)));

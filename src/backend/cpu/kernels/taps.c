@@ -1,5 +1,6 @@
-/* Kernel of taps.h, for one level. The includer may have set TAPS_NAME, and TAPS_DOT(sum, word, weights),
- * the multiplication of one word by a vector of them, and for AVX-512 TAPS_HALF, by half a vector. */
+/* Kernel of taps.h, for one level. The includer may have set TAPS_NAME, and TAPS_DOT(sum,
+ * word, weights), the multiplication of one word by a vector of them, and for AVX-512
+ * TAPS_HALF, by half a vector. */
 #include "backend/cpu/taps.h"
 
 #ifndef TAPS_NAME

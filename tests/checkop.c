@@ -1,7 +1,8 @@
 /* The operator checker's driver. See checkop.h.
  *
- *     checkop [--filter NAME] [--threads N] [--bench] [--list]
+ *     checkop [--backend NAME] [--filter NAME] [--threads N] [--bench] [--list]
  *
+ * --backend names the device whose backend is checked (cpu); all memory is taken through it.
  * --filter keeps ops and cases whose "op/label" holds NAME; --threads gives the workers of the
  * bench (and of one more run of each case); exit 1 when anything is wrong. */
 #include "checkop.h"
@@ -10,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backend/host.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
 
 enum { SLOTS = 24, GUARD = 256, RANDOM_VARIANTS = 24, WORKER_COUNTS = 4 };
-enum { GUARD_BYTE = 0xA5, POISON = 0xFF }; /* 0xFF.. is a NaN in every float format */
+enum { POISON = 0xFF }; /* 0xFF.. is a NaN in every float format; guards hold it too */
+static const size_t LEAST = 64 << 20; /* of a backend's reservation */
 
 static const co_op *const ops[] = {
     &co_copy_op,
@@ -46,20 +49,30 @@ static const co_op *const ops[] = {
     &co_motion_field_op,
     &co_warp_op,
     &co_to_picture_op,
+    &co_from_picture_op,
 };
 
-/* From this size on memory comes in huge pages, as the engine's does: benches need it. */
-static const size_t HUGE = 1 << 20;
+/* A backend under test: its lane, and one reservation that every case begins anew. */
+typedef struct device {
+    vx_pool *pool; /* NULL: the backend has none */
+    vx_backend *backend;
+    vx_lane lane;
+    vx_memory *memory;
+    vx_room room;
+} device;
 
-/* A block of memory with guards: a tensor, a weight or the workspace. */
+/* A block of the backend's memory with guards, and its copy here, which is what checks read: a tensor, a weight
+ * or the workspace. */
 typedef struct block {
-    char *base; /* GUARD bytes, then `bytes`, then GUARD bytes; NULL in a plan */
+    vx_dev at;  /* GUARD bytes, then `bytes`, then GUARD bytes */
+    char *copy; /* the same; NULL in a plan */
     size_t bytes;
 } block;
 
 typedef struct slot {
     block block;
-    vx_tensor view;
+    vx_tensor view; /* the backend's */
+    vx_tensor here; /* over the copy */
     vx_weight weight;
     co_place place;
     bool output;
@@ -70,7 +83,8 @@ typedef struct slot {
 
 struct co {
     vx_ctx ctx;
-    vx_arena arena;
+    vx_arena arena, blocks; /* the workspace; what blocks are cut from */
+    device *device;
     block workspace;
     bool reference, magnitude;
     uint64_t seed;
@@ -79,7 +93,7 @@ struct co {
     vx_error err;
 };
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 static uint64_t hash_bytes(const void *data, size_t bytes)
 {
@@ -90,76 +104,121 @@ static uint64_t hash_bytes(const void *data, size_t bytes)
     return hash;
 }
 
-static void *data_of(const block *b)
+static void *copy_of(const block *b)
 {
-    return b->base ? b->base + GUARD : NULL;
+    return b->copy ? b->copy + GUARD : NULL;
 }
 
-static block block_open(size_t bytes)
+static void must(vx_status status, const vx_error *err)
+{
+    if (status == VX_OK) return;
+    fprintf(stderr, "checkop: %s\n", err->message);
+    exit(1);
+}
+
+/* Nobody may touch the guards meanwhile: builds that look for mistakes stop who does. */
+static void forbid_guards(const co *c, const block *b, bool forbid)
+{
+    vx_backend *backend = c->device->backend;
+    void (*hook)(vx_backend *, vx_dev, size_t) =
+        forbid ? backend->ops->released : backend->ops->taken;
+    if (hook == NULL) return;
+    size_t behind = vx_align_up(b->bytes);
+    hook(backend, b->at, GUARD);
+    hook(backend, vx_dev_plus(b->at, (int64_t)(GUARD + behind)), GUARD);
+}
+
+/* Cuts a block; its copy is full of NaNs. In a plan only the size counts. */
+static block block_open(co *c, size_t bytes)
 {
     block b = {.bytes = bytes};
-    vx_error err;
-    void *base;
-    if (bytes < HUGE) {
-        b.base = vx_heap_alloc(bytes + 2 * GUARD);
-    } else if (vx_reserve(bytes + 2 * GUARD, &base, &err) == VX_OK) {
-        b.base = base;
-    }
-    if (b.base == NULL) {
+    size_t all = vx_align_up(bytes) + 2 * (size_t)GUARD;
+    must(vx_arena_take(&c->blocks, all, &b.at, &c->err), &c->err);
+    if (c->ctx.plan) return b;
+    b.copy = vx_heap_alloc(all);
+    if (b.copy == NULL) {
         fprintf(stderr, "checkop: no memory for %zu bytes\n", bytes);
         exit(1);
     }
-    memset(b.base, GUARD_BYTE, GUARD);
-    memset(b.base + GUARD, POISON, bytes);
-    memset(b.base + GUARD + bytes, GUARD_BYTE, GUARD);
+    memset(b.copy, POISON, all);
     return b;
 }
 
-static void block_close(block *b)
+static void block_send(co *c, const block *b)
 {
-    if (b->bytes < HUGE)
-        vx_heap_free(b->base);
-    else
-        vx_unreserve(b->base, b->bytes + 2 * GUARD);
+    size_t all = vx_align_up(b->bytes) + 2 * (size_t)GUARD;
+    must(vx_write(&c->device->lane, b->at, b->copy, all, &c->err), &c->err);
+    forbid_guards(c, b, true);
+}
+
+/* After a finish the bytes are there. */
+static void block_fetch(co *c, const block *b)
+{
+    size_t all = vx_align_up(b->bytes) + 2 * (size_t)GUARD;
+    if (b->copy == NULL) return;
+    forbid_guards(c, b, false);
+    must(vx_read(&c->device->lane, b->at, b->copy, all, &c->err), &c->err);
 }
 
 static bool guards_whole(const block *b)
 {
-    for (int i = 0; i < GUARD && b->base; i++)
-        if ((unsigned char)b->base[i] != GUARD_BYTE ||
-            (unsigned char)b->base[GUARD + b->bytes + (size_t)i] != GUARD_BYTE)
+    size_t behind = vx_align_up(b->bytes);
+    for (size_t i = 0; i < GUARD && b->copy; i++)
+        if ((unsigned char)b->copy[i] != POISON ||
+            (unsigned char)b->copy[GUARD + behind + i] != POISON)
             return false;
+    for (size_t i = b->bytes; i < behind && b->copy; i++)
+        if ((unsigned char)b->copy[GUARD + i] != POISON) return false;
     return true;
 }
 
-static void co_open(co *c, vx_backend *backend, vx_pool *pool, bool plan, size_t workspace,
-                    uint64_t seed)
+/* Memory for a case that takes so much of it; what the last case left there is gone. */
+static void device_room(device *d, size_t bytes, vx_error *err)
 {
-    *c = (co){.seed = seed};
+    if (d->memory != NULL && d->room.bytes >= bytes) return;
+    vx_backend_unreserve(d->backend, &d->memory);
+    d->room = (vx_room){.place = VX_PLACE_DEVICE, .bytes = bytes < LEAST ? LEAST : bytes};
+    must(vx_backend_reserve(d->backend, &d->room, 1, &d->memory, err), err);
+}
+
+/* `plan` is the same body's plan, NULL for the plan itself. */
+static void co_open(co *c, device *d, const co *plan, uint64_t seed)
+{
+    *c = (co){.seed = seed, .reference = c->reference, .magnitude = c->magnitude, .device = d};
     c->arena = vx_arena_measure("plan");
-    if (!plan) {
-        c->workspace = block_open(workspace);
-        c->arena = vx_arena_over("workspace", data_of(&c->workspace), workspace);
-    }
-    c->ctx = (vx_ctx){.backend = backend,
-                      .pool = plan ? NULL : pool,
+    c->blocks = vx_arena_measure("blocks");
+    c->ctx = (vx_ctx){.backend = d->backend,
+                      .lane = plan ? &d->lane : NULL,
                       .workspace = &c->arena,
-                      .plan = plan,
+                      .plan = plan == NULL,
                       .err = &c->err};
+    if (plan == NULL) return;
+    size_t workspace = plan->arena.peak;
+    device_room(d, plan->blocks.peak + vx_align_up(workspace) + 2 * (size_t)GUARD, &c->err);
+    c->blocks = vx_arena_over("blocks", d->room.at, d->room.bytes);
+    c->workspace = block_open(c, workspace);
+    block_send(c, &c->workspace);
+    c->arena = vx_arena_over("workspace", vx_dev_plus(c->workspace.at, GUARD), workspace);
+}
+
+/* Everything that ran is done, and its results are here. The stack's own poison is lifted first. */
+static vx_status co_finish(co *c)
+{
+    VX_TRY(vx_finish(&c->ctx));
+    if (c->device->backend->ops->taken != NULL)
+        c->device->backend->ops->taken(c->device->backend, c->arena.base,
+                                       vx_align_up(c->workspace.bytes));
+    block_fetch(c, &c->workspace);
+    for (int i = 0; i < c->slots; i++)
+        block_fetch(c, &c->slot[i].block);
+    return vx_finish(&c->ctx);
 }
 
 static void co_close(co *c)
 {
     for (int i = 0; i < c->slots; i++)
-        block_close(&c->slot[i].block);
-    /* Releasing the whole arena lifts ASan's poison before the memory goes back. */
-    if (c->workspace.base) {
-        void *all;
-        vx_arena_release(&c->arena, 0);
-        vx_status status = vx_arena_take(&c->arena, c->workspace.bytes, &all, NULL);
-        assert(status == VX_OK);
-    }
-    block_close(&c->workspace);
+        vx_heap_free(c->slot[i].block.copy);
+    vx_heap_free(c->workspace.copy);
 }
 
 vx_ctx *co_ctx(co *c)
@@ -263,21 +322,24 @@ static slot *tensor_slot(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_p
     slot *s = next_slot(c, fresh);
     if (!*fresh) return s;
     s->place = place;
-    s->view = vx_view2(NULL, dtype, rows, cols);
+    s->view = vx_view2(VX_DEV_PLAN, dtype, rows, cols);
     s->view.ld = place.lead + cols + place.gap;
     s->view.halo = place.halo;
-    if (c->ctx.plan) return s;
     int64_t room = place.seq ? (rows + VX_SEQ_TILE - 1) / VX_SEQ_TILE * VX_SEQ_TILE : rows;
     size_t element = vx_dtype_bytes(dtype);
-    s->block = block_open((size_t)((room + 2 * place.halo) * s->view.ld) * element);
-    s->view.data =
-        (char *)data_of(&s->block) + (size_t)(place.halo * s->view.ld + place.lead) * element;
+    int64_t first = (place.halo * s->view.ld + place.lead) * (int64_t)element;
+    s->block = block_open(c, (size_t)((room + 2 * place.halo) * s->view.ld) * element);
+    s->view.data = vx_dev_plus(s->block.at, GUARD + first);
+    s->here = s->view;
+    if (!c->ctx.plan) s->here.data = vx_host_dev((char *)copy_of(&s->block) + first);
     return s;
 }
 
-static void seal(slot *s)
+/* An input's contents, here and on the backend. */
+static void seal(co *c, slot *s)
 {
-    if (s->block.base) s->hash = hash_bytes(data_of(&s->block), s->block.bytes);
+    block_send(c, &s->block);
+    s->hash = hash_bytes(copy_of(&s->block), s->block.bytes);
 }
 
 vx_tensor *co_input(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place place, co_fill fill)
@@ -285,28 +347,40 @@ vx_tensor *co_input(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place 
     bool fresh;
     slot *s = tensor_slot(c, dtype, rows, cols, place, &fresh);
     if (fresh && !c->ctx.plan) {
-        fill_tensor(c, &s->view, dtype, c->next, fill);
-        seal(s);
+        fill_tensor(c, &s->here, dtype, c->next, fill);
+        seal(c, s);
     }
     return &s->view;
+}
+
+static slot *output_slot(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place place,
+                         co_tolerance tolerance, bool *fresh)
+{
+    slot *s = tensor_slot(c, c->reference ? VX_F32 : dtype, rows, cols, place, fresh);
+    s->output = true;
+    s->tolerance = tolerance;
+    return s;
 }
 
 vx_tensor *co_output(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place place,
                      co_tolerance tolerance)
 {
     bool fresh;
-    slot *s = tensor_slot(c, c->reference ? VX_F32 : dtype, rows, cols, place, &fresh);
-    s->output = true;
-    s->tolerance = tolerance;
+    slot *s = output_slot(c, dtype, rows, cols, place, tolerance, &fresh);
+    if (fresh && !c->ctx.plan) block_send(c, &s->block);
     return &s->view;
 }
 
 vx_tensor *co_inout(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place place, co_fill fill,
                     co_tolerance tolerance)
 {
-    vx_tensor *t = co_output(c, dtype, rows, cols, place, tolerance);
-    if (!c->ctx.plan && c->next == c->slots) fill_tensor(c, t, dtype, c->next, fill);
-    return t;
+    bool fresh;
+    slot *s = output_slot(c, dtype, rows, cols, place, tolerance, &fresh);
+    if (fresh && !c->ctx.plan) {
+        fill_tensor(c, &s->here, dtype, c->next, fill);
+        block_send(c, &s->block);
+    }
+    return &s->view;
 }
 
 vx_tensor *co_vector(co *c, bool present, int64_t n, co_fill fill)
@@ -319,18 +393,30 @@ vx_tensor *co_vector(co *c, bool present, int64_t n, co_fill fill)
     return t;
 }
 
-const int32_t *co_index(co *c, int64_t n, int32_t limit)
+const vx_tensor *co_index(co *c, int64_t n, int32_t limit)
 {
     bool fresh;
-    slot *s = next_slot(c, &fresh);
+    slot *s = tensor_slot(c, VX_I32, n, 1, (co_place){0}, &fresh);
     if (fresh && !c->ctx.plan) {
-        s->block = block_open((size_t)n * sizeof(int32_t));
         co_random random = {.seed = c->seed, .next = (uint64_t)c->next << 48};
         for (int64_t i = 0; i < n; i++)
-            ((int32_t *)data_of(&s->block))[i] = (int32_t)co_range(&random, 0, limit - 1);
-        seal(s);
+            ((int32_t *)copy_of(&s->block))[i] = (int32_t)co_range(&random, 0, limit - 1);
+        seal(c, s);
     }
-    return data_of(&s->block);
+    return &s->view;
+}
+
+vx_tensor *co_bytes(co *c, int64_t rows, int64_t cols)
+{
+    bool fresh;
+    slot *s = tensor_slot(c, VX_U8, rows, cols, (co_place){0}, &fresh);
+    if (fresh && !c->ctx.plan) {
+        co_random random = {.seed = c->seed, .next = (uint64_t)c->next << 48};
+        for (int64_t i = 0; i < rows * cols; i++)
+            ((uint8_t *)copy_of(&s->block))[i] = (uint8_t)co_range(&random, 0, 255);
+        seal(c, s);
+    }
+    return &s->view;
 }
 
 typedef struct weight_values {
@@ -361,9 +447,10 @@ const vx_weight *co_weight(co *c, vx_weight description, co_fill fill)
     s->weight = description;
     vx_weight *w = &s->weight;
     if (vx_weight_plan(c->ctx.backend, w, &c->err) != VX_OK) return NULL;
+    s->block = block_open(c, w->bytes);
+    w->data = vx_dev_plus(s->block.at, GUARD);
     if (c->ctx.plan) return w;
-    s->block = block_open(w->bytes);
-    w->data = data_of(&s->block);
+    block_send(c, &s->block);
     weight_values values = {.c = c, .stream = c->next, .fill = fill};
     values.row = w->kind == VX_WEIGHT_LSTM ? w->in + w->out / 8
                                            : w->in * w->kernel[0] * w->kernel[1] * w->kernel[2];
@@ -371,10 +458,12 @@ const vx_weight *co_weight(co *c, vx_weight description, co_fill fill)
     size_t floats = (size_t)(values.row * (w->out < 40 ? (w->out + 1) / 2 : 33));
     float *staging = vx_heap_alloc(floats * sizeof *staging);
     vx_status status =
-        vx_weight_pack(c->ctx.backend, w, fetch_values, &values, staging, floats, &c->err);
+        vx_weight_pack(c->ctx.lane, w, fetch_values, &values, staging, floats, &c->err);
     vx_heap_free(staging);
-    if (status != VX_OK) return NULL;
-    seal(s);
+    if (status != VX_OK || vx_finish(&c->ctx) != VX_OK) return NULL;
+    block_fetch(c, &s->block);
+    forbid_guards(c, &s->block, true);
+    s->hash = hash_bytes(copy_of(&s->block), s->block.bytes);
     return w;
 }
 
@@ -437,7 +526,7 @@ static const char *halo_fault(const vx_tensor *t)
 /* What lies between the rows belongs to somebody else and still holds the poison. */
 static const char *gap_fault(const slot *s)
 {
-    const vx_tensor *t = &s->view;
+    const vx_tensor *t = &s->here;
     int64_t element = (int64_t)vx_dtype_bytes(t->dtype);
     for (int64_t r = -t->halo; r < vx_rows(t) + t->halo; r++) {
         const unsigned char *row = vx_row(t, r);
@@ -454,11 +543,11 @@ static void check_untouched(const co *c, verdict *v)
     for (int i = 0; i < c->slots; i++) {
         const slot *s = &c->slot[i];
         if (!guards_whole(&s->block)) fault(v, "guard bytes were written", i);
-        if (!s->output && s->block.base &&
-            s->hash != hash_bytes(data_of(&s->block), s->block.bytes))
+        if (!s->output && s->block.copy &&
+            s->hash != hash_bytes(copy_of(&s->block), s->block.bytes))
             fault(v, "an input was written", i);
         if (s->output && gap_fault(s)) fault(v, gap_fault(s), i);
-        if (s->output && halo_fault(&s->view)) fault(v, halo_fault(&s->view), i);
+        if (s->output && halo_fault(&s->here)) fault(v, halo_fault(&s->here), i);
     }
 }
 
@@ -469,14 +558,14 @@ static void compare_output(const slot *want, const slot *magnitude, const slot *
                            verdict *v)
 {
     const co_tolerance *tol = &got->tolerance;
-    for (int64_t r = 0; r < vx_rows(&got->view); r++) {
-        for (int64_t i = 0; i < vx_cols(&got->view); i++) {
-            double a = load(VX_F32, vx_row(&want->view, r), i);
-            double b = load(got->view.dtype, vx_row(&got->view, r), i);
+    for (int64_t r = 0; r < vx_rows(&got->here); r++) {
+        for (int64_t i = 0; i < vx_cols(&got->here); i++) {
+            double a = load(VX_F32, vx_row(&want->here, r), i);
+            double b = load(got->here.dtype, vx_row(&got->here, r), i);
             if ((isnan(a) && isnan(b)) || a == b) continue;
             double allowed = tol->abs + tol->rel * fabs(a);
-            if (tol->mag > 0) allowed += tol->mag * load(VX_F32, vx_row(&magnitude->view, r), i);
-            if (got->view.dtype == VX_BF16) allowed += BF16_HALF * fabs(a);
+            if (tol->mag > 0) allowed += tol->mag * load(VX_F32, vx_row(&magnitude->here, r), i);
+            if (got->here.dtype == VX_BF16) allowed += BF16_HALF * fabs(a);
             double share = fabs(a - b) / allowed;
             if (share > v->share) v->share = share;
             if (share <= 1) continue;
@@ -500,7 +589,7 @@ static void compare(const co *want, const co *magnitude, const co *got, verdict 
             continue;
         }
         double share = 0;
-        const char *what = got->slot[i].check(&want->slot[i].view, &got->slot[i].view, &share);
+        const char *what = got->slot[i].check(&want->slot[i].here, &got->slot[i].here, &share);
         if (share > v->share) v->share = share;
         if (what) fault(v, what, i);
     }
@@ -510,7 +599,7 @@ static void compare(const co *want, const co *magnitude, const co *got, verdict 
 static void compare_bytes(const co *a, const co *b, verdict *v)
 {
     for (int i = 0; i < a->slots && !v->wrong; i++) {
-        const vx_tensor *x = &a->slot[i].view, *y = &b->slot[i].view;
+        const vx_tensor *x = &a->slot[i].here, *y = &b->slot[i].here;
         if (!a->slot[i].output) continue;
         for (int64_t r = 0; r < vx_rows(x); r++)
             if (memcmp(vx_row(x, r), vx_row(y, r), (size_t)vx_cols(x) * vx_dtype_bytes(x->dtype)) !=
@@ -522,32 +611,28 @@ static void compare_bytes(const co *a, const co *b, verdict *v)
 /* ---- one case -------------------------------------------------------------------------------- */
 
 typedef struct machine {
-    vx_backend *ref;
-    vx_pool *pool[WORKER_COUNTS];
-    vx_backend *cpu[WORKER_COUNTS];
+    device ref, under[WORKER_COUNTS]; /* the backend under test, with so many workers each */
 } machine;
 
 static bool run_body(co *c, const co_op *op, const void *variant, verdict *v)
 {
     vx_status status = op->body(c, variant);
+    if (status == VX_OK && !c->ctx.plan) status = co_finish(c);
     if (status == VX_OK) return true;
     fault(v, "", 0);
     snprintf(v->text, sizeof v->text, "%s: %.400s", vx_status_name(status), c->err.message);
     return false;
 }
 
-static bool planned_run(co *c, const co_op *op, const void *variant, vx_backend *backend,
-                        vx_pool *pool, uint64_t seed, verdict *v)
+static bool planned_run(co *c, const co_op *op, const void *variant, device *d, uint64_t seed,
+                        verdict *v)
 {
-    co plan;
-    co_open(&plan, backend, pool, true, 0, seed);
+    co plan = {.reference = c->reference, .magnitude = c->magnitude};
+    co_open(&plan, d, NULL, seed);
     bool planned = run_body(&plan, op, variant, v);
     size_t peak = plan.arena.peak;
+    if (planned) co_open(c, d, &plan, seed);
     co_close(&plan);
-    bool reference = c->reference, magnitude = c->magnitude;
-    co_open(c, backend, pool, false, peak, seed);
-    c->reference = reference;
-    c->magnitude = magnitude;
     if (!planned || !run_body(c, op, variant, v)) return false;
     if (c->arena.peak != peak) fault(v, "the run's workspace is not the plan's", -1);
     check_untouched(c, v);
@@ -561,16 +646,15 @@ static bool wants_magnitude(const co *c)
     return false;
 }
 
-static verdict check_case(const machine *m, const co_op *op, const void *variant, uint64_t seed)
+static verdict check_case(machine *m, const co_op *op, const void *variant, uint64_t seed)
 {
     verdict v = {0};
     co want = {.reference = true}, magnitude = {.reference = true, .magnitude = true};
     co got[WORKER_COUNTS] = {{.slots = 0}};
-    bool ok = planned_run(&want, op, variant, m->ref, NULL, seed, &v);
-    if (ok && wants_magnitude(&want))
-        ok = planned_run(&magnitude, op, variant, m->ref, NULL, seed, &v);
-    for (int i = 0; i < WORKER_COUNTS && ok && m->cpu[i]; i++) {
-        ok = planned_run(&got[i], op, variant, m->cpu[i], m->pool[i], seed, &v);
+    bool ok = planned_run(&want, op, variant, &m->ref, seed, &v);
+    if (ok && wants_magnitude(&want)) ok = planned_run(&magnitude, op, variant, &m->ref, seed, &v);
+    for (int i = 0; i < WORKER_COUNTS && ok && m->under[i].backend; i++) {
+        ok = planned_run(&got[i], op, variant, &m->under[i], seed, &v);
         if (ok && i == 0) compare(&want, &magnitude, &got[0], &v);
         if (ok && i > 0) compare_bytes(&got[0], &got[i], &v);
         ok = !v.wrong;
@@ -582,12 +666,9 @@ static verdict check_case(const machine *m, const co_op *op, const void *variant
     return v;
 }
 
-/* Function pointers share one size, so a slot can be tested for NULL without its type. */
 static bool has_kernel(const vx_backend *backend, const co_op *op)
 {
-    void (*kernel)(void);
-    memcpy(&kernel, (const char *)backend->ops + op->kernel, sizeof kernel);
-    return kernel != NULL;
+    return backend->ops->op[op->op].run != NULL;
 }
 
 static const char *label_of(const void *variant)
@@ -598,19 +679,20 @@ static const char *label_of(const void *variant)
 static bool chosen(const co_op *op, const char *label, const char *filter)
 {
     char name[160];
-    snprintf(name, sizeof name, "%s/%s", op->name, label);
+    snprintf(name, sizeof name, "%s/%s", vx_op_name(op->op), label);
     return filter == NULL || strstr(name, filter) != NULL;
 }
 
-static int check_op(const machine *m, const co_op *op, const char *filter)
+static int check_op(machine *m, const co_op *op, const char *filter)
 {
     union {
         char bytes[512];
         max_align_t align;
     } drawn;
     assert(op->variant_bytes <= sizeof drawn);
-    if (!has_kernel(m->cpu[0], op)) {
-        printf("WRONG %s: there are cases, but the backend has no such kernel\n", op->name);
+    if (!has_kernel(m->under[0].backend, op)) {
+        printf("WRONG %s: there are cases, but the backend has no such kernel\n",
+               vx_op_name(op->op));
         return 1;
     }
     int cases = 0, wrong = 0;
@@ -637,47 +719,49 @@ static int check_op(const machine *m, const co_op *op, const char *filter)
         }
         if (v.wrong) {
             wrong++;
-            printf("WRONG %s/%s: %s\n", op->name, label_of(variant), v.text);
+            printf("WRONG %s/%s: %s\n", vx_op_name(op->op), label_of(variant), v.text);
         }
     }
     if (cases > 0 && wrong == 0)
-        printf("ok    %-18s %3d cases, at most %.2f of the tolerance used (%s)\n", op->name, cases,
-               share, worst);
+        printf("ok    %-18s %3d cases, at most %.2f of the tolerance used (%s)\n",
+               vx_op_name(op->op), cases, share, worst);
     return wrong;
 }
 
 /* ---- bench ----------------------------------------------------------------------------------- */
 
-static void bench_case(vx_backend *backend, vx_pool *pool, const co_op *op, const void *variant)
+static void bench_case(device *d, const co_op *op, const void *variant)
 {
-    co plan, c;
+    co plan = {0}, c = {0};
     verdict v = {0};
-    co_open(&plan, backend, pool, true, 0, 1);
+    co_open(&plan, d, NULL, 1);
     bool ok = run_body(&plan, op, variant, &v);
-    co_open(&c, backend, pool, false, plan.arena.peak, 1);
+    co_open(&c, d, &plan, 1);
     double best = INFINITY;
     /* At least three times, then until half a second is spent: the best of them counts. */
     double start = vx_now_s();
     for (int i = 0; ok && (i < 4 || vx_now_s() - start < 0.5); i++) {
         vx_profile profile = {0};
-        c.ctx.profile = &profile;
+        d->lane.profile = &profile;
         c.next = 0;
-        ok = run_body(&c, op, variant, &v);
+        ok = op->body(&c, variant) == VX_OK && vx_finish(&c.ctx) == VX_OK;
+        d->lane.profile = NULL;
         if (i == 0) start = vx_now_s(); /* the first one fills the inputs */
         if (ok && i > 0) best = fmin(best, profile.row[0].seconds);
     }
     if (!ok) {
-        printf("WRONG %s/%s: %s\n", op->name, label_of(variant), v.text);
+        printf("WRONG %s/%s: %s\n", vx_op_name(op->op), label_of(variant), v.text);
     } else {
         const slot *out = NULL;
         for (int i = 0; i < c.slots && out == NULL; i++)
             if (c.slot[i].output) out = &c.slot[i];
-        printf("%-18s %-34s %9.3f ms  ", op->name, label_of(variant), best * 1e3);
+        printf("%-18s %-34s %9.3f ms  ", vx_op_name(op->op), label_of(variant), best * 1e3);
         if (op->per_element)
             printf("%8.4f ns/element\n", best * 1e9 / (double)vx_elements(&out->view));
         else
             printf("%8.1f GFLOP/s\n", plan.ctx.counts.flops / best * 1e-9);
     }
+    co_finish(&c);
     co_close(&c);
     co_close(&plan);
 }
@@ -685,7 +769,7 @@ static void bench_case(vx_backend *backend, vx_pool *pool, const co_op *op, cons
 /* ---- the program ----------------------------------------------------------------------------- */
 
 typedef struct options {
-    const char *filter;
+    const char *filter, *backend;
     int threads;
     bool bench, list;
 } options;
@@ -699,6 +783,8 @@ static bool parse(int argc, char **argv, options *o)
             o->list = true;
         else if (strcmp(argv[i], "--filter") == 0 && i + 1 < argc)
             o->filter = argv[++i];
+        else if (strcmp(argv[i], "--backend") == 0 && i + 1 < argc)
+            o->backend = argv[++i];
         else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
             o->threads = atoi(argv[++i]);
         else
@@ -707,52 +793,56 @@ static bool parse(int argc, char **argv, options *o)
     return o->threads >= 0 && o->threads <= 256;
 }
 
+/* "ref" is the oracle against itself, which proves the checker; others by their device's name. */
+static vx_status open_device(device *d, const char *name, int workers, vx_error *err)
+{
+    if (strcmp(name, "ref") == 0) {
+        VX_TRY(vx_backend_open_ref(&d->backend, err));
+    } else {
+        VX_TRY(vx_pool_open(&d->pool, workers, err));
+        VX_TRY(vx_backend_open_device(&d->backend, name, d->pool, err));
+    }
+    return vx_lane_open(&d->lane, d->backend, err);
+}
+
+static void close_device(device *d)
+{
+    vx_lane_close(&d->lane);
+    if (d->backend != NULL) vx_backend_unreserve(d->backend, &d->memory);
+    vx_backend_close(&d->backend);
+    vx_pool_close(&d->pool);
+}
+
 static void open_machine(machine *m, const options *o)
 {
     vx_error err = {0};
-    vx_status status = vx_backend_open_ref(&m->ref, &err);
+    vx_status status = open_device(&m->ref, "ref", 1, &err);
     int counts[WORKER_COUNTS] = {1, 2, 3, o->threads};
     if (o->bench) memcpy(counts, (int[]){o->threads ? o->threads : 2, 0, 0, 0}, sizeof counts);
-    for (int i = 0; i < WORKER_COUNTS && counts[i] > 0 && status == VX_OK; i++) {
-        status = vx_pool_open(&m->pool[i], counts[i], &err);
-        if (status == VX_OK) status = vx_backend_open_cpu(&m->cpu[i], m->pool[i], &err);
-    }
-    if (status == VX_OK) {
-        native = m->cpu[0]->native;
-        return;
-    }
-    fprintf(stderr, "checkop: %s\n", err.message);
-    exit(1);
+    for (int i = 0; i < WORKER_COUNTS && counts[i] > 0 && status == VX_OK; i++)
+        status = open_device(&m->under[i], o->backend, counts[i], &err);
+    must(status, &err);
+    native = m->under[0].backend->native;
 }
 
 static void close_machine(machine *m)
 {
-    for (int i = 0; i < WORKER_COUNTS; i++) {
-        vx_backend_close(&m->cpu[i]);
-        vx_pool_close(&m->pool[i]);
-    }
-    vx_backend_close(&m->ref);
+    for (int i = 0; i < WORKER_COUNTS; i++)
+        close_device(&m->under[i]);
+    close_device(&m->ref);
 }
 
 /* Kernels of the backend that no case covers. */
 static int unchecked_kernels(const vx_backend *backend)
 {
-    static const struct {
-        const char *name;
-        size_t kernel;
-    } all[] = {
-#define CO_LINE(op) {#op, offsetof(vx_backend_ops, op)},
-        VX_OPS(CO_LINE)
-#undef CO_LINE
-    };
     int wrong = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        const co_op kernel = {.kernel = all[i].kernel};
-        bool checked = !has_kernel(backend, &kernel);
+    for (int i = 0; i < VX_OP_COUNT; i++) {
+        bool checked = backend->ops->op[i].run == NULL;
         for (size_t k = 0; k < sizeof ops / sizeof *ops && !checked; k++)
-            checked = ops[k]->kernel == all[i].kernel;
+            checked = (int)ops[k]->op == i;
         if (checked) continue;
-        printf("WRONG %s: the backend has a kernel, but there are no cases\n", all[i].name);
+        printf("WRONG %s: the backend has a kernel, but there are no cases\n",
+               vx_op_name((vx_op)i));
         wrong++;
     }
     return wrong;
@@ -760,26 +850,27 @@ static int unchecked_kernels(const vx_backend *backend)
 
 int main(int argc, char **argv)
 {
-    options o = {0};
+    options o = {.backend = "cpu"};
     if (!parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: checkop [--filter NAME] [--threads N] [--bench] [--list]\n");
+        fprintf(stderr, "usage: checkop [--backend NAME] [--filter NAME] [--threads N] [--bench] "
+                        "[--list]\n");
         return 2;
     }
     machine m = {0};
     if (!o.list) open_machine(&m, &o);
-    int wrong = !o.list && !o.filter ? unchecked_kernels(m.cpu[0]) : 0;
+    int wrong = !o.list && !o.filter ? unchecked_kernels(m.under[0].backend) : 0;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         const co_op *op = ops[i];
         for (int k = 0; k < (o.list ? op->count : 0); k++) {
             const char *label =
                 label_of((const char *)op->variants + (size_t)k * op->variant_bytes);
-            if (chosen(op, label, o.filter)) printf("%s/%s\n", op->name, label);
+            if (chosen(op, label, o.filter)) printf("%s/%s\n", vx_op_name(op->op), label);
         }
-        for (int k = 0; k < (o.bench && !o.list && has_kernel(m.cpu[0], op) ? op->bench_count : 0);
+        for (int k = 0;
+             k < (o.bench && !o.list && has_kernel(m.under[0].backend, op) ? op->bench_count : 0);
              k++) {
             const void *variant = (const char *)op->bench + (size_t)k * op->variant_bytes;
-            if (chosen(op, label_of(variant), o.filter))
-                bench_case(m.cpu[0], m.pool[0], op, variant);
+            if (chosen(op, label_of(variant), o.filter)) bench_case(&m.under[0], op, variant);
         }
         if (!o.list && !o.bench) wrong += check_op(&m, op, o.filter);
         fflush(stdout);

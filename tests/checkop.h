@@ -23,6 +23,7 @@
 
 #include <stddef.h>
 
+#include "backend/host.h"
 #include "backend/ops.h"
 
 typedef struct co co;
@@ -58,10 +59,13 @@ vx_tensor *co_inout(co *c, vx_dtype dtype, int64_t rows, int64_t cols, co_place 
                     co_tolerance tolerance);
 /* An f32 vector [n]; NULL when `absent`, so that a variant can leave it out. */
 vx_tensor *co_vector(co *c, bool present, int64_t n, co_fill fill);
-/* n numbers in [0, limit). */
-const int32_t *co_index(co *c, int64_t n, int32_t limit);
+/* n numbers in [0, limit): [n, 1] i32. */
+const vx_tensor *co_index(co *c, int64_t n, int32_t limit);
 /* Plans, takes memory and packs. NULL after a failure, which is reported. */
 const vx_weight *co_weight(co *c, vx_weight description, co_fill fill);
+
+/* A picture: any bytes, [rows, cols] u8. */
+vx_tensor *co_bytes(co *c, int64_t rows, int64_t cols);
 
 vx_ctx *co_ctx(co *c);
 /* The activation, or none in the magnitude run. */
@@ -72,7 +76,7 @@ vx_act co_act(const co *c, vx_act act);
 vx_dtype co_compute(vx_dtype compute);
 
 /* Replaces the comparison by tolerance for the output asked for last: NULL when got (as f32) is
- * right, else what is wrong, as a static string. *share receives the part of the tolerance used. */
+ * right, else what is wrong, as a static string; both lie in the program's memory (vx_row). *share receives the part of the tolerance used. */
 typedef const char *(*co_check_fn)(const vx_tensor *want, const vx_tensor *got, double *share);
 void co_check(co *c, co_check_fn check);
 
@@ -94,8 +98,7 @@ co_place co_anywhere(co_random *random, bool halo);
 typedef vx_status (*co_body)(co *c, const void *variant);
 
 typedef struct co_op {
-    const char *name;
-    size_t kernel; /* offset of its slot in vx_backend_ops */
+    vx_op op;
     co_body body;
     const void *variants;
     int count;
@@ -106,7 +109,7 @@ typedef struct co_op {
     bool per_element; /* the bench prints ns per element of the first output, else GFLOP/s */
 } co_op;
 
-#define CO_OP(op) .name = #op, .kernel = offsetof(vx_backend_ops, op)
+#define CO_OP(name) .op = VX_OP_##name
 #define CO_VARIANTS(array)                                                                         \
     .variants = (array), .count = sizeof(array) / sizeof *(array), .variant_bytes = sizeof *(array)
 #define CO_BENCH(array) .bench = (array), .bench_count = sizeof(array) / sizeof *(array)
@@ -117,7 +120,7 @@ extern const co_op co_linear_op, co_conv1d_op, co_conv_transpose1d_op, co_attent
 extern const co_op co_layer_norm_op, co_instance_norm_op;
 extern const co_op co_conv_op, co_group_norm_op, co_qk_norm_op;
 extern const co_op co_spade_op, co_response_norm_op, co_pool2_op, co_depthwise_op, co_row_gate_op,
-    co_motion_input_op, co_motion_field_op, co_warp_op, co_to_picture_op;
+    co_motion_input_op, co_motion_field_op, co_warp_op, co_to_picture_op, co_from_picture_op;
 extern const co_op co_harmonic_source_op, co_stft_op, co_istft_op;
 
 #endif

@@ -61,7 +61,7 @@ static vx_status gather_body(co *c, const void *variant)
 {
     const gather_case *v = variant;
     vx_tensor *table = co_input(c, v->from, v->entries, v->cols, v->source, UNIT);
-    const int32_t *index = co_index(c, v->rows, (int32_t)v->entries);
+    const vx_tensor *index = co_index(c, v->rows, (int32_t)v->entries);
     vx_tensor *out = co_output(c, v->to, v->rows, v->cols, v->place, EXACT);
     return vx_gather(co_ctx(c), &(vx_gather_args){.table = table, .index = index, .out = out});
 }

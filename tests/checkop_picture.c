@@ -490,6 +490,7 @@ typedef struct picture_case {
     int64_t height, width, factor;
     co_place place; /* of x */
     co_fill fill;
+    vx_picture_range range;
 } picture_case;
 
 /* A byte is the value times 255 rounded; values within the sigmoid's error of a half may go either way. */
@@ -497,7 +498,7 @@ static const char *check_bytes(const vx_tensor *want, const vx_tensor *got, doub
 {
     for (int64_t r = 0; r < vx_rows(want); r++)
         for (int i = 0; i < 3; i++) {
-            double value = 255 * (double)((const float *)vx_row(want, r))[i];
+            double value = 255 * fmin(fmax((double)((const float *)vx_row(want, r))[i], 0), 1);
             double off = fabs(value - ((const uint8_t *)vx_row(got, r))[i]) / (0.5 + 1e-4);
             if (!(off <= 1)) return "a byte is not 255 times the value, rounded";
             *share = off > *share ? off : *share;
@@ -515,7 +516,8 @@ static vx_status picture_body(co *c, const void *variant)
     vx_tensor *to = co_output(c, v->out, rows * f * f, 3, (co_place){0}, tolerance);
     if (v->out == VX_U8) co_check(c, check_bytes);
     vx_tensor out = shaped(to, 3, (int64_t[]){v->height * f, v->width * f, 3});
-    return vx_to_picture(co_ctx(c), &(vx_to_picture_args){.x = &x, .factor = f, .out = &out});
+    return vx_to_picture(
+        co_ctx(c), &(vx_to_picture_args){.x = &x, .range = v->range, .factor = f, .out = &out});
 }
 
 static void picture_draw(co_random *random, void *variant)
@@ -525,20 +527,54 @@ static void picture_draw(co_random *random, void *variant)
     v->height = co_range(random, 1, 20), v->width = co_range(random, 1, 40);
     v->factor = co_range(random, 1, 4), v->place = co_anywhere(random, false);
     v->fill = (co_fill){.scale = (double)co_range(random, 1, 8)};
+    v->range = (vx_picture_range)co_range(random, 0, 1);
 }
 
 static const picture_case picture_cases[] = {
-    {"one pixel", F, VX_U8, 1, 1, 1, {0}, {1, 0, 0}},
-    {"shuffle by 2", B, VX_U8, 9, 12, 2, {0}, {4, 0, 0}},
-    {"shuffle by 4", F, VX_U8, 9, 12, 4, {0}, {4, 0, 0}},
-    {"values", F, VX_F32, 9, 12, 2, {0}, {4, 0, 0}},
-    {"black and white", F, VX_U8, 9, 12, 2, {0}, {3000, 0, 0}},
-    {"beside others", F, VX_U8, 9, 12, 2, {.lead = 4, .gap = 3}, {4, 0, 0}},
+    {"one pixel", F, VX_U8, 1, 1, 1, {0}, {1, 0, 0}, VX_PICTURE_LOGITS},
+    {"shuffle by 2", B, VX_U8, 9, 12, 2, {0}, {4, 0, 0}, VX_PICTURE_LOGITS},
+    {"shuffle by 4", F, VX_U8, 9, 12, 4, {0}, {4, 0, 0}, VX_PICTURE_LOGITS},
+    {"values", F, VX_F32, 9, 12, 2, {0}, {4, 0, 0}, VX_PICTURE_LOGITS},
+    {"black and white", F, VX_U8, 9, 12, 2, {0}, {3000, 0, 0}, VX_PICTURE_LOGITS},
+    {"beside others", F, VX_U8, 9, 12, 2, {.lead = 4, .gap = 3}, {4, 0, 0}, VX_PICTURE_LOGITS},
+    {"-1 to 1", F, VX_U8, 9, 12, 1, {0}, {1.3, 0, 0}, VX_PICTURE_SIGNED},
+    {"-1 to 1, bf16", B, VX_U8, 7, 33, 1, {0}, {2, 0, 0}, VX_PICTURE_SIGNED},
 };
 static const picture_case picture_bench[] = {
-    {"256x256 by 2", F, VX_U8, 256, 256, 2, {0}, {4, 0, 0}},
-    {"128x128 by 4", F, VX_U8, 128, 128, 4, {0}, {4, 0, 0}},
+    {"256x256 by 2", F, VX_U8, 256, 256, 2, {0}, {4, 0, 0}, VX_PICTURE_LOGITS},
+    {"128x128 by 4", F, VX_U8, 128, 128, 4, {0}, {4, 0, 0}, VX_PICTURE_LOGITS},
 };
 const co_op co_to_picture_op = {CO_OP(to_picture),          .body = picture_body,
                                 CO_VARIANTS(picture_cases), .draw = picture_draw,
                                 CO_BENCH(picture_bench),    .per_element = true};
+
+/* ---- from_picture --------------------------------------------------------------------------- */
+
+typedef struct bytes_case {
+    const char *label;
+    int64_t rows, cols;
+    float divisor, mean[3], deviation[3];
+    vx_dtype out;
+} bytes_case;
+
+static vx_status bytes_body(co *c, const void *variant)
+{
+    const bytes_case *v = variant;
+    /* Two roundings in f32 on values up to 255 / divisor / deviation. */
+    const co_tolerance tolerance = {.abs = 2e-6, .rel = 3e-7};
+    vx_from_picture_args a = {.x = co_bytes(c, v->rows, v->cols), .divisor = v->divisor};
+    memcpy(a.mean, v->mean, sizeof a.mean);
+    memcpy(a.deviation, v->deviation, sizeof a.deviation);
+    a.out = co_output(c, v->out, v->rows, v->cols, (co_place){0}, tolerance);
+    return vx_from_picture(co_ctx(c), &a);
+}
+
+static const bytes_case bytes_cases[] = {
+    {"one pixel", 1, 3, 255, {0}, {0}, F},
+    {"0 to 1", 37, 3 * 11, 255, {0}, {0}, F},
+    {"-1 to 1", 64, 3 * 64, 127.5f, {1, 1, 1}, {0}, B},
+    {"CLIP's", 50, 3 * 7, 255, {0.48f, 0.45f, 0.40f}, {0.26f, 0.27f, 0.28f}, F},
+};
+static const bytes_case bytes_bench[] = {{"512x512", 512, 3 * 512, 255, {0}, {0}, F}};
+const co_op co_from_picture_op = {CO_OP(from_picture), .body = bytes_body, CO_VARIANTS(bytes_cases),
+                                  CO_BENCH(bytes_bench), .per_element = true};

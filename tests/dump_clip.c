@@ -13,7 +13,7 @@ static int images;
 
 static vx_status plan_run(void *model, vx_ctx *ctx)
 {
-    VX_TRY(vx_clip_image(model, ctx, NULL, images, NULL));
+    VX_TRY(vx_clip_image(model, ctx, NULL, VX_F32, images, NULL));
     return vx_clip_text(model, ctx, NULL, vx_clip_configuration(model)->context, NULL, NULL);
 }
 
@@ -30,17 +30,11 @@ typedef struct sink {
     const char *folder;
 } sink;
 
-static void write_tap(void *arg, const char *name, const vx_tensor *t)
+static void write_seen(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *t)
 {
     const sink *s = arg;
-    int64_t rows = vx_rows(t), cols = vx_cols(t);
-    float *values = vx_heap_alloc(sizeof *values * (size_t)(rows * cols));
-    for (int64_t i = 0; i < rows * cols; i++) {
-        const void *row = vx_row(t, i / cols);
-        values[i] = t->dtype == VX_F32 ? ((const float *)row)[i % cols]
-                                       : vx_bf16_to_f32(((const uint16_t *)row)[i % cols]);
-    }
-    write_values(s->r, s->folder, name, rows, cols, values);
+    float *values = rig_values(ctx, t);
+    write_values(s->r, s->folder, name, vx_rows(t), vx_cols(t), values);
     vx_heap_free(values);
 }
 
@@ -71,17 +65,19 @@ int main(int argc, char **argv)
     rig_plan(&r, bind, plan_run, clip);
     rig_must(&r, rig_load(&r, bind, clip, &weights, 1), "load");
     sink s = {&r, argv[5]};
-    r.ctx.tap = write_tap;
-    r.ctx.tap_arg = &s;
+    r.ctx.observe = write_seen;
+    r.ctx.observe_arg = &s;
     int32_t ids[VX_CLIP_CONTEXT_MAX];
     for (int i = 0; i < id_count; i++)
         ids[i] = (int32_t)id_values[i];
     size_t width = (size_t)config.embed;
     float *image = vx_heap_alloc(sizeof *image * (size_t)images * width);
     float *text = vx_heap_alloc(sizeof *text * width);
-    float *pooled = vx_heap_alloc(sizeof *pooled * (size_t)config.text.width);
-    rig_must(&r, vx_clip_image(clip, &r.ctx, pixels, images, image), "image");
-    rig_must(&r, vx_clip_text(clip, &r.ctx, ids, (int)id_count, pooled, text), "text");
+    vx_room room = rig_room(&r, VX_PLACE_DEVICE, sizeof(float) * (size_t)config.text.width);
+    vx_tensor pooled_row = vx_view2(room.at, VX_F32, 1, config.text.width);
+    rig_must(&r, vx_clip_image(clip, &r.ctx, pixels, VX_F32, images, image), "image");
+    rig_must(&r, vx_clip_text(clip, &r.ctx, ids, (int)id_count, &pooled_row, text), "text");
+    float *pooled = rig_values(&r.ctx, &pooled_row);
     write_values(&r, argv[5], "image_embed", images, config.embed, image);
     write_values(&r, argv[5], "text_embed", 1, config.embed, text);
     write_values(&r, argv[5], "pooled", 1, config.text.width, pooled);

@@ -16,9 +16,11 @@ static vx_status bind(void *model, vx_binder *binder)
 static vx_status plan_run(void *model, vx_ctx *ctx)
 {
     vx_portrait portrait;
-    VX_TRY(vx_liveportrait_source(model, ctx, NULL, NULL, &portrait));
-    VX_TRY(vx_liveportrait_stitch(model, ctx, NULL, NULL, 0));
-    return vx_liveportrait_frames(model, ctx, NULL, NULL, vx_liveportrait_batch(model), NULL, 0);
+    VX_TRY(vx_liveportrait_source(model, ctx, NULL, VX_DEV_PLAN, &portrait));
+    return vx_liveportrait_frames(model, ctx, NULL,
+                                  &(vx_portrait_batch){.n = vx_liveportrait_batch(model),
+                                                       .stitch = true,
+                                                       .frames = VX_DEV_PLAN});
 }
 
 typedef struct sink {
@@ -34,28 +36,26 @@ static void write_values(const sink *s, const char *name, int64_t rows, int64_t 
     rig_must(s->r, vx_npy_write(path, 2, (const int64_t[]){rows, cols}, values, &s->r->err), path);
 }
 
-static void write_tap(void *arg, const char *name, const vx_tensor *t)
+static void write_seen(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *t)
 {
-    int64_t rows = vx_rows(t), cols = vx_cols(t);
-    float *values = vx_heap_alloc(sizeof *values * (size_t)(rows * cols));
-    for (int64_t i = 0; i < rows * cols; i++) {
-        const void *row = vx_row(t, i / cols);
-        values[i] = t->dtype == VX_F32 ? ((const float *)row)[i % cols]
-                                       : vx_bf16_to_f32(((const uint16_t *)row)[i % cols]);
-    }
-    write_values(arg, name, rows, cols, values);
+    float *values = rig_values(ctx, t);
+    /* The reference's name for the key points that frames are made of. */
+    if (strcmp(name, "x_d") == 0) name = "x_d.stitched";
+    write_values(arg, name, vx_rows(t), vx_cols(t), values);
     vx_heap_free(values);
 }
 
 /* Times the frames without taps and prints where the time went. */
 static void time_frames(rig *r, vx_liveportrait *model, const vx_portrait *portrait,
-                        const float *x_d, int n, uint8_t *frames, size_t stride)
+                        const vx_portrait_batch *batch)
 {
+    int n = batch->n;
     vx_profile profile = {0};
-    r->ctx.profile = &profile;
+    r->lane.profile = &profile;
     r->ctx.counts = (vx_counts){0};
     double start = vx_now_s();
-    rig_must(r, vx_liveportrait_frames(model, &r->ctx, portrait, x_d, n, frames, stride), "frames");
+    rig_must(r, vx_liveportrait_frames(model, &r->ctx, portrait, batch), "frames");
+    rig_must(r, vx_finish(&r->ctx), "finish");
     double seconds = vx_now_s() - start;
     printf("%.2f GFLOP a frame, %.3f s a frame, %.0f GFLOP/s\n", r->ctx.counts.flops / n / 1e9,
            seconds / n, r->ctx.counts.flops / seconds / 1e9);
@@ -94,38 +94,38 @@ int main(int argc, char **argv)
     rig_plan(&r, bind, plan_run, model);
     rig_must(&r, rig_load(&r, bind, model, weights, count), "load");
     sink s = {&r, argv[4]};
-    r.ctx.tap = write_tap;
-    r.ctx.tap_arg = &s;
+    r.ctx.observe = write_seen;
+    r.ctx.observe_arg = &s;
     size_t frame = 3 * (size_t)vx_liveportrait_frame_side(&config) *
                    (size_t)vx_liveportrait_frame_side(&config);
     size_t bytes = vx_liveportrait_source_bytes(model);
-    void *memory;
-    rig_must(&r, vx_reserve(bytes, &memory, &r.err), "portrait");
-    uint8_t *rgb = vx_heap_alloc((size_t)pixels), *frames = vx_heap_alloc((size_t)n * frame);
+    vx_room memory = rig_room(&r, VX_PLACE_DEVICE, bytes);
+    vx_room ring = rig_room(&r, VX_PLACE_SHARED, (size_t)n * frame);
+    uint8_t *rgb = vx_heap_alloc((size_t)pixels), *frames = ring.host;
     for (int64_t i = 0; i < pixels; i++)
         rgb[i] = (uint8_t)picture[i];
     double start = vx_now_s();
-    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory, &portrait), "source");
+    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory.at, &portrait), "source");
     printf("planned %zu bytes of weights, %zu of workspace, %zu a portrait; source %.2f s\n",
            r.weights_bytes, r.workspace_bytes, bytes, vx_now_s() - start);
     write_values(&s, "x_s", config.points, 3, portrait.x_s[0]);
-    if (vx_liveportrait_stitches(model)) {
-        rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, n), "stitch");
-        write_values(&s, "x_d.stitched", (int64_t)n * config.points, 3, x_d);
-    }
-    rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, n, frames, frame), "frames");
+    const vx_portrait_batch batch = {.n = n,
+                                     .stitch = vx_liveportrait_stitches(model),
+                                     .x_d = x_d,
+                                     .frames = ring.at,
+                                     .stride = frame};
+    rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, &batch), "frames");
+    rig_must(&r, vx_finish(&r.ctx), "finish");
     float *image = vx_heap_alloc(sizeof *image * (size_t)n * frame);
     for (size_t i = 0; i < (size_t)n * frame; i++)
         image[i] = frames[i];
     write_values(&s, "image", n, (int64_t)frame, image);
-    r.ctx.tap = NULL;
-    time_frames(&r, model, &portrait, x_d, n, frames, frame);
+    r.ctx.observe = NULL;
+    time_frames(&r, model, &portrait, &batch);
     vx_heap_free(image);
-    vx_heap_free(frames);
     vx_heap_free(rgb);
     vx_heap_free(picture);
     vx_heap_free(x_d);
-    vx_unreserve(memory, bytes);
     json_decref(json);
     vx_liveportrait_close(&model);
     for (int i = 0; i < count; i++)

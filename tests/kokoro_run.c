@@ -42,29 +42,19 @@ static void write_floats(const char *dir, const char *name, const float *values,
     fclose(file);
 }
 
-static float element(const vx_tensor *t, int64_t row, int64_t col)
-{
-    if (t->dtype == VX_F32) return ((const float *)vx_row(t, row))[col];
-    return vx_bf16_to_f32(((const uint16_t *)vx_row(t, row))[col]);
-}
-
 /* Writes a stage; puts the request's own values in its place where there are some. */
-static void tap(void *arg, const char *name, const vx_tensor *t)
+static void see(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *t)
 {
     run_state *state = arg;
     int64_t rows = vx_rows(t), cols = vx_cols(t);
-    float *values = vx_heap_alloc((size_t)(rows * cols) * sizeof *values);
-    if (state->write && state->opt->taps) {
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = 0; c < cols; c++)
-                values[r * cols + c] = element(t, r, c);
+    float *values = rig_values(ctx, t);
+    if (state->write && state->opt->taps)
         write_floats(state->opt->out, name, values, (size_t)(rows * cols));
-    }
     const vx_source_tensor *given = vx_source_find(state->request, name);
     if (given != NULL && t->dtype == VX_F32 && given->elements == rows * cols) {
         vx_source_read(state->request, given, 0, rows * cols, values, NULL);
-        for (int64_t r = 0; r < rows; r++)
-            memcpy(vx_row(t, r), values + r * cols, (size_t)cols * sizeof *values);
+        vx_tensor to = *t;
+        vx_upload(ctx, values, &to);
     }
     vx_heap_free(values);
 }
@@ -170,12 +160,12 @@ int main(int argc, char **argv)
     int64_t room = vx_kokoro_frames_max(k.model) * VX_KOKORO_FRAME;
     float *samples = vx_heap_alloc((size_t)room * sizeof *samples);
     static vx_profile profile;
-    k.base.ctx.tap = tap;
-    k.base.ctx.tap_arg = &state;
+    k.base.ctx.observe = see;
+    k.base.ctx.observe_arg = &state;
     double best = INFINITY;
     for (int i = 0; i < opt.runs; i++) {
         memset(&profile, 0, sizeof profile);
-        k.base.ctx.profile = &profile;
+        k.base.lane.profile = &profile;
         double seconds = once(&k, &state, &u, spans, samples);
         if (seconds < best) best = seconds;
         state.write = false;

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/host.h"
 #include "backend/ops.h"
+#include "base/reserve.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "models/liveportrait/liveportrait.h"
@@ -23,6 +25,7 @@ static const vx_act NONE = {.kind = VX_ACT_NONE}, RELU = {.kind = VX_ACT_RELU},
 typedef struct net {
     vx_ctx ctx;
     vx_dtype type;
+    vx_lane lane;
     vx_weight layer[LAYERS]; /* in the order of their use */
     int layers, next;
     int32_t *index[2]; /* rows of a map enlarged by 2 and by 4 */
@@ -50,11 +53,13 @@ static vx_status take_layer(net *t, int64_t in, int64_t out, const int64_t kerne
     **w = vx_weight_conv(out, in, kernel, t->type, t->type);
     if (kernel[0] == DEPTH) (*w)->pad[0] = 0;
     VX_TRY(vx_weight_plan(t->ctx.backend, *w, &t->err));
-    VX_TRY(vx_reserve((*w)->bytes, &(*w)->data, &t->err));
+    void *memory;
+    VX_TRY(vx_reserve((*w)->bytes, &memory, &t->err));
+    (*w)->data = vx_host_dev(memory);
     enum { STAGING = 1 << 20 };
     float *staging = vx_heap_alloc(STAGING * sizeof *staging);
     if (staging == NULL) return vx_fail(&t->err, VX_ERR_MEMORY, "no_memory", "no memory");
-    vx_status status = vx_weight_pack(t->ctx.backend, *w, fetch, *w, staging, STAGING, &t->err);
+    vx_status status = vx_weight_pack(&t->lane, *w, fetch, *w, staging, STAGING, &t->err);
     vx_heap_free(staging);
     return status;
 }
@@ -89,8 +94,9 @@ static vx_status enlarge(net *t, const vx_tensor *x, int64_t n, int64_t up, vx_t
     for (int64_t i = 0; i < n; i++) {
         vx_tensor table = vx_slice_rows(&from, i * rows, rows);
         vx_tensor target = vx_slice_rows(&to, i * rows * up * up, rows * up * up);
-        VX_TRY(
-            vx_gather(&t->ctx, &(vx_gather_args){.table = &table, .index = index, .out = &target}));
+        vx_tensor rows_of = vx_view2(vx_host_dev(index), VX_I32, vx_rows(&target), 1);
+        VX_TRY(vx_gather(&t->ctx,
+                         &(vx_gather_args){.table = &table, .index = &rows_of, .out = &target}));
     }
     return VX_OK;
 }
@@ -274,9 +280,9 @@ static vx_status frames(net *t)
     VX_TRY(maps(t, t->type, BATCH, SIDE, 256, &seg));
     VX_TRY(vx_take(&t->ctx, VX_U8, 3, (const int64_t[]){8 * SIDE, 8 * SIDE, 3}, &picture));
     for (int64_t i = 0; i < vx_elements(&features) && !t->ctx.plan; i++)
-        ((float *)features.data)[i] = (float)(i * 29 % 97) / 97;
+        ((float *)vx_host(features.data))[i] = (float)(i * 29 % 97) / 97;
     for (int64_t i = 0; i < POINTS * 3 && !t->ctx.plan; i++)
-        ((float *)points.data)[i] = (float)(i * 13 % 31 - 15) / 31;
+        ((float *)vx_host(points.data))[i] = (float)(i * 13 % 31 - 15) / 31;
     vx_mark inner = vx_mark_now(&t->ctx);
     VX_TRY(warping(t, &features, &points, &seg));
     vx_release(&t->ctx, inner);
@@ -293,8 +299,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static vx_status measure(net *t, vx_backend *backend, vx_pool *pool, int runs, double *seconds,
-                         double *flops)
+static vx_status measure(net *t, vx_backend *backend, int runs, double *seconds, double *flops)
 {
     vx_arena plan = vx_arena_measure("plan");
     void *memory;
@@ -303,14 +308,15 @@ static vx_status measure(net *t, vx_backend *backend, vx_pool *pool, int runs, d
         t->index[i] = vx_heap_alloc(sizeof(int32_t) * 16 * SIDE * SIDE);
         if (t->index[i] == NULL) return vx_fail(&t->err, VX_ERR_MEMORY, "no_memory", "no memory");
     }
+    VX_TRY(vx_lane_open(&t->lane, backend, &t->err));
     t->ctx = (vx_ctx){.backend = backend, .workspace = &plan, .plan = true, .err = &t->err};
     VX_TRY(frames(t));
     *flops = t->ctx.counts.flops / BATCH;
     VX_TRY(vx_reserve(plan.peak, &memory, &t->err));
-    vx_arena room = vx_arena_over("workspace", memory, plan.peak);
+    vx_arena room = vx_arena_over("workspace", vx_host_dev(memory), plan.peak);
     t->ctx.workspace = &room;
     t->ctx.plan = false;
-    t->ctx.pool = pool;
+    t->ctx.lane = &t->lane;
     for (int run = -1; run < runs; run++) {
         double start = vx_now_s();
         VX_TRY(frames(t));
@@ -345,7 +351,7 @@ int main(int argc, char **argv)
     vx_backend *backend = NULL;
     vx_status status = vx_pool_open(&pool, threads, &t.err);
     if (status == VX_OK) status = vx_backend_open_cpu(&backend, pool, &t.err);
-    if (status == VX_OK) status = measure(&t, backend, pool, runs, seconds, &flops);
+    if (status == VX_OK) status = measure(&t, backend, runs, seconds, &flops);
     if (status != VX_OK)
         fprintf(stderr, "portrait_plain: %s\n", t.err.message);
     else if (json)
@@ -353,7 +359,7 @@ int main(int argc, char **argv)
     else
         printf("plain form: %.3f s, %.1f GFLOP a frame\n", seconds[runs / 2], flops / 1e9);
     for (int i = 0; i < t.layers; i++)
-        vx_unreserve(t.layer[i].data, t.layer[i].bytes);
+        vx_unreserve(vx_host(t.layer[i].data), t.layer[i].bytes);
     for (int i = 0; i < 2; i++)
         vx_heap_free(t.index[i]);
     vx_backend_close(&backend);

@@ -20,9 +20,12 @@ typedef struct rig {
     vx_error err;
     vx_pool *pool;
     vx_backend *backend;
+    vx_lane lane;
     vx_arena weights, workspace;
     size_t weights_bytes, workspace_bytes;
-    void *weights_memory, *workspace_memory;
+    vx_memory *memory;
+    vx_memory *more[4]; /* rig_room's */
+    int rooms;
     vx_counts planned;
     vx_ctx ctx;
 } rig;
@@ -45,6 +48,30 @@ static inline void rig_open(rig *r, const char *backend, int threads)
         rig_must(r, vx_backend_open_cpu(&r->backend, r->pool, &r->err), "cpu backend");
     else
         rig_must(r, vx_backend_open_ref(&r->backend, &r->err), "ref backend");
+    rig_must(r, vx_lane_open(&r->lane, r->backend, &r->err), "lane");
+}
+
+/* Memory of the backend for as long as the rig is open. */
+static inline vx_room rig_room(rig *r, vx_place place, size_t bytes)
+{
+    vx_room room = {.place = place, .bytes = bytes};
+    assert(r->rooms < (int)(sizeof r->more / sizeof r->more[0]));
+    rig_must(r, vx_backend_reserve(r->backend, &room, 1, &r->more[r->rooms++], &r->err), "memory");
+    return room;
+}
+
+/* What a tensor holds, as floats on the heap; in the middle of a run or after it. f32 and bf16. */
+static inline float *rig_values(vx_ctx *ctx, const vx_tensor *t)
+{
+    size_t count = (size_t)vx_elements(t);
+    float *values = vx_heap_alloc(sizeof *values * count);
+    if (vx_download(ctx, t, values) != VX_OK || vx_finish(ctx) != VX_OK) abort();
+    for (size_t i = count; t->dtype != VX_F32 && i-- > 0;) {
+        uint16_t half;
+        memcpy(&half, (char *)values + i * sizeof half, sizeof half);
+        values[i] = t->dtype == VX_BF16 ? vx_bf16_to_f32(half) : vx_f16_to_f32(half);
+    }
+    return values;
 }
 
 static inline void rig_plan(rig *r, rig_bind_fn bind, rig_run_fn run, void *model)
@@ -66,11 +93,13 @@ static inline void rig_plan(rig *r, rig_bind_fn bind, rig_run_fn run, void *mode
 static inline vx_status rig_load(rig *r, rig_bind_fn bind, void *model, vx_source **sources,
                                  int count)
 {
-    rig_must(r, vx_reserve(r->weights_bytes, &r->weights_memory, &r->err), "weights");
-    rig_must(r, vx_reserve(r->workspace_bytes, &r->workspace_memory, &r->err), "workspace");
-    r->weights = vx_arena_over("weights", r->weights_memory, r->weights_bytes);
-    r->workspace = vx_arena_over("workspace", r->workspace_memory, r->workspace_bytes);
+    vx_room room[2] = {{.place = VX_PLACE_DEVICE, .bytes = r->weights_bytes},
+                       {.place = VX_PLACE_DEVICE, .bytes = r->workspace_bytes}};
+    rig_must(r, vx_backend_reserve(r->backend, room, 2, &r->memory, &r->err), "memory");
+    r->weights = vx_arena_over("weights", room[0].at, r->weights_bytes);
+    r->workspace = vx_arena_over("workspace", room[1].at, r->workspace_bytes);
     vx_binder binder = {.backend = r->backend,
+                        .lane = &r->lane,
                         .weights = &r->weights,
                         .sources = sources,
                         .source_count = count,
@@ -79,14 +108,16 @@ static inline vx_status rig_load(rig *r, rig_bind_fn bind, void *model, vx_sourc
     vx_status status = bind(model, &binder);
     vx_heap_free(binder.staging);
     r->ctx = (vx_ctx){
-        .backend = r->backend, .pool = r->pool, .workspace = &r->workspace, .err = &r->err};
+        .backend = r->backend, .lane = &r->lane, .workspace = &r->workspace, .err = &r->err};
     return status;
 }
 
 static inline void rig_close(rig *r)
 {
-    vx_unreserve(r->weights_memory, r->weights_bytes);
-    vx_unreserve(r->workspace_memory, r->workspace_bytes);
+    for (int i = 0; i < r->rooms; i++)
+        vx_backend_unreserve(r->backend, &r->more[i]);
+    vx_backend_unreserve(r->backend, &r->memory);
+    vx_lane_close(&r->lane);
     vx_backend_close(&r->backend);
     vx_pool_close(&r->pool);
 }

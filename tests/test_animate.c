@@ -208,11 +208,9 @@ static vx_status open_bench(bench *b, const char *pack, int threads, int width, 
     vx_settings_default(&b->settings);
     b->settings.threads = threads;
     VX_TRY(vx_pack_open(&b->pack, pack, &b->err));
-    vx_engine_params params = {.settings = &b->settings,
-                               .pack = &b->pack,
-                               .wants = VX_WANT_VIDEO,
-                               .frame_width = width,
-                               .frame_height = height};
+    vx_engine_params params = {VX_OUR_PARTS,         .settings = &b->settings,
+                               .pack = &b->pack,     .wants = VX_WANT_VIDEO,
+                               .frame_width = width, .frame_height = height};
     VX_TRY(vx_engine_open(&b->engine, &params, &b->err));
     return vx_animator_open(&b->animator, b->engine, &b->err);
 }

@@ -9,11 +9,13 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "backend/host.h"
 #include "backend/ops.h"
+#include "base/reserve.h"
 #include "base/mem.h"
 
 typedef struct lane {
-    vx_pool *pool;
+    vx_lane of;
     vx_ctx ctx;
     vx_arena arena;
     void *workspace;
@@ -22,20 +24,19 @@ typedef struct lane {
 
 enum { WORKSPACE = 8 << 20 };
 
-static void lane_open(lane *l, vx_backend *backend, vx_pool *pool)
+static void lane_open(lane *l, vx_backend *backend)
 {
-    *l = (lane){.pool = pool, .workspace = vx_heap_alloc(WORKSPACE)};
+    *l = (lane){.workspace = vx_heap_alloc(WORKSPACE)};
     assert_non_null(l->workspace);
-    l->arena = vx_arena_over("test", l->workspace, WORKSPACE);
-    l->ctx = (vx_ctx){.backend = backend, .pool = pool, .workspace = &l->arena, .err = &l->err};
+    l->arena = vx_arena_over("test", vx_host_dev(l->workspace), WORKSPACE);
+    assert_int_equal(vx_lane_open(&l->of, backend, &l->err), VX_OK);
+    l->ctx = (vx_ctx){.backend = backend, .lane = &l->of, .workspace = &l->arena, .err = &l->err};
 }
 
 static void lane_close(lane *l)
 {
-    /* Taking everything lifts the poison of a sanitizer before the memory goes back. */
-    void *all;
-    vx_arena_release(&l->arena, 0);
-    assert_int_equal(vx_arena_take(&l->arena, WORKSPACE, &all, NULL), VX_OK);
+    vx_lane_close(&l->of);
+    vx_unpoison(l->workspace, WORKSPACE);
     vx_heap_free(l->workspace);
 }
 
@@ -61,9 +62,11 @@ static void weight_open(vx_backend *backend, vx_weight *w)
     float staging[4096];
     int64_t row = w->in * w->kernel[2];
     assert_int_equal(vx_weight_plan(backend, w, &err), VX_OK);
-    w->data = vx_heap_alloc(w->bytes);
-    assert_non_null(w->data);
-    assert_int_equal(vx_weight_pack(backend, w, fetch, &row, staging, 4096, &err), VX_OK);
+    vx_lane of;
+    w->data = vx_host_dev(vx_heap_alloc(w->bytes));
+    assert_true(w->data.at != 0);
+    assert_int_equal(vx_lane_open(&of, backend, &err), VX_OK);
+    assert_int_equal(vx_weight_pack(&of, w, fetch, &row, staging, 4096, &err), VX_OK);
 }
 
 typedef struct machine {
@@ -133,7 +136,7 @@ static void byte_products_are_exact(void **state)
     vx_weight w = vx_weight_conv1d(OUT, IN, TAPS, 1, 1, 1, VX_INT8_ROW, VX_U8);
     weight_open(m->backend, &w);
     lane l;
-    lane_open(&l, m->backend, m->pool);
+    lane_open(&l, m->backend);
     vx_tensor x, out;
     assert_int_equal(vx_take_seq(&l.ctx, VX_F32, ROWS, IN, 1, &x), VX_OK);
     assert_int_equal(vx_take_seq(&l.ctx, VX_F32, ROWS, OUT, 1, &out), VX_OK);
@@ -163,7 +166,7 @@ static void byte_products_are_exact(void **state)
         }
     }
     lane_close(&l);
-    vx_heap_free(w.data);
+    vx_heap_free(vx_host(w.data));
 }
 
 static void cancelled_before_it_starts(void **state)
@@ -172,11 +175,11 @@ static void cancelled_before_it_starts(void **state)
     vx_weight w = vx_weight_linear(64, 64, VX_F32, VX_F32);
     weight_open(m->backend, &w);
     lane l;
-    lane_open(&l, m->backend, m->pool);
+    lane_open(&l, m->backend);
     vx_tensor x, out;
     assert_int_equal(vx_take2(&l.ctx, VX_F32, 3, 64, &x), VX_OK);
     assert_int_equal(vx_take2(&l.ctx, VX_F32, 3, 64, &out), VX_OK);
-    memset(x.data, 0, 3 * 64 * sizeof(float));
+    memset(vx_host(x.data), 0, 3 * 64 * sizeof(float));
     vx_cancel cancel = {0};
     l.ctx.cancel = &cancel;
     vx_linear_args a = {.x = &x, .w = &w, .out = &out};
@@ -185,7 +188,7 @@ static void cancelled_before_it_starts(void **state)
     vx_cancel_clear(&cancel);
     assert_int_equal(vx_linear(&l.ctx, &a), VX_OK);
     lane_close(&l);
-    vx_heap_free(w.data);
+    vx_heap_free(vx_host(w.data));
 }
 
 /* One lane's work: the same ops again and again, whose bytes must never change. */
@@ -209,7 +212,7 @@ static void *work(void *arg)
         vx_take2(ctx, VX_F32, ROWS, WIDTH, &z) != VX_OK)
         return (void *)(uintptr_t)failed;
     for (int64_t i = 0; i < ROWS * WIDTH; i++)
-        ((float *)x.data)[i] = pattern(i, 3);
+        ((float *)vx_host(x.data))[i] = pattern(i, 3);
     memset(vx_row(&x, -1), 0, WIDTH * sizeof(float));
     memset(vx_row(&x, ROWS), 0, WIDTH * sizeof(float));
     for (int i = 0; i < 40; i++) {
@@ -221,9 +224,9 @@ static void *work(void *arg)
             vx_conv1d(ctx, &conv) != VX_OK)
             return (void *)(uintptr_t)failed;
         for (int64_t k = 0; k < ROWS * WIDTH; k++)
-            ((float *)y.data)[k] += ((const float *)z.data)[k];
-        if (i == 0) memcpy(first, y.data, sizeof first);
-        if (memcmp(first, y.data, sizeof first) != 0) j->same = false;
+            ((float *)vx_host(y.data))[k] += ((const float *)vx_host(z.data))[k];
+        if (i == 0) memcpy(first, vx_host(y.data), sizeof first);
+        if (memcmp(first, vx_host(y.data), sizeof first) != 0) j->same = false;
     }
     return NULL;
 }
@@ -235,11 +238,9 @@ static void two_lanes_at_once(void **state)
     vx_weight conv = vx_weight_conv1d(96, 96, 3, 1, 1, 1, VX_F32, VX_F32);
     weight_open(m->backend, &linear);
     weight_open(m->backend, &conv);
-    vx_pool *second;
-    assert_int_equal(vx_pool_open(&second, 2, NULL), VX_OK);
     job jobs[2] = {{.linear = &linear, .conv = &conv}, {.linear = &linear, .conv = &conv}};
-    lane_open(&jobs[0].lane, m->backend, m->pool);
-    lane_open(&jobs[1].lane, m->backend, second);
+    lane_open(&jobs[0].lane, m->backend);
+    lane_open(&jobs[1].lane, m->backend);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, work, &jobs[1]), 0);
     assert_null(work(&jobs[0]));
@@ -249,9 +250,8 @@ static void two_lanes_at_once(void **state)
     assert_true(jobs[0].same && jobs[1].same);
     lane_close(&jobs[0].lane);
     lane_close(&jobs[1].lane);
-    vx_pool_close(&second);
-    vx_heap_free(linear.data);
-    vx_heap_free(conv.data);
+    vx_heap_free(vx_host(linear.data));
+    vx_heap_free(vx_host(conv.data));
 }
 
 /* Whatever the lengths and however often: what a worker needs for a product of one tile size is made
@@ -262,7 +262,7 @@ static void allocations_are_bounded(void **state)
     vx_weight w = vx_weight_conv1d(70, 33, 5, 1, 2, 4, VX_BF16, VX_BF16);
     weight_open(m->backend, &w);
     lane l;
-    lane_open(&l, m->backend, m->pool);
+    lane_open(&l, m->backend);
     enum { TILE_SIZES = 4, PRODUCTS = 2, WORKERS = 2 }; /* 70 columns: a full panel and a rest */
     int64_t before = vx_heap_read().calls;
     for (int round = 0; round < 6; round++) {
@@ -279,7 +279,7 @@ static void allocations_are_bounded(void **state)
     }
     assert_true(vx_heap_read().calls - before <= TILE_SIZES * PRODUCTS * WORKERS);
     lane_close(&l);
-    vx_heap_free(w.data);
+    vx_heap_free(vx_host(w.data));
 }
 
 int main(void)

@@ -37,8 +37,8 @@ static vx_status open_bench(bench *b, int threads)
     b->settings.soft_bytes = 11000000000;
     b->settings.hard_bytes = 11500000000;
     VX_TRY(vx_pack_open(&b->pack, VX_SOURCE_DIR "/packs/speech", &b->err));
-    vx_engine_params params = {
-        .settings = &b->settings, .pack = &b->pack, .wants = VX_WANT_SPEECH, .speech_seconds = 10};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b->settings, .pack = &b->pack,
+                               .wants = VX_WANT_SPEECH, .speech_seconds = 10};
     VX_TRY(vx_engine_open(&b->engine, &params, &b->err));
     return vx_speaker_open(&b->speaker, b->engine, 0, &b->err);
 }
@@ -121,7 +121,8 @@ static void a_budget_too_small_is_refused_with_the_sum(void **state)
     vx_settings_default(&b.settings);
     b.settings.soft_bytes = b.settings.hard_bytes = 300000000;
     assert_int_equal(vx_pack_open(&b.pack, VX_SOURCE_DIR "/packs/speech", &b.err), VX_OK);
-    vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_SPEECH};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b.settings, .pack = &b.pack,
+                               .wants = VX_WANT_SPEECH};
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_ERR_MEMORY);
     assert_non_null(strstr(b.err.message, "kokoro"));
     close_bench(&b);
@@ -134,7 +135,8 @@ static void plans_need_no_device(void **state)
     bench b = {0};
     vx_settings_default(&b.settings);
     assert_int_equal(vx_pack_open(&b.pack, VX_SOURCE_DIR "/packs/speech", &b.err), VX_OK);
-    vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_ALL};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b.settings, .pack = &b.pack,
+                               .wants = VX_WANT_ALL};
     for (int i = 0; i < 4; i++) {
         vx_plan plan;
         assert_int_equal(vx_engine_plan(&params, devices[i], &plan, &b.err), VX_OK);

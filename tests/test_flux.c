@@ -44,19 +44,16 @@ typedef struct expected {
     int layers;
 } expected;
 
-static void compare(expected *want, const char *name, const vx_tensor *have)
+static void compare(expected *want, vx_ctx *ctx, const char *name, const vx_tensor *have)
 {
     int64_t count;
     if (vx_source_find(want->values, name) == NULL) return;
     float *values = rig_read(want->values, name, &count);
-    int64_t cols = vx_cols(have);
+    float *got = rig_values(ctx, have);
     assert_int_equal(count, vx_elements(have));
     double largest = 0, error = 0, ab = 0, aa = 0, bb = 0;
     for (int64_t i = 0; i < count; i++) {
-        const void *row = vx_row(have, i / cols);
-        double h = have->dtype == VX_F32
-                       ? (double)((const float *)row)[i % cols]
-                       : (double)vx_bf16_to_f32(((const uint16_t *)row)[i % cols]);
+        double h = (double)got[i];
         double v = (double)values[i];
         largest = fmax(largest, fabs(v));
         error = fmax(error, fabs(v - h));
@@ -68,11 +65,12 @@ static void compare(expected *want, const char *name, const vx_tensor *have)
     want->cosine = fmin(want->cosine, ab / sqrt(aa * bb));
     want->layers++;
     vx_heap_free(values);
+    vx_heap_free(got);
 }
 
-static void compare_tap(void *arg, const char *name, const vx_tensor *have)
+static void compare_seen(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *have)
 {
-    compare(arg, name, have);
+    compare(arg, ctx, name, have);
 }
 
 static void judge(const expected *want, int layers, double relative, double cosine,
@@ -113,8 +111,8 @@ static void check_t5(const char *backend, int index, vx_dtype precision, double 
               *values = open_source(&r, "t5", index, "_values");
     rig_must(&r, rig_load(&r, bind_t5, t5, &weights, 1), "load");
     expected want = {.values = values, .cosine = 1};
-    r.ctx.tap = compare_tap;
-    r.ctx.tap_arg = &want;
+    r.ctx.observe = compare_seen;
+    r.ctx.observe_arg = &want;
     float *id_values = rig_read(values, "ids", NULL);
     int32_t ids[TOKENS];
     for (int i = 0; i < TOKENS; i++)
@@ -160,13 +158,13 @@ static vx_status sample(vx_flux *flux, vx_ctx *ctx, const float *text_values,
         char name[32];
         snprintf(name, sizeof name, "velocity.%d", s);
         VX_TRY(vx_flux_step(flux, ctx, &prompt, s, &latent, &velocity));
-        if (want != NULL) compare(want, name, &velocity);
+        if (want != NULL) compare(want, ctx, name, &velocity);
         VX_TRY(vx_blend(ctx, &(vx_blend_args){.n = 2,
                                               .x = {&latent, &velocity},
                                               .scale = {1, times[s + 1] - times[s]},
                                               .out = &latent}));
     }
-    if (want != NULL) compare(want, "sampled", &latent);
+    if (want != NULL) compare(want, ctx, "sampled", &latent);
     return vx_download(ctx, &latent, latent_values);
 }
 
@@ -185,15 +183,16 @@ static void check_flux(const char *backend, int index, vx_dtype precision, doubl
     rig_open(&r, backend, 2);
     rig_must(&r, vx_flux_config_read(json, &config, &r.err), "config");
     rig_must(&r,
-             vx_flux_open(&flux, &config, precision, r.backend->native, VX_FLUX_RESIDENT, &r.err),
+             vx_flux_open(&flux, &config, precision, r.backend->native, VX_FLUX_RESIDENT,
+                          (int64_t)GRID_ROWS * GRID_COLS, &r.err),
              "flux");
     rig_plan(&r, bind_flux, run_flux, flux);
     vx_source *weights = open_source(&r, "flux", index, ""),
               *values = open_source(&r, "flux", index, "_values");
     rig_must(&r, rig_load(&r, bind_flux, flux, &weights, 1), "load");
     expected want = {.values = values, .cosine = 1};
-    r.ctx.tap = compare_tap;
-    r.ctx.tap_arg = &want;
+    r.ctx.observe = compare_seen;
+    r.ctx.observe_arg = &want;
     float *text = rig_read(values, "text", NULL), *pooled = rig_read(values, "pooled", NULL),
           *latent = rig_read(values, "latent", NULL);
     rig_must(&r, sample(flux, &r.ctx, text, pooled, latent, &want), "sample");
@@ -232,8 +231,8 @@ static vx_status through_vae(vx_vae *vae, vx_ctx *ctx, const float *z_values,
     VX_TRY(vx_vae_decode(vae, ctx, &z, &decoded));
     VX_TRY(vx_vae_encode(vae, ctx, &picture, &mean));
     if (want != NULL) {
-        compare(want, "decoded", &decoded);
-        compare(want, "mean", &mean);
+        compare(want, ctx, "decoded", &decoded);
+        compare(want, ctx, "mean", &mean);
     }
     return VX_OK;
 }

@@ -38,8 +38,8 @@ static vx_status open_with(bench *b, const char *folder, int threads,
     b->settings.threads = threads;
     b->settings.flux_modulations = (int)modulations;
     VX_TRY(vx_pack_open(&b->pack, folder, &b->err));
-    vx_engine_params params = {
-        .settings = &b->settings, .pack = &b->pack, .wants = VX_WANT_ACTOR, .image_to_image = true};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b->settings, .pack = &b->pack,
+                               .wants = VX_WANT_ACTOR, .image_to_image = true};
     VX_TRY(vx_engine_open(&b->engine, &params, &b->err));
     return vx_imaginer_open(&b->imaginer, b->engine, &b->err);
 }
@@ -597,7 +597,7 @@ static void recipe_gets_its_actor(void **state)
     snprintf(film, sizeof film, "%s/film.mp4", scratch());
     assert_int_equal(vx_recipe_read(&recipe, VX_TEST_DATA "/slot/prompt.yaml", &err), VX_OK);
     assert_int_equal(vx_pack_open(&pack, VX_TEST_DATA "/slot/pack", &err), VX_OK);
-    vx_engine_params params = {.settings = &settings, .pack = &pack};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &settings, .pack = &pack};
     assert_int_equal(vx_slot_needs(&recipe, &pack, &params, &err), VX_OK);
     assert_true(params.wants & VX_WANT_ACTOR);
     vx_status status = vx_crew_open(&crew, &params, VX_ACCENTS_US, &err);

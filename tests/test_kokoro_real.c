@@ -27,16 +27,14 @@ typedef struct capture {
     values pitch_made, energy_made, text, post;
 } capture;
 
-static void keep(values *v, const vx_tensor *t)
+static void keep(values *v, vx_ctx *ctx, const vx_tensor *t)
 {
-    int64_t cols = vx_cols(t);
-    v->count = vx_rows(t) * cols;
-    v->data = vx_heap_grow(v->data, (size_t)v->count * sizeof *v->data);
-    for (int64_t r = 0; r < vx_rows(t); r++)
-        memcpy(v->data + r * cols, vx_row(t, r), (size_t)cols * sizeof *v->data);
+    v->count = vx_elements(t);
+    vx_heap_free(v->data);
+    v->data = rig_values(ctx, t);
 }
 
-static void see(void *arg, const char *name, const vx_tensor *t)
+static void see(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *t)
 {
     capture *c = arg;
     const struct {
@@ -49,11 +47,17 @@ static void see(void *arg, const char *name, const vx_tensor *t)
                   {"conv_post", &c->post, NULL}};
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
         if (strcmp(stages[i].name, name) != 0) continue;
-        keep(stages[i].kept, t);
-        if (stages[i].given != NULL)
-            memcpy(t->data, stages[i].given, (size_t)vx_rows(t) * sizeof(float));
+        keep(stages[i].kept, ctx, t);
+        vx_tensor to = *t;
+        if (stages[i].given != NULL) assert_int_equal(vx_upload(ctx, stages[i].given, &to), VX_OK);
     }
-    if (c->made_spectrum && strcmp(name, "spectrum") == 0) kokoro_rig_spectrum(t->data, vx_rows(t));
+    if (c->made_spectrum && strcmp(name, "spectrum") == 0) {
+        float *made = vx_heap_alloc((size_t)vx_elements(t) * sizeof *made);
+        vx_tensor to = *t;
+        kokoro_rig_spectrum(made, vx_rows(t));
+        assert_int_equal(vx_upload(ctx, made, &to), VX_OK);
+        vx_heap_free(made);
+    }
 }
 
 static void capture_free(capture *c)
@@ -221,7 +225,7 @@ static void check_audio(const utterance *c, const capture *made, const bars *bar
 static void check_generator(kokoro_rig *k, utterance *c, const bars *bar)
 {
     capture made = {.made_spectrum = true, .pitch = c->pitch, .energy = c->energy};
-    k->base.ctx.tap_arg = &made;
+    k->base.ctx.observe_arg = &made;
     run_case(k, c);
     int64_t rows = 120 * c->u.frames + 1, kept = (rows + POST_STEP - 1) / POST_STEP;
     float *theirs = vx_heap_alloc((size_t)(kept * 22) * sizeof *theirs);
@@ -245,12 +249,12 @@ static void check(vx_dtype precision, const bars *bar)
     vx_kokoro_params params = {
         .config = vx_kokoro_config_default(), .precision = precision, .frames_max = FRAMES};
     if (kokoro_rig_open(&k, "cpu", 0, path, &params) != VX_OK) fail_msg("%s", k.base.err.message);
-    k.base.ctx.tap = see;
+    k.base.ctx.observe = see;
     int64_t symbols = 0, equal = 0;
     for (int i = 0; i < CASES; i++) {
         read_case(&k, i, &c);
         capture made = {0};
-        k.base.ctx.tap_arg = &made;
+        k.base.ctx.observe_arg = &made;
         run_case(&k, &c);
         for (int64_t j = 0; j < c.u.tokens; j++) {
             assert_in_range(c.spans[j] - c.wanted[j] + 1, 0, 2);

@@ -194,7 +194,7 @@ static void plans_are_refused_by_the_smallest(void **state)
     vx_budget b = vx_budget_of(&(vx_settings){0}, &cpu, &l);
     vx_plan plan;
     vx_plan_init(&plan, &cpu, &b);
-    vx_plan_region(&plan, VX_REGION_WEIGHTS, "kokoro", "weights", 30000000);
+    vx_plan_region(&plan, VX_REGION_WEIGHTS, VX_PLACE_DEVICE, "kokoro", "weights", 30000000);
     assert_int_equal(vx_plan_check(&plan, &err), VX_OK);
     assert_int_equal(vx_plan_check_room(&plan, &l, true, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "the address space has 10.0 MB left"));
@@ -202,7 +202,8 @@ static void plans_are_refused_by_the_smallest(void **state)
     assert_int_equal(vx_plan_check_room(&plan, &l, true, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "20.0 MB are free (control group /b, memory.high)"));
     assert_int_equal(vx_plan_check_room(&plan, &l, false, &err), VX_OK);
-    vx_plan_region(&plan, VX_REGION_WEIGHTS, "flux.transformer", "weights", 60000000);
+    vx_plan_region(&plan, VX_REGION_WEIGHTS, VX_PLACE_DEVICE, "flux.transformer", "weights",
+                   60000000);
     assert_int_equal(vx_plan_check(&plan, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "(0.8 of control group /a, memory.max)"));
     assert_non_null(strstr(err.message, "flux.transformer with 60.0 MB"));

@@ -20,13 +20,16 @@ static vx_status bind_model(void *model, vx_binder *b)
 
 static vx_status plan_frames(void *model, vx_ctx *ctx)
 {
-    return vx_liveportrait_frames(model, ctx, NULL, NULL, vx_liveportrait_batch(model), NULL, 0);
+    return vx_liveportrait_frames(model, ctx, NULL,
+                                  &(vx_portrait_batch){.n = vx_liveportrait_batch(model),
+                                                       .stitch = true,
+                                                       .frames = VX_DEV_PLAN});
 }
 
 static vx_status plan_source(void *model, vx_ctx *ctx)
 {
     vx_portrait portrait;
-    return vx_liveportrait_source(model, ctx, NULL, NULL, &portrait);
+    return vx_liveportrait_source(model, ctx, NULL, VX_DEV_PLAN, &portrait);
 }
 
 /* ---- work ----------------------------------------------------------------------------------- */
@@ -116,16 +119,12 @@ static void compare(expected *want, const char *name, int64_t cols, const float 
     vx_heap_free(values);
 }
 
-static void compare_tap(void *arg, const char *name, const vx_tensor *have)
+static void compare_seen(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *have)
 {
-    int64_t cols = vx_cols(have), count = vx_elements(have);
-    float *values = vx_heap_alloc(sizeof *values * (size_t)count);
-    for (int64_t i = 0; i < count; i++) {
-        const void *row = vx_row(have, i / cols);
-        values[i] = have->dtype == VX_F32 ? ((const float *)row)[i % cols]
-                                          : vx_bf16_to_f32(((const uint16_t *)row)[i % cols]);
-    }
-    compare(arg, name, cols, values, count);
+    float *values = rig_values(ctx, have);
+    /* The reference's name for the key points that frames are made of. */
+    if (strcmp(name, "x_d") == 0) name = "x_d.stitched";
+    compare(arg, name, vx_cols(have), values, vx_elements(have));
     vx_heap_free(values);
 }
 
@@ -140,7 +139,6 @@ static double psnr(const uint8_t *a, const float *b, int64_t count)
 static vx_status plan_all(void *model, vx_ctx *ctx)
 {
     VX_TRY(plan_source(model, ctx));
-    VX_TRY(vx_liveportrait_stitch(model, ctx, NULL, NULL, 0));
     return plan_frames(model, ctx);
 }
 
@@ -167,52 +165,52 @@ static void check(const char *backend, int index, vx_dtype precision, double rel
     snprintf(path, sizeof path, DATA "small_%d_values.safetensors", index);
     rig_must(&r, vx_source_open(&values, path, &r.err), path);
     expected want = {.values = values, .relative = relative, .print = getenv("PRINT") != NULL};
-    r.ctx.tap = compare_tap;
-    r.ctx.tap_arg = &want;
+    r.ctx.observe = compare_seen;
+    r.ctx.observe_arg = &want;
 
     int64_t side = vx_liveportrait_frame_side(&config), frame = side * side * 3;
-    void *memory;
     size_t bytes = vx_liveportrait_source_bytes(model);
-    rig_must(&r, vx_reserve(bytes, &memory, &r.err), "portrait");
+    vx_room memory = rig_room(&r, VX_PLACE_DEVICE, bytes);
+    vx_room ring = rig_room(&r, VX_PLACE_SHARED, FRAMES * (size_t)frame);
     int64_t pixels;
     float *picture = rig_read(values, "picture", &pixels), *x_d = rig_read(values, "x_d", NULL);
     float *image = rig_read(values, "image", NULL);
-    uint8_t *rgb = vx_heap_alloc((size_t)pixels), *frames = vx_heap_alloc(FRAMES * (size_t)frame);
+    uint8_t *rgb = vx_heap_alloc((size_t)pixels), *frames = ring.host;
     for (int64_t i = 0; i < pixels; i++)
         rgb[i] = (uint8_t)picture[i];
-    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory, &portrait), "source");
+    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory.at, &portrait), "source");
     const float angles[3] = {portrait.motion.pitch, portrait.motion.yaw, portrait.motion.roll};
     compare(&want, "x_s", 3, portrait.x_s[0], 3 * config.points);
     compare(&want, "angles", 3, angles, 3);
-    if (vx_liveportrait_stitches(model)) {
-        rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, FRAMES), "stitch");
-        compare(&want, "x_d.stitched", 3, x_d, (int64_t)FRAMES * 3 * config.points);
-    }
     /* What depends on the source alone (A1) is made once: frames only read it. */
-    void *before = vx_heap_alloc(bytes);
-    memcpy(before, memory, bytes);
-    rig_must(&r,
-             vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, FRAMES, frames, (size_t)frame),
-             "frames");
-    assert_memory_equal(before, memory, bytes);
+    vx_portrait_batch batch = {.n = FRAMES,
+                               .stitch = vx_liveportrait_stitches(model),
+                               .x_d = x_d,
+                               .frames = ring.at,
+                               .stride = (size_t)frame};
+    float *before = rig_values(&r.ctx, &portrait.compressed);
+    rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, &batch), "frames");
+    rig_must(&r, vx_finish(&r.ctx), "finish");
+    float *after = rig_values(&r.ctx, &portrait.compressed);
+    assert_memory_equal(before, after, (size_t)vx_elements(&portrait.compressed) * sizeof *after);
     vx_heap_free(before);
+    vx_heap_free(after);
     assert_int_equal(want.stages, index == 0 ? 23 : 21);
     double have = psnr(frames, image, FRAMES * frame);
     if (want.print) print_message("%.2f dB\n", have);
     if (!(have >= least)) fail_msg("%s: %.2f dB", backend, have);
     /* A batch and one frame alone give the same bytes. */
-    r.ctx.tap = NULL;
-    rig_must(
-        &r, vx_liveportrait_frames(model, &r.ctx, &portrait, x_d + 3 * config.points, 1, frames, 0),
-        "one frame");
+    r.ctx.observe = NULL;
+    batch.n = 1;
+    batch.x_d = x_d + (ptrdiff_t)3 * config.points;
+    rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, &batch), "one frame");
+    rig_must(&r, vx_finish(&r.ctx), "finish");
     assert_memory_equal(frames, frames + frame, (size_t)frame);
     assert_int_equal(r.workspace.used, 0);
     vx_heap_free(picture);
     vx_heap_free(x_d);
     vx_heap_free(image);
     vx_heap_free(rgb);
-    vx_heap_free(frames);
-    vx_unreserve(memory, bytes);
     json_decref(json);
     vx_liveportrait_close(&model);
     vx_source_close(&values);
@@ -257,24 +255,26 @@ static void frames_on(int threads, uint8_t *frames, size_t frame)
     size_t bytes = vx_liveportrait_source_bytes(model);
     float *picture = rig_read(values, "picture", &pixels), *x_d = rig_read(values, "x_d", NULL);
     uint8_t *rgb = vx_heap_alloc((size_t)pixels);
-    void *memory = vx_heap_alloc(bytes);
+    vx_room memory = rig_room(&r, VX_PLACE_DEVICE, bytes);
+    vx_room ring = rig_room(&r, VX_PLACE_SHARED, FRAMES * frame);
     for (int64_t i = 0; i < pixels; i++)
         rgb[i] = (uint8_t)picture[i];
-    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory, &portrait), "source");
-    rig_must(&r, vx_liveportrait_stitch(model, &r.ctx, portrait.x_s[0], x_d, FRAMES), "stitch");
+    rig_must(&r, vx_liveportrait_source(model, &r.ctx, rgb, memory.at, &portrait), "source");
+    const vx_portrait_batch batch = {
+        .n = FRAMES, .stitch = true, .x_d = x_d, .frames = ring.at, .stride = frame};
     /* The second time every kernel has its memory. */
     vx_heap_counts before;
     for (int i = 0; i < 2; i++) {
         before = vx_heap_read();
-        rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, x_d, FRAMES, frames, frame),
-                 "frames");
+        rig_must(&r, vx_liveportrait_frames(model, &r.ctx, &portrait, &batch), "frames");
+        rig_must(&r, vx_finish(&r.ctx), "finish");
     }
+    memcpy(frames, ring.host, FRAMES * frame);
     /* One thread does the same work each time; more of them may meet where one never did. */
     if (threads == 1) assert_int_equal(vx_heap_read().calls, before.calls);
     vx_heap_free(picture);
     vx_heap_free(x_d);
     vx_heap_free(rgb);
-    vx_heap_free(memory);
     json_decref(json);
     vx_liveportrait_close(&model);
     vx_source_close(&values);
@@ -446,6 +446,7 @@ static void refuse(json_t *json, vx_source **sources, int count, const char *wha
     rig_plan(&r, bind_model, plan_all, model);
     int64_t live = vx_heap_read().live_bytes;
     assert_int_equal(rig_load(&r, bind_model, model, sources, count), VX_ERR_INPUT);
+    vx_backend_unreserve(r.backend, &r.memory);
     assert_int_equal(vx_heap_read().live_bytes, live);
     if (strstr(r.err.message, what) == NULL) fail_msg("%s: %s", what, r.err.message);
     vx_liveportrait_close(&model);

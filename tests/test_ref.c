@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "backend/host.h"
 #include "backend/ops.h"
 
 enum { FLOATS = 4096, WORKSPACE = 1 << 16 };
@@ -19,6 +20,7 @@ typedef struct fixture {
     int64_t count, at;
     float out[FLOATS], weight[FLOATS];
     vx_arena workspace;
+    vx_lane lane;
     vx_ctx ctx;
     vx_error err;
     _Alignas(64) char memory[WORKSPACE];
@@ -36,14 +38,15 @@ static void open_fixture(const char *name)
     fclose(file);
     assert_in_range(fx.count, 1, FLOATS - 1);
     fx.at = 0;
-    fx.workspace = vx_arena_over("test", fx.memory, sizeof fx.memory);
-    fx.ctx = (vx_ctx){.workspace = &fx.workspace, .err = &fx.err};
+    fx.workspace = vx_arena_over("test", vx_host_dev(fx.memory), sizeof fx.memory);
+    fx.ctx = (vx_ctx){.lane = &fx.lane, .workspace = &fx.workspace, .err = &fx.err};
     assert_int_equal(vx_backend_open_ref(&fx.ctx.backend, &fx.err), VX_OK);
+    assert_int_equal(vx_lane_open(&fx.lane, fx.ctx.backend, &fx.err), VX_OK);
 }
 
 static vx_tensor take(int rank, const int64_t *dim)
 {
-    vx_tensor t = vx_view(fx.value + fx.at, VX_F32, rank, dim);
+    vx_tensor t = vx_view(vx_host_dev(fx.value + fx.at), VX_F32, rank, dim);
     fx.at += vx_elements(&t);
     assert_true(fx.at <= fx.count);
     return t;
@@ -73,18 +76,18 @@ static void take_weight(vx_weight *w, int64_t row)
     assert_true(row <= 256);
     assert_int_equal(vx_weight_plan(fx.ctx.backend, w, &fx.err), VX_OK);
     assert_true(w->bytes <= sizeof fx.weight);
-    w->data = fx.weight;
-    assert_int_equal(
-        vx_weight_pack(fx.ctx.backend, w, fetch_rows, &rows, staging, (size_t)row, &fx.err), VX_OK);
+    w->data = vx_host_dev(fx.weight);
+    assert_int_equal(vx_weight_pack(&fx.lane, w, fetch_rows, &rows, staging, (size_t)row, &fx.err),
+                     VX_OK);
 }
 
 static vx_tensor output(int rank, const int64_t *dim)
 {
-    return vx_view(fx.out, VX_F32, rank, dim);
+    return vx_view(vx_host_dev(fx.out), VX_F32, rank, dim);
 }
 static vx_tensor output_matrix(int64_t rows, int64_t cols)
 {
-    return vx_view2(fx.out, VX_F32, rows, cols);
+    return vx_view2(vx_host_dev(fx.out), VX_F32, rows, cols);
 }
 
 /* Both sides are rounded once to f32 after sums in double. */
@@ -358,9 +361,8 @@ static double store_error(vx_dtype store)
     float staging[256], exact[8 * 128];
     vx_weight w = vx_weight_linear(8, row, store, VX_F32);
     assert_int_equal(vx_weight_plan(fx.ctx.backend, &w, &fx.err), VX_OK);
-    w.data = fx.weight;
-    assert_int_equal(vx_weight_pack(fx.ctx.backend, &w, fetch_ramp, &row, staging, 256, &fx.err),
-                     VX_OK);
+    w.data = vx_host_dev(fx.weight);
+    assert_int_equal(vx_weight_pack(&fx.lane, &w, fetch_ramp, &row, staging, 256, &fx.err), VX_OK);
     fetch_ramp(&row, 0, 8, exact, NULL);
     double error = 0, square = 0;
     for (int i = 0; i < 8 * 128; i++) {
@@ -399,11 +401,14 @@ static void stores_lose_what_their_step_says(void **state)
 /* Host data is dense; the device's rows lie apart and have a halo. */
 static void host_copies(vx_backend *backend)
 {
-    vx_ctx ctx = {.backend = backend};
+    vx_lane lane;
+    assert_int_equal(vx_lane_open(&lane, backend, NULL), VX_OK);
+    vx_ctx ctx = {.backend = backend, .lane = &lane};
     float host[6] = {1, 2, 3, 4, 5, 6}, back[6] = {0}, device[(2 + 2) * 5];
     for (int i = 0; i < 20; i++)
         device[i] = 9;
-    vx_tensor whole = vx_view2(device, VX_F32, 4, 5), inner = vx_slice_rows(&whole, 1, 2);
+    vx_tensor whole = vx_view2(vx_host_dev(device), VX_F32, 4, 5),
+              inner = vx_slice_rows(&whole, 1, 2);
     vx_tensor t = vx_slice_cols(&inner, 1, 3);
     t.halo = 1;
     assert_int_equal(vx_upload(&ctx, host, &t), VX_OK);

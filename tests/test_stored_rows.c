@@ -8,7 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/host.h"
 #include "backend/ops.h"
+#include "base/reserve.h"
 #include "base/mem.h"
 #include "base/random.h"
 
@@ -87,15 +89,17 @@ static vx_status fetch(void *arg, int64_t first, int64_t count, float *dst, vx_e
 typedef struct bench {
     vx_pool *pool;
     vx_backend *backend;
+    vx_lane lane;
     vx_error err;
 } bench;
 
 static void *room_for(vx_weight *w)
 {
-    w->data = vx_heap_alloc(w->bytes);
-    assert_non_null(w->data);
-    memset(w->data, 0xA5, w->bytes); /* what is not written differs from what is zero */
-    return w->data;
+    void *room = vx_heap_alloc(w->bytes);
+    assert_non_null(room);
+    memset(room, 0xA5, w->bytes); /* what is not written differs from what is zero */
+    w->data = vx_host_dev(room);
+    return room;
 }
 
 /* Packs from floats and from `count` parts of stored rows, and compares. */
@@ -112,17 +116,17 @@ static void same_bytes(bench *b, vx_dtype dtype, int64_t rows, int64_t cols, con
     room_for(&plain);
     room_for(&taken);
     assert_int_equal(
-        vx_weight_pack(b->backend, &plain, fetch, &m, staging, (size_t)(7 * cols), &b->err), VX_OK);
+        vx_weight_pack(&b->lane, &plain, fetch, &m, staging, (size_t)(7 * cols), &b->err), VX_OK);
     vx_stored_rows part[3];
     int64_t first = 0;
     for (int i = 0; i < count; first += parts[i++])
         part[i] = part_of(&m, first, parts[i]);
     bool done;
-    assert_int_equal(vx_weight_pack_stored(b->backend, &taken, part, count, &done, &b->err), VX_OK);
+    assert_int_equal(vx_weight_pack_stored(&b->lane, &taken, part, count, &done, &b->err), VX_OK);
     assert_true(done);
-    assert_memory_equal(plain.data, taken.data, plain.bytes);
-    vx_heap_free(plain.data);
-    vx_heap_free(taken.data);
+    assert_memory_equal(vx_host(plain.data), vx_host(taken.data), plain.bytes);
+    vx_heap_free(vx_host(plain.data));
+    vx_heap_free(vx_host(taken.data));
     vx_heap_free(staging);
     empty(&m);
 }
@@ -171,12 +175,13 @@ static void parts_keep_their_offsets(void **state)
     }
     assert_true(both[0].offset != both[1].offset);
     bool done;
-    assert_int_equal(vx_weight_pack_stored(b->backend, &w, both, 2, &done, &b->err), VX_OK);
+    assert_int_equal(vx_weight_pack_stored(&b->lane, &w, both, 2, &done, &b->err), VX_OK);
     assert_true(done);
     static float x[COLS * COLS], out[COLS * 2 * ROWS];
     for (int i = 0; i < COLS; i++)
         x[i * COLS + i] = 1;
-    vx_tensor tx = vx_view2(x, VX_F32, COLS, COLS), to = vx_view2(out, VX_F32, COLS, 2 * ROWS);
+    vx_tensor tx = vx_view2(vx_host_dev(x), VX_F32, COLS, COLS),
+              to = vx_view2(vx_host_dev(out), VX_F32, COLS, 2 * ROWS);
     vx_arena arena = vx_arena_measure("test");
     vx_ctx ctx = {.backend = b->backend, .workspace = &arena, .plan = true, .err = &b->err};
     const vx_linear_args args = {.x = &tx, .w = &w, .out = &to};
@@ -184,8 +189,8 @@ static void parts_keep_their_offsets(void **state)
     void *memory;
     size_t bytes = arena.peak;
     assert_int_equal(vx_reserve(bytes, &memory, &b->err), VX_OK);
-    arena = vx_arena_over("test", memory, bytes);
-    ctx = (vx_ctx){.backend = b->backend, .pool = b->pool, .workspace = &arena, .err = &b->err};
+    arena = vx_arena_over("test", vx_host_dev(memory), bytes);
+    ctx = (vx_ctx){.backend = b->backend, .lane = &b->lane, .workspace = &arena, .err = &b->err};
     assert_int_equal(vx_linear(&ctx, &args), VX_OK);
     for (int64_t row = 0; row < 2 * ROWS; row++) {
         const matrix *part = &m[row / ROWS];
@@ -198,7 +203,7 @@ static void parts_keep_their_offsets(void **state)
             assert_true(out[k * 2 * ROWS + row] == values[k]);
     }
     vx_unreserve(memory, bytes);
-    vx_heap_free(w.data);
+    vx_heap_free(vx_host(w.data));
     empty(&m[0]);
     empty(&m[1]);
 }
@@ -215,15 +220,15 @@ static void what_does_not_fit_is_left(void **state)
     bool done = true;
     /* 64 rows are 128 blocks, half of a group of scales. */
     vx_stored_rows parts[2] = {part_of(&m, 0, 64), part_of(&m, 64, 64)};
-    assert_int_equal(vx_weight_pack_stored(b->backend, &w, parts, 2, &done, &b->err), VX_OK);
+    assert_int_equal(vx_weight_pack_stored(&b->lane, &w, parts, 2, &done, &b->err), VX_OK);
     assert_false(done);
     parts[0] = part_of(&m, 0, 128);
     parts[0].dtype = VX_Q4_0;
-    assert_int_equal(vx_weight_pack_stored(b->backend, &w, parts, 1, &done, &b->err), VX_OK);
+    assert_int_equal(vx_weight_pack_stored(&b->lane, &w, parts, 1, &done, &b->err), VX_OK);
     assert_false(done);
     for (size_t i = 0; i < w.bytes; i++)
-        assert_int_equal(((const uint8_t *)w.data)[i], 0xA5);
-    vx_heap_free(w.data);
+        assert_int_equal(((const uint8_t *)vx_host(w.data))[i], 0xA5);
+    vx_heap_free(vx_host(w.data));
     empty(&m);
 }
 
@@ -232,7 +237,8 @@ static int open_bench(void **state)
     static bench b;
     *state = &b;
     return vx_pool_open(&b.pool, 2, &b.err) != VX_OK ||
-           vx_backend_open_cpu(&b.backend, b.pool, &b.err) != VX_OK;
+           vx_backend_open_cpu(&b.backend, b.pool, &b.err) != VX_OK ||
+           vx_lane_open(&b.lane, b.backend, &b.err) != VX_OK;
 }
 
 static int close_bench(void **state)

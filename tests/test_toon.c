@@ -74,8 +74,7 @@ static void open_bench(bench *b, int threads)
     b->settings.threads = threads;
     must(b, vx_pack_open(&b->pack, PACK, &b->err));
     b->verifies = b->pack.components[VX_COMPONENT_CLIP_B].present;
-    vx_engine_params params = {.settings = &b->settings,
-                               .pack = &b->pack,
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b->settings, .pack = &b->pack,
                                .wants = VX_WANT_ACTOR | (b->verifies ? VX_WANT_VERIFY : 0)};
     must(b, vx_engine_open(&b->engine, &params, &b->err));
     must(b, vx_imaginer_open(&b->imaginer, b->engine, &b->err));

@@ -30,7 +30,8 @@ static int set_up(void **state)
     b.settings.threads =
         1; /* two workers may meet at a kernel and make it a second set of arguments */
     assert_int_equal(vx_pack_open(&b.pack, PACK, &b.err), VX_OK);
-    vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_VERIFY};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b.settings, .pack = &b.pack,
+                               .wants = VX_WANT_VERIFY};
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);
     assert_int_equal(
         vx_image_read(&b.picture, VX_SOURCE_DIR "/examples/presenter.png", NULL, &b.err), VX_OK);
@@ -128,7 +129,8 @@ static void score_with(int threads, float embedding[20], vx_score *score)
     vx_settings_default(&b.settings);
     b.settings.threads = threads;
     assert_int_equal(vx_pack_open(&b.pack, PACK, &b.err), VX_OK);
-    vx_engine_params params = {.settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_VERIFY};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b.settings, .pack = &b.pack,
+                               .wants = VX_WANT_VERIFY};
     vx_thresholds thresholds = {0};
     int width;
     assert_int_equal(vx_engine_open(&b.engine, &params, &b.err), VX_OK);

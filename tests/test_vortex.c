@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "media/image.h"
 #include "slot_rig.h"
 

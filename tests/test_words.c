@@ -58,8 +58,8 @@ static int open_bench(void **state)
     static bench b;
     vx_settings_default(&b.settings);
     assert_int_equal(vx_pack_open(&b.pack, VX_SOURCE_DIR "/packs/speech", &b.err), VX_OK);
-    vx_engine_params params = {
-        .settings = &b.settings, .pack = &b.pack, .wants = VX_WANT_SPEECH, .speech_seconds = 30};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &b.settings, .pack = &b.pack,
+                               .wants = VX_WANT_SPEECH, .speech_seconds = 30};
     vx_status status = vx_engine_open(&b.engine, &params, &b.err);
     if (status == VX_OK)
         status = vx_speaker_open(&b.speaker, b.engine, VX_ACCENTS_US | VX_ACCENTS_GB, &b.err);

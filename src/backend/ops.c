@@ -19,7 +19,7 @@ static void count(vx_ctx *ctx, double flops, double bytes)
     ctx->counts.ops++;
 }
 
-static void profile_add(vx_profile *profile, const char *op, double seconds, double flops)
+void vx_profile_add(vx_profile *profile, const char *op, double seconds, double flops)
 {
     int i = 0;
     while (i < profile->rows && strcmp(profile->row[i].op, op) != 0)
@@ -31,27 +31,63 @@ static void profile_add(vx_profile *profile, const char *op, double seconds, dou
     profile->row[i].flops += flops;
 }
 
-/* Scratch is stacked in a plan exactly as in a run; the kernel is the only difference. */
-#define RUN_OP(op, flops, bytes)                                                                   \
-    do {                                                                                           \
-        const vx_backend_ops *ops = ctx->backend->ops;                                             \
-        count(ctx, (flops), (bytes));                                                              \
-        vx_mark mark = vx_mark_now(ctx);                                                           \
-        void *scratch = NULL;                                                                      \
-        size_t need = ops->op##_scratch ? ops->op##_scratch(ctx->backend, a) : 0;                  \
-        if (need > 0) VX_TRY(vx_arena_take(ctx->workspace, need, &scratch, ctx->err));             \
-        vx_status status = VX_OK;                                                                  \
-        if (!ctx->plan) {                                                                          \
-            double start = ctx->profile ? vx_now_s() : 0;                                          \
-            assert(ops->op != NULL);                                                               \
-            status = vx_cancelled(ctx->cancel) ? VX_ERR_CANCELLED : ops->op(ctx, a, scratch);      \
-            if (ctx->profile) profile_add(ctx->profile, #op, vx_now_s() - start, (flops));         \
-        }                                                                                          \
-        vx_release(ctx, mark);                                                                     \
-        if (status == VX_ERR_CANCELLED)                                                            \
-            vx_fail(ctx->err, status, "cancelled", "the work was cancelled");                      \
-        return status;                                                                             \
-    } while (0)
+/* Names as they are spelled in VX_OPS. */
+static const char *const names[VX_OP_COUNT] = {
+#define VX_OP_NAME(op) [VX_OP_##op] = #op,
+    VX_OPS(VX_OP_NAME)
+#undef VX_OP_NAME
+};
+
+const char *vx_op_name(vx_op op)
+{
+    assert(op >= 0 && op < VX_OP_COUNT);
+    return names[op];
+}
+
+static vx_status unsupported(vx_ctx *ctx, vx_op op)
+{
+    return vx_fail(ctx->err, VX_ERR_MISSING, "no_kernel",
+                   "%s has no %s for these shapes and types; choose another device or precision",
+                   ctx->backend->device.title, names[op]);
+}
+
+/* The kernel, its time, and what the lane then holds. */
+static vx_status run(vx_ctx *ctx, vx_op op, const void *args, vx_dev scratch, double flops,
+                     double bytes)
+{
+    const vx_backend *b = ctx->backend;
+    vx_lane *lane = ctx->lane;
+    bool eager = b->flush_s == 0;
+    assert(b->ops->op[op].run != NULL);
+    if (eager) VX_TRY(vx_flush(ctx));
+    /* A backend that records takes times on the device. */
+    double start = eager && lane->profile ? vx_now_s() : 0;
+    vx_status status = b->ops->op[op].run(ctx, args, scratch);
+    if (eager && lane->profile) vx_profile_add(lane->profile, names[op], vx_now_s() - start, flops);
+    if (status == VX_ERR_CANCELLED)
+        return vx_fail(ctx->err, status, "cancelled", "the work was cancelled");
+    if (status != VX_OK || eager) return status;
+    double compute = flops / b->flops_per_s, traffic = bytes / b->bytes_per_s;
+    lane->pending_s += compute > traffic ? compute : traffic;
+    return lane->pending_s >= b->flush_s ? vx_flush(ctx) : VX_OK;
+}
+
+/* The one way through for every op. Scratch is stacked in a plan exactly as in a run; the kernel is the only
+ * difference. */
+static vx_status vx_run(vx_ctx *ctx, vx_op op, const void *args, double flops, double bytes)
+{
+    const vx_backend_ops *ops = ctx->backend->ops;
+    count(ctx, flops, bytes);
+    if (ops->supports != NULL && !ops->supports(ctx->backend, op, args))
+        return unsupported(ctx, op);
+    vx_mark mark = vx_mark_now(ctx);
+    vx_dev scratch = {0};
+    size_t need = ops->op[op].scratch ? ops->op[op].scratch(ctx->backend, args) : 0;
+    if (need > 0) VX_TRY(vx_take_bytes(ctx, need, &scratch));
+    vx_status status = ctx->plan ? VX_OK : run(ctx, op, args, scratch, flops, bytes);
+    vx_release(ctx, mark);
+    return status;
+}
 
 static bool floating(const vx_tensor *t)
 {
@@ -74,20 +110,21 @@ static bool vector_of(const vx_tensor *v, int64_t n)
 vx_status vx_copy(vx_ctx *ctx, const vx_copy_args *a)
 {
     assert(same_shape(a->x, a->out));
-    RUN_OP(copy, 0, bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_copy, a, 0, bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_gather(vx_ctx *ctx, const vx_gather_args *a)
 {
     assert(vx_cols(a->table) == vx_cols(a->out));
-    assert(a->index != NULL || ctx->plan);
-    RUN_OP(gather, 0, 2 * bytes_of(a->out));
+    assert(a->index->dtype == VX_I32 && vx_dense(a->index) &&
+           vx_elements(a->index) == vx_rows(a->out));
+    return vx_run(ctx, VX_OP_gather, a, 0, 2 * bytes_of(a->out));
 }
 
 vx_status vx_broadcast(vx_ctx *ctx, const vx_broadcast_args *a)
 {
     assert(vx_elements(a->x) == vx_cols(a->out));
-    RUN_OP(broadcast, 0, bytes_of(a->out));
+    return vx_run(ctx, VX_OP_broadcast, a, 0, bytes_of(a->out));
 }
 
 vx_status vx_blend(vx_ctx *ctx, const vx_blend_args *a)
@@ -98,14 +135,14 @@ vx_status vx_blend(vx_ctx *ctx, const vx_blend_args *a)
         assert(same_shape(a->x[i], a->out) && floating(a->x[i]));
         bytes += bytes_of(a->x[i]);
     }
-    RUN_OP(blend, (double)vx_elements(a->out) * 2 * a->n, bytes);
+    return vx_run(ctx, VX_OP_blend, a, (double)vx_elements(a->out) * 2 * a->n, bytes);
 }
 
 vx_status vx_gate(vx_ctx *ctx, const vx_gate_args *a)
 {
     assert(same_shape(a->x, a->y) && same_shape(a->x, a->out));
-    RUN_OP(gate, (double)vx_elements(a->out) * 2,
-           bytes_of(a->x) + bytes_of(a->y) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_gate, a, (double)vx_elements(a->out) * 2,
+                  bytes_of(a->x) + bytes_of(a->y) + bytes_of(a->out));
 }
 
 vx_status vx_linear(vx_ctx *ctx, const vx_linear_args *a)
@@ -115,8 +152,9 @@ vx_status vx_linear(vx_ctx *ctx, const vx_linear_args *a)
     assert(vx_rows(a->x) == vx_rows(a->out));
     assert(vector_of(a->bias, a->w->out) && vector_of(a->gate, a->w->out));
     assert(a->residual == NULL || same_shape(a->residual, a->out));
-    RUN_OP(linear, 2.0 * (double)vx_rows(a->x) * (double)a->w->in * (double)a->w->out,
-           bytes_of(a->x) + (double)a->w->bytes + bytes_of(a->residual) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_linear, a,
+                  2.0 * (double)vx_rows(a->x) * (double)a->w->in * (double)a->w->out,
+                  bytes_of(a->x) + (double)a->w->bytes + bytes_of(a->residual) + bytes_of(a->out));
 }
 
 static int64_t conv_length(int64_t length, const vx_weight *w)
@@ -133,9 +171,10 @@ vx_status vx_conv1d(vx_ctx *ctx, const vx_conv1d_args *a)
     assert(vx_rows(a->out) == conv_length(vx_rows(a->x), w));
     assert(a->x->halo >= w->pad[2]);
     assert(vector_of(a->bias, w->out));
-    RUN_OP(conv1d,
-           2.0 * (double)vx_rows(a->out) * (double)w->out * (double)w->in * (double)w->kernel[2],
-           bytes_of(a->x) + (double)w->bytes + bytes_of(a->out) * (a->accumulate ? 2 : 1));
+    return vx_run(ctx, VX_OP_conv1d, a,
+                  2.0 * (double)vx_rows(a->out) * (double)w->out * (double)w->in *
+                      (double)w->kernel[2],
+                  bytes_of(a->x) + (double)w->bytes + bytes_of(a->out) * (a->accumulate ? 2 : 1));
 }
 
 /* Output size along axis i (0 depth, 1 height, 2 width) of an input of `size`. */
@@ -190,8 +229,8 @@ vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a)
     double pixels =
         (double)(a->out->dim[rank - 3] * a->out->dim[rank - 2]) * (w->cells_out ? 16.0 / 9 : 1);
     double taps = (double)(w->kernel[1] * w->kernel[2]) * axis_share(w) * axis_share(w);
-    RUN_OP(conv, 2.0 * planes * pixels * taps * (double)w->in * (double)w->out,
-           bytes_of(a->x) + (double)w->bytes + bytes_of(a->residual) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_conv, a, 2.0 * planes * pixels * taps * (double)w->in * (double)w->out,
+                  bytes_of(a->x) + (double)w->bytes + bytes_of(a->residual) + bytes_of(a->out));
 }
 
 vx_status vx_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a)
@@ -204,15 +243,17 @@ vx_status vx_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a)
     assert(vx_rows(a->out) == vx_rows(a->x) * stride);
     assert(a->x->halo >= 1 && a->out->halo >= w->pad[2]);
     assert(vector_of(a->bias, w->out));
-    RUN_OP(conv_transpose1d, 2.0 * (double)vx_rows(a->out) * (double)w->out * (double)w->in * 2,
-           bytes_of(a->x) + (double)w->bytes + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_conv_transpose1d, a,
+                  2.0 * (double)vx_rows(a->out) * (double)w->out * (double)w->in * 2,
+                  bytes_of(a->x) + (double)w->bytes + bytes_of(a->out));
 }
 
 vx_status vx_depthwise_up2(vx_ctx *ctx, const vx_depthwise_up2_args *a)
 {
     assert(vx_rows(a->out) == 2 * vx_rows(a->x) && vx_cols(a->out) == vx_cols(a->x));
     assert(vector_of(a->weight, 3 * vx_cols(a->x)) && vector_of(a->bias, vx_cols(a->x)));
-    RUN_OP(depthwise_up2, 3.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_depthwise_up2, a, 3.0 * (double)vx_elements(a->out),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_attention(vx_ctx *ctx, const vx_attention_args *a)
@@ -224,8 +265,8 @@ vx_status vx_attention(vx_ctx *ctx, const vx_attention_args *a)
     assert(!a->causal || nq == nk);
     assert(vector_of(a->bias, (int64_t)a->heads * (nq + nk - 1)));
     assert(a->compute == VX_F32 || a->compute == VX_BF16);
-    RUN_OP(attention, 4.0 * (double)nq * (double)nk * (double)width,
-           bytes_of(a->q) + bytes_of(a->k) + bytes_of(a->v) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_attention, a, 4.0 * (double)nq * (double)nk * (double)width,
+                  bytes_of(a->q) + bytes_of(a->k) + bytes_of(a->v) + bytes_of(a->out));
 }
 
 vx_status vx_lstm(vx_ctx *ctx, const vx_lstm_args *a)
@@ -234,8 +275,9 @@ vx_status vx_lstm(vx_ctx *ctx, const vx_lstm_args *a)
     assert(a->w->kind == VX_WEIGHT_LSTM);
     assert(vx_cols(a->x) == a->w->in && a->w->out == 8 * hidden && vx_cols(a->out) == 2 * hidden);
     assert(vx_rows(a->x) == vx_rows(a->out) && vector_of(a->bias, 8 * hidden));
-    RUN_OP(lstm, 2.0 * (double)vx_rows(a->x) * (double)(8 * hidden) * (double)(a->w->in + hidden),
-           bytes_of(a->x) + (double)a->w->bytes + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_lstm, a,
+                  2.0 * (double)vx_rows(a->x) * (double)(8 * hidden) * (double)(a->w->in + hidden),
+                  bytes_of(a->x) + (double)a->w->bytes + bytes_of(a->out));
 }
 
 vx_status vx_layer_norm(vx_ctx *ctx, const vx_layer_norm_args *a)
@@ -245,8 +287,8 @@ vx_status vx_layer_norm(vx_ctx *ctx, const vx_layer_norm_args *a)
     assert(a->sum_out == NULL || same_shape(a->x, a->sum_out));
     assert(vector_of(a->gamma, cols) && vector_of(a->beta, cols));
     assert(vector_of(a->scale, cols) && vector_of(a->shift, cols));
-    RUN_OP(layer_norm, 8.0 * (double)vx_elements(a->x),
-           bytes_of(a->x) + bytes_of(a->add) + bytes_of(a->sum_out) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_layer_norm, a, 8.0 * (double)vx_elements(a->x),
+                  bytes_of(a->x) + bytes_of(a->add) + bytes_of(a->sum_out) + bytes_of(a->out));
 }
 
 vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a)
@@ -255,7 +297,8 @@ vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a)
     assert(same_shape(a->x, a->out));
     assert(vector_of(a->scale, cols) && vector_of(a->shift, cols) && vector_of(a->alpha, cols));
     assert(a->alpha == NULL || a->act.kind == VX_ACT_NONE);
-    RUN_OP(instance_norm, 8.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_instance_norm, a, 8.0 * (double)vx_elements(a->x),
+                  2 * bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a)
@@ -267,8 +310,8 @@ vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a)
             vx_rows(a->factors) == 3 && vx_cols(a->factors) == vx_cols(a->x)));
     assert(vector_of(a->gamma, vx_cols(a->x)) && vector_of(a->beta, vx_cols(a->x)));
     double passes = (a->out == NULL || a->factors == NULL) + (a->out != NULL);
-    RUN_OP(group_norm, 4.0 * passes * (double)vx_elements(a->x),
-           passes * bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_group_norm, a, 4.0 * passes * (double)vx_elements(a->x),
+                  passes * bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a)
@@ -278,7 +321,8 @@ vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a)
     assert(width % 2 == 0 && vector_of(a->weight, width));
     assert(a->table == NULL || (a->table->dtype == VX_F32 && vx_dense(a->table) &&
                                 vx_rows(a->table) == vx_rows(a->x) && vx_cols(a->table) == width));
-    RUN_OP(qk_norm, 10.0 * (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_qk_norm, a, 10.0 * (double)vx_elements(a->x),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_spade(vx_ctx *ctx, const vx_spade_args *a)
@@ -290,15 +334,16 @@ vx_status vx_spade(vx_ctx *ctx, const vx_spade_args *a)
         assert(a->out->dim[i] == a->x->dim[i] * a->up && a->map->dim[i] == a->out->dim[i]);
     assert(vector_of(a->mean, cols) && vector_of(a->var, cols) &&
            (a->mean == NULL) == (a->var == NULL));
-    RUN_OP(spade, 10.0 * (double)vx_elements(a->out),
-           2 * bytes_of(a->x) + bytes_of(a->map) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_spade, a, 10.0 * (double)vx_elements(a->out),
+                  2 * bytes_of(a->x) + bytes_of(a->map) + bytes_of(a->out));
 }
 
 vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a)
 {
     assert(same_shape(a->x, a->out));
     assert(vector_of(a->gamma, vx_cols(a->x)) && vector_of(a->beta, vx_cols(a->x)));
-    RUN_OP(response_norm, 6.0 * (double)vx_elements(a->x), 2 * bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_response_norm, a, 6.0 * (double)vx_elements(a->x),
+                  2 * bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a)
@@ -311,7 +356,8 @@ vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a)
         bool halved = i >= rank - 3 || (i == 1 && deep);
         assert(a->out->dim[i] == (halved ? a->x->dim[i] / 2 : a->x->dim[i]));
     }
-    RUN_OP(pool2, 4.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_pool2, a, 4.0 * (double)vx_elements(a->out),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a)
@@ -321,8 +367,8 @@ vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a)
     assert(a->weight->rank == 3 && a->weight->dim[1] == k && k % 2 == 1 &&
            a->weight->dtype == VX_F32);
     assert(vx_cols(a->weight) == vx_cols(a->x) && vector_of(a->bias, vx_cols(a->x)));
-    RUN_OP(depthwise, 2.0 * (double)(k * k) * (double)vx_elements(a->x),
-           bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_depthwise, a, 2.0 * (double)(k * k) * (double)vx_elements(a->x),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a)
@@ -335,7 +381,8 @@ vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a)
         assert(a->s->dim[of - 3] <= a->x->dim[rank - 3] &&
                a->s->dim[of - 2] <= a->x->dim[rank - 2]);
     }
-    RUN_OP(row_gate, (double)vx_elements(a->x), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_row_gate, a, (double)vx_elements(a->x),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 /* Key points: [K, 3] f32, dense. */
@@ -350,8 +397,8 @@ vx_status vx_motion_input(vx_ctx *ctx, const vx_motion_input_args *a)
     assert(a->feature->rank == 4 && a->out->rank == 4 && vx_rows(a->feature) == vx_rows(a->out));
     assert(key_points(a->source, points) && key_points(a->driving, points));
     assert(vx_cols(a->out) == (points + 1) * (features + 1) && a->variance > 0);
-    RUN_OP(motion_input, 16.0 * (double)vx_elements(a->out),
-           bytes_of(a->feature) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_motion_input, a, 16.0 * (double)vx_elements(a->out),
+                  bytes_of(a->feature) + bytes_of(a->out));
 }
 
 vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a)
@@ -360,8 +407,8 @@ vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a)
     assert(a->logits->rank == 4 && a->out->rank == 4 && vx_rows(a->logits) == vx_rows(a->out));
     assert(key_points(a->source, points) && key_points(a->driving, points));
     assert(a->out->dtype == VX_F32 && vx_cols(a->out) == 3 && vx_dense(a->out));
-    RUN_OP(motion_field, 12.0 * (double)vx_elements(a->logits),
-           bytes_of(a->logits) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_motion_field, a, 12.0 * (double)vx_elements(a->logits),
+                  bytes_of(a->logits) + bytes_of(a->out));
 }
 
 vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a)
@@ -372,8 +419,8 @@ vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a)
     for (int i = 0; i < 3; i++)
         assert(a->field->dim[i] <= a->x->dim[i]);
     assert(vx_dense(a->x) && vx_dense(a->field));
-    RUN_OP(warp, 16.0 * (double)vx_elements(a->out),
-           bytes_of(a->x) + bytes_of(a->field) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_warp, a, 16.0 * (double)vx_elements(a->out),
+                  bytes_of(a->x) + bytes_of(a->field) + bytes_of(a->out));
 }
 
 vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a)
@@ -383,7 +430,16 @@ vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a)
            a->out->dim[1] == a->x->dim[1] * a->factor);
     assert(vx_cols(a->out) == 3 && vx_dense(a->out) &&
            (a->out->dtype == VX_U8 || a->out->dtype == VX_F32));
-    RUN_OP(to_picture, 8.0 * (double)vx_elements(a->out), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_to_picture, a, 8.0 * (double)vx_elements(a->out),
+                  bytes_of(a->x) + bytes_of(a->out));
+}
+
+vx_status vx_from_picture(vx_ctx *ctx, const vx_from_picture_args *a)
+{
+    assert(same_shape(a->x, a->out) && vx_cols(a->x) % 3 == 0);
+    assert(a->x->dtype == VX_U8 && vx_dense(a->x) && vx_dense(a->out) && a->divisor > 0);
+    return vx_run(ctx, VX_OP_from_picture, a, 3.0 * (double)vx_elements(a->out),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a)
@@ -391,7 +447,8 @@ vx_status vx_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a)
     assert(a->f0->dtype == VX_F32 && vx_cols(a->f0) == 1 && vx_dense(a->f0));
     assert(a->out->dtype == VX_F32 && vx_rows(a->out) == 300 * vx_rows(a->f0));
     assert(vector_of(a->weight, 9) && vector_of(a->bias, 1));
-    RUN_OP(harmonic_source, 9.0 * 20 * (double)vx_rows(a->out), bytes_of(a->out));
+    return vx_run(ctx, VX_OP_harmonic_source, a, 9.0 * 20 * (double)vx_rows(a->out),
+                  bytes_of(a->out));
 }
 
 vx_status vx_stft(vx_ctx *ctx, const vx_stft_args *a)
@@ -399,22 +456,28 @@ vx_status vx_stft(vx_ctx *ctx, const vx_stft_args *a)
     assert(a->x->dtype == VX_F32 && vx_cols(a->x) == 1 && vx_rows(a->x) % 5 == 0);
     assert(vx_rows(a->x) > 10);
     assert(vx_rows(a->out) == vx_rows(a->x) / 5 + 1 && vx_cols(a->out) == 22);
-    RUN_OP(stft, (double)vx_rows(a->out) * (2 * 20 * 22 + 200), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_stft, a, (double)vx_rows(a->out) * (2 * 20 * 22 + 200),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a)
 {
     assert(vx_cols(a->x) == 22 && a->out->dtype == VX_F32 && vx_cols(a->out) == 1);
     assert(vx_rows(a->out) == 5 * (vx_rows(a->x) - 1));
-    RUN_OP(istft, (double)vx_rows(a->x) * (2 * 20 * 22 + 400), bytes_of(a->x) + bytes_of(a->out));
+    return vx_run(ctx, VX_OP_istft, a, (double)vx_rows(a->x) * (2 * 20 * 22 + 400),
+                  bytes_of(a->x) + bytes_of(a->out));
 }
 
 vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out)
 {
-    return ctx->plan ? VX_OK : ctx->backend->ops->upload(ctx, host, out);
+    if (ctx->plan) return VX_OK;
+    ctx->lane->transfers.uploads++;
+    return ctx->backend->ops->upload(ctx, host, out);
 }
 
 vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host)
 {
-    return ctx->plan ? VX_OK : ctx->backend->ops->download(ctx, x, host);
+    if (ctx->plan) return VX_OK;
+    ctx->lane->transfers.downloads++;
+    return ctx->backend->ops->download(ctx, x, host);
 }

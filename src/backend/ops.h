@@ -2,15 +2,18 @@
  *
  * Each takes a context and one struct of arguments. Common rules, unless an op says otherwise:
  *   - tensors are channels-last views (tensor/tensor.h), dtype f32 or bf16 each on its own;
- * products follow the weight's compute type, everything else is done in f32;
+ *     products follow the weight's compute type, everything else is done in f32;
  *   - vectors (bias, gamma, …) are f32, dense, in weight or workspace memory; NULL leaves them out;
  *   - `out` is written whole, its halo zeroed; it overlaps no input unless the op allows it;
  *   - shapes are asserted: a mismatch is a programmer's error. VX_ERR_CANCELLED when the token is
- * set, VX_ERR_INTERNAL when scratch exceeds the plan or a library fails; `out` is then undefined.
+ *     set, VX_ERR_INTERNAL when scratch exceeds the plan or a library fails, VX_ERR_MISSING where
+ *     the backend does not support these arguments; `out` is then undefined.
+ * An op has read its struct and the views in it when it returns; what they lead to is read and written by the
+ * end of the next vx_finish.
  *
- * An op consists of a front (backend/ops.c: checks, counts, scratch, plan) and one kernel per
- * backend (backend/<name>/). To add one: its args struct and prototype here, its line in VX_OPS,
- * its front, its kernel in `ref` and `cpu`, its cases in tests/checkop.c. */
+ * An op consists of a front (backend/ops.c: checks, counts; then vx_run: scratch, plan or run) and one
+ * kernel per backend (backend/<name>/). To add one: its args struct and prototype here, its line in
+ * VX_OPS, its front, its kernel in `ref` and `cpu`, its cases in tests/checkop.c. */
 #ifndef VX_BACKEND_OPS_H
 #define VX_BACKEND_OPS_H
 
@@ -45,12 +48,10 @@ typedef struct vx_copy_args {
 } vx_copy_args;
 vx_status vx_copy(vx_ctx *ctx, const vx_copy_args *a);
 
-/* out[r] = table[index[r]]; table [V, C] (f32, bf16 or f16), index on the host, R = rows of out,
- * each in [0, V). Embedding lookup, repetition by durations, nearest upsampling. index may be NULL
- * in a plan. */
+/* out[r] = table[index[r]]; table [V, C] (f32, bf16 or f16), index i32 [R], dense, each in [0, V), R =
+ * rows of out. Embedding lookup, repetition by durations, nearest upsampling. */
 typedef struct vx_gather_args {
-    const vx_tensor *table;
-    const int32_t *index;
+    const vx_tensor *table, *index;
     vx_tensor *out;
 } vx_gather_args;
 vx_status vx_gather(vx_ctx *ctx, const vx_gather_args *a);
@@ -62,8 +63,8 @@ typedef struct vx_broadcast_args {
 } vx_broadcast_args;
 vx_status vx_broadcast(vx_ctx *ctx, const vx_broadcast_args *a);
 
-/* Dense copies between host memory and a tensor; nothing happens in a plan. `host` is dense, same
- * dtype. */
+/* Copies between host memory and a tensor, in the lane's order; nothing happens in a plan. `host` is dense,
+ * same dtype. An upload has read `host` when it returns; a download's bytes are there after vx_finish. */
 vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out);
 vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host);
 
@@ -294,7 +295,7 @@ typedef enum vx_grid { VX_GRID_PUBLISHED, VX_GRID_CENTRES } vx_grid;
 /* The input of the dense-motion network: for the background (k = 0, identity) and each key point k = 1..K,
  * F+1 columns: exp(-|g - x_d|^2/(2*variance)) - exp(-|g - x_s|^2/(2*variance)) (0 for k = 0), then the F
  * features sampled trilinearly (zeroes outside) at g - x_d + x_s.
- * feature [D, H, W, F]; source, driving [K, 3] f32 device vectors (x, y, z in -1..1); out [D, H, W, (K+1)(F+1)].
+ * feature [D, H, W, F]; source, driving [K, 3] f32 (x, y, z in -1..1); out [D, H, W, (K+1)(F+1)].
  * Source: LivePortrait src/modules/dense_motion.py, kp2gaussian. */
 typedef struct vx_motion_input_args {
     const vx_tensor *feature, *source, *driving;
@@ -324,14 +325,30 @@ typedef struct vx_warp_args {
 } vx_warp_args;
 vx_status vx_warp(vx_ctx *ctx, const vx_warp_args *a);
 
-/* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*sigmoid(x)).
- * With out f32 the sigmoid itself. */
+/* What a network's picture is made of. */
+typedef enum vx_picture_range {
+    VX_PICTURE_LOGITS, /* y = sigmoid(x) */
+    VX_PICTURE_SIGNED  /* y = x/2 + 1/2, for x in -1..1 */
+} vx_picture_range;
+
+/* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*y), within
+ * 0..255. With out f32 y itself. */
 typedef struct vx_to_picture_args {
     const vx_tensor *x;
+    vx_picture_range range;
     int64_t factor;
     vx_tensor *out;
 } vx_to_picture_args;
 vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a);
+
+/* The way in: x u8, dense, rows of pixels with adjacent channels r, g, b -> out of the same shape,
+ * (x/divisor - mean)/deviation, channel by channel; columns are a multiple of 3. deviation 0 is read as 1. */
+typedef struct vx_from_picture_args {
+    const vx_tensor *x;
+    float divisor, mean[3], deviation[3];
+    vx_tensor *out;
+} vx_from_picture_args;
+vx_status vx_from_picture(vx_ctx *ctx, const vx_from_picture_args *a);
 
 /* ---- speech -------------------------------------------------------------------------------- */
 
@@ -395,28 +412,65 @@ vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a);
     X(motion_field)                                                                                \
     X(warp)                                                                                        \
     X(to_picture)                                                                                  \
+    X(from_picture)                                                                                \
     X(harmonic_source)                                                                             \
     X(stft)                                                                                        \
     X(istft)
 
-/* For each op: the bytes of scratch for these arguments (NULL: none), and the kernel. `scratch` is
- * VX_ALIGN-aligned. Data-sheet backends have neither kernel nor scratch. */
+typedef enum vx_op {
+#define VX_OP_ENUM(op) VX_OP_##op,
+    VX_OPS(VX_OP_ENUM)
+#undef VX_OP_ENUM
+        VX_OP_COUNT
+} vx_op;
+
+/* As in VX_OPS. */
+const char *vx_op_name(vx_op op);
+
+/* What a backend does. `args` is the op's struct. NULL where it says so. */
 struct vx_backend_ops {
     const char *name;
     void (*close)(vx_backend *backend);
-    vx_status (*weight_plan)(vx_backend *backend, vx_weight *w, vx_error *err);
-    vx_status (*weight_pack)(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
-                             float *staging, size_t staging_floats, vx_error *err);
-    /* NULL: never taken. */
-    vx_status (*weight_pack_stored)(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
-                                    int count, bool *taken, vx_error *err);
+
+    /* Facts. `supports` NULL: every op, whatever its arguments. `peak` NULL: none. */
+    bool (*supports)(vx_backend *backend, vx_op op, const void *args);
+    vx_status (*peak)(vx_backend *backend, double *flops_per_s, vx_error *err);
+
+    /* Memory; data sheets have none of it, nor of what follows. */
+    vx_status (*reserve)(vx_backend *backend, vx_room *room, int count, vx_memory **memory,
+                         vx_error *err);
+    void (*unreserve)(vx_backend *backend, vx_memory *memory);
+    vx_memory_use (*memory)(vx_backend *backend);
+    /* A lane's stack has grown or shrunk by these bytes: for builds that look for mistakes. NULL: none. */
+    void (*taken)(vx_backend *backend, vx_dev at, size_t bytes);
+    void (*released)(vx_backend *backend, vx_dev at, size_t bytes);
+
+    /* Lanes. NULL: nothing to open, to close, to submit, to wait for. */
+    vx_status (*lane_open)(vx_lane *lane, vx_error *err);
+    void (*lane_close)(vx_lane *lane);
+    vx_status (*flush)(vx_lane *lane, vx_error *err);
+    vx_status (*finish)(vx_lane *lane, vx_error *err);
+    vx_status (*write)(vx_lane *lane, vx_dev to, const void *host, size_t bytes, vx_error *err);
+    vx_status (*read)(vx_lane *lane, vx_dev from, void *host, size_t bytes, vx_error *err);
     vx_status (*upload)(vx_ctx *ctx, const void *host, vx_tensor *out);
     vx_status (*download)(vx_ctx *ctx, const vx_tensor *x, void *host);
-#define VX_OP_SLOT(op)                                                                             \
-    size_t (*op##_scratch)(vx_backend * backend, const vx_##op##_args *a);                         \
-    vx_status (*op)(vx_ctx * ctx, const vx_##op##_args *a, void *scratch);
-    VX_OPS(VX_OP_SLOT)
-#undef VX_OP_SLOT
+
+    /* Weights. weight_pack_stored NULL: never taken. */
+    vx_status (*weight_plan)(vx_backend *backend, vx_weight *w, vx_error *err);
+    vx_status (*weight_pack)(vx_lane *lane, vx_weight *w, vx_fetch_fn fetch, void *arg,
+                             float *staging, size_t staging_floats, vx_error *err);
+    vx_status (*weight_pack_stored)(vx_lane *lane, vx_weight *w, const vx_stored_rows *parts,
+                                    int count, bool *taken, vx_error *err);
+
+    /* Each op's bytes of scratch for these arguments (NULL: none), and its kernel. `scratch` is
+     * VX_ALIGN-aligned. */
+    struct {
+        size_t (*scratch)(vx_backend *backend, const void *args);
+        vx_status (*run)(vx_ctx *ctx, const void *args, vx_dev scratch);
+    } op[VX_OP_COUNT];
 };
+
+/* For backends that take times on the device: adds a call to its op's row. */
+void vx_profile_add(vx_profile *profile, const char *op, double seconds, double flops);
 
 #endif

@@ -1,160 +1,30 @@
 #include "base/arena.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define VX_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define VX_ASAN 1
-#endif
-#endif
-#ifdef VX_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-/* Optimised builds without a sanitizer skip the fill: it would cost a pass over memory per release.
- */
-#if defined(VX_ASAN) || !defined(__OPTIMIZE__)
-#define VX_POISON 1
-#endif
-
-enum { HUGE_PAGE = 2 << 20 };
 
 vx_arena vx_arena_measure(const char *name)
 {
-    return (vx_arena){.base = NULL, .size = SIZE_MAX, .name = name};
+    return (vx_arena){.base = VX_DEV_PLAN, .size = SIZE_MAX, .name = name};
 }
 
-vx_arena vx_arena_over(const char *name, void *base, size_t size)
+vx_arena vx_arena_over(const char *name, vx_dev base, size_t size)
 {
-    assert(base != NULL);
-    assert((uintptr_t)base % VX_ALIGN == 0);
+    assert(base.at != 0 && base.at % VX_ALIGN == 0);
     return (vx_arena){.base = base, .size = size, .name = name};
 }
 
-vx_status vx_arena_take(vx_arena *arena, size_t bytes, void **out, vx_error *err)
+vx_status vx_arena_take(vx_arena *arena, size_t bytes, vx_dev *out, vx_error *err)
 {
     assert(bytes <= SIZE_MAX / 2);
-    size_t rounded = (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+    size_t rounded = vx_align_up(bytes);
     if (rounded > arena->size - arena->used)
         return vx_fail(
             err, VX_ERR_INTERNAL, "plan_exceeded",
             "%s needs %zu more bytes than the %zu that were planned for it; this is a fault of "
             "Vortex, please report the command",
             arena->name, rounded - (arena->size - arena->used), arena->size);
-    *out = arena->base ? arena->base + arena->used : NULL;
-#ifdef VX_ASAN
-    if (arena->base) ASAN_UNPOISON_MEMORY_REGION(*out, rounded);
-#endif
+    *out = vx_dev_plus(arena->base, (int64_t)arena->used);
     arena->used += rounded;
     if (arena->used > arena->peak) arena->peak = arena->used;
     return VX_OK;
-}
-
-void vx_arena_release(vx_arena *arena, vx_mark mark)
-{
-    assert(mark <= arena->used);
-#ifdef VX_POISON
-    if (arena->base) {
-        memset(arena->base + mark, 0xFF, arena->used - mark);
-#ifdef VX_ASAN
-        ASAN_POISON_MEMORY_REGION(arena->base + mark, arena->used - mark);
-#endif
-    }
-#endif
-    arena->used = mark;
-}
-
-#ifdef MADV_POPULATE_WRITE
-/* Zeroing gigabytes takes seconds: large reservations are touched by several threads. */
-enum { TOUCH_THREADS = 4, TOUCH_ALONE = 64 << 20 };
-
-typedef struct touching {
-    char *base;
-    size_t bytes;
-    bool refused;
-} touching;
-
-static void *touch_part(void *arg)
-{
-    touching *t = arg;
-    t->refused = madvise(t->base, t->bytes, MADV_POPULATE_WRITE) != 0 && errno == ENOMEM;
-    return NULL;
-}
-
-/* False when the system has less. */
-static bool touch(char *base, size_t bytes)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int parts = bytes < TOUCH_ALONE || processors < 1 ? 1
-                : processors < TOUCH_THREADS          ? (int)processors
-                                                      : TOUCH_THREADS;
-    size_t step = (bytes / (size_t)parts + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-    touching part[TOUCH_THREADS];
-    pthread_t thread[TOUCH_THREADS];
-    bool started[TOUCH_THREADS] = {false}, refused = false;
-    for (int i = 0; i < parts; i++) {
-        size_t from = (size_t)i * step < bytes ? (size_t)i * step : bytes;
-        size_t left = bytes - from;
-        part[i] =
-            (touching){.base = base + from, .bytes = i + 1 < parts && left > step ? step : left};
-        if (i + 1 < parts) started[i] = pthread_create(&thread[i], NULL, touch_part, &part[i]) == 0;
-        if (!started[i]) touch_part(&part[i]);
-    }
-    for (int i = 0; i < parts; i++) {
-        if (started[i]) pthread_join(thread[i], NULL);
-        refused |= part[i].refused;
-    }
-    return !refused;
-}
-#endif
-
-vx_status vx_reserve(size_t bytes, void **out, vx_error *err)
-{
-    *out = NULL;
-    if (bytes == 0 || bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE)
-        return vx_fail(err, VX_ERR_INTERNAL, "bad_reservation",
-                       "a reservation of %zu bytes makes no sense", bytes);
-    size_t rounded = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-    char *raw =
-        mmap(NULL, rounded + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (raw == MAP_FAILED)
-        return vx_fail(
-            err, VX_ERR_MEMORY, "no_memory",
-            "the system refused %zu bytes of memory (%s); close other programs or choose a "
-            "smaller pack",
-            rounded, strerror(errno));
-    char *base = (char *)(((uintptr_t)raw + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
-    if (base > raw) munmap(raw, (size_t)(base - raw));
-    size_t tail = (size_t)(raw + rounded + HUGE_PAGE - (base + rounded));
-    if (tail > 0) munmap(base + rounded, tail);
-    madvise(base, rounded, MADV_HUGEPAGE); /* a hint: without it everything still works */
-#ifdef MADV_POPULATE_WRITE
-    if (!touch(base, bytes)) {
-        munmap(base, rounded);
-        return vx_fail(
-            err, VX_ERR_MEMORY, "no_memory",
-            "the system has less than the %zu bytes that were planned; close other programs or "
-            "choose a smaller pack",
-            bytes);
-    }
-#endif
-    *out = base;
-    return VX_OK;
-}
-
-void vx_unreserve(void *base, size_t bytes)
-{
-    if (base == NULL) return;
-    size_t rounded = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-#ifdef VX_ASAN
-    ASAN_UNPOISON_MEMORY_REGION(base, rounded);
-#endif
-    munmap(base, rounded);
 }

@@ -9,15 +9,15 @@
 
 struct vx_bench_portrait {
     vx_liveportrait *model;
-    void *memory;    /* the portrait's tensors */
-    uint8_t *frames; /* a batch */
-    uint8_t *rgb;    /* the source */
-    float *x_d;      /* [batch][points][3] */
+    vx_dev memory; /* the portrait's tensors */
+    vx_dev frames; /* a batch */
+    uint8_t *rgb;  /* the source */
+    float *x_d;    /* [batch][points][3] */
     size_t frame_bytes;
 };
 
-vx_status vx_bench_portrait_open(vx_bench_portrait **out, vx_liveportrait *model, void *memory,
-                                 uint8_t *frames, vx_error *err)
+vx_status vx_bench_portrait_open(vx_bench_portrait **out, vx_liveportrait *model, vx_dev memory,
+                                 vx_dev frames, vx_error *err)
 {
     const vx_liveportrait_config *c = vx_liveportrait_configuration(model);
     size_t batch = (size_t)vx_liveportrait_batch(model), side = (size_t)c->image_size;
@@ -55,16 +55,27 @@ void vx_bench_portrait_close(vx_bench_portrait **bench)
     *bench = NULL;
 }
 
-/* The time and work since the last part's end go to the part that ends now. */
+/* The time and work since the last part's end go to the part that ends now. Time is the lane's. */
 typedef struct part_clock {
     vx_ctx *ctx;
     vx_profile *parts;
     double start, flops;
+    vx_status status;
 } part_clock;
+
+static double lane_seconds(const vx_ctx *ctx)
+{
+    double sum = 0;
+    for (int i = 0; i < ctx->lane->profile->rows; i++)
+        sum += ctx->lane->profile->row[i].seconds;
+    return sum;
+}
 
 static void end_part(part_clock *clock, const char *name, double share)
 {
-    double now = vx_now_s(), flops = clock->ctx->counts.flops;
+    vx_status status = vx_finish(clock->ctx);
+    if (clock->status == VX_OK) clock->status = status;
+    double now = lane_seconds(clock->ctx), flops = clock->ctx->counts.flops;
     clock->parts->row[clock->parts->rows++] = (vx_profile_row){
         .op = name,
         .calls = 1,
@@ -76,14 +87,15 @@ static void end_part(part_clock *clock, const char *name, double share)
 }
 
 /* The last results of the networks, as parity tests see them. */
-static void watch_source(void *arg, const char *name, const vx_tensor *tensor)
+static void watch_source(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *tensor)
 {
-    (void)tensor;
+    (void)ctx, (void)tensor;
     if (strcmp(name, "m.heads") == 0) end_part(arg, "motion_extractor", 1);
 }
 
-static void watch_frames(void *arg, const char *name, const vx_tensor *tensor)
+static void watch_frames(void *arg, vx_ctx *ctx, const char *name, const vx_tensor *tensor)
 {
+    (void)ctx;
     if (strcmp(name, "w.seg") == 0) end_part(arg, "warping", 1 / (double)tensor->dim[0]);
 }
 
@@ -103,21 +115,25 @@ vx_status vx_bench_portrait_run(vx_bench_portrait *b, vx_ctx *ctx, vx_profile *p
 {
     int n = vx_liveportrait_batch(b->model);
     vx_portrait portrait;
-    part_clock clock = {.ctx = ctx, .parts = parts, .start = vx_now_s()};
+    part_clock clock = {.ctx = ctx, .parts = parts, .start = lane_seconds(ctx)};
     *parts = (vx_profile){0};
-    ctx->tap_arg = &clock;
-    ctx->tap = watch_source;
+    ctx->observe_arg = &clock;
+    ctx->observe = watch_source;
     VX_TRY(vx_liveportrait_source(b->model, ctx, b->rgb, b->memory, &portrait));
     end_part(&clock, "appearance", 1);
     for (int i = 0; i < n; i++)
         nod(b, &portrait, i);
-    double start = clock.start = vx_now_s(), flops = ctx->counts.flops;
-    ctx->tap = watch_frames;
-    VX_TRY(vx_liveportrait_frames(b->model, ctx, &portrait, b->x_d, n, b->frames, b->frame_bytes));
+    double start = vx_now_s(), flops = ctx->counts.flops;
+    ctx->observe = watch_frames;
+    VX_TRY(vx_liveportrait_frames(
+        b->model, ctx, &portrait,
+        &(vx_portrait_batch){
+            .n = n, .x_d = b->x_d, .frames = b->frames, .stride = b->frame_bytes}));
     end_part(&clock, "generator", 1 / (double)n);
+    VX_TRY(clock.status);
     *frame = (vx_profile_row){.op = "frame",
                               .calls = n,
-                              .seconds = (clock.start - start) / n,
+                              .seconds = (vx_now_s() - start) / n,
                               .flops = (ctx->counts.flops - flops) / n};
     return VX_OK;
 }

@@ -412,12 +412,13 @@ static vx_status run_animate(vx_cli *cli, void *raw, vx_error *err)
     vx_crew crew = {0};
     vx_status status = read_inputs(cli, p, &in, err);
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {.settings = &cli->settings,
-                               .pack = &pack,
-                               .wants = VX_WANT_VIDEO | VX_WANT_FILM |
-                                        (p->say != NULL ? VX_WANT_SPEECH : 0),
-                               .frames = 1,
-                               .cancel = cli->cancel};
+    vx_engine_params params = {
+        VX_OUR_PARTS,
+        .settings = &cli->settings,
+        .pack = &pack,
+        .wants = VX_WANT_VIDEO | VX_WANT_FILM | (p->say != NULL ? VX_WANT_SPEECH : 0),
+        .frames = 1,
+        .cancel = cli->cancel};
     int accents = 0;
     if (status == VX_OK) {
         vx_film_size(&in.portrait, &params.frame_width, &params.frame_height);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cpu/yardstick.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/bench_portrait.h"
@@ -63,7 +62,7 @@ static vx_status run_kokoro(bench *b)
     const char *phonemes = b->params->phonemes != NULL ? b->params->phonemes : SPEECH;
     vx_spoken spoken;
     vx_speak_request request = {.text = phonemes, .bytes = strlen(phonemes), .phonemes = true};
-    ctx.profile = &b->profile;
+    ctx.lane->profile = &b->profile;
     VX_TRY(vx_speaker_run(b->speaker, &ctx, &request, &spoken));
     b->work_s = (double)spoken.count / VX_KOKORO_RATE;
     b->flops = ctx.counts.flops;
@@ -76,7 +75,7 @@ static vx_status run_clip(bench *b)
     vx_ctx ctx = vx_engine_ctx(b->engine, VX_LANE_PICTURE, b->cli->cancel, b->err);
     vx_thresholds thresholds = {0};
     vx_score score;
-    ctx.profile = &b->profile;
+    ctx.lane->profile = &b->profile;
     VX_TRY(vx_verifier_show(b->verifier, &ctx, b->frame, VX_KEY_FRAMES));
     VX_TRY(vx_verifier_score(b->verifier, &ctx,
                              "A portrait of a smiling woman, studio lighting, 35mm.", &thresholds,
@@ -109,7 +108,7 @@ static vx_status run_liveportrait(bench *b)
     vx_ctx ctx = vx_engine_ctx(b->engine, VX_LANE_PICTURE, b->cli->cancel, b->err);
     vx_profile_row frame;
     b->ops = (vx_profile){0};
-    ctx.profile = &b->ops;
+    ctx.lane->profile = &b->ops;
     VX_TRY(vx_bench_portrait_run(b->portrait, &ctx, &b->profile, &frame));
     b->seconds = frame.seconds;
     b->flops = frame.flops;
@@ -122,16 +121,17 @@ static vx_status run_liveportrait(bench *b)
 static vx_status open_liveportrait(bench *b)
 {
     vx_liveportrait *model = vx_engine_liveportrait(b->engine);
-    size_t bytes, side = (size_t)vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
-    uint8_t *frames = vx_engine_buffer(b->engine, VX_BUFFER_RING, &bytes);
-    if (bytes < side * side * 3 * (size_t)vx_liveportrait_batch(model))
+    size_t side = (size_t)vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
+    const vx_room *ring = vx_engine_room(b->engine, VX_BUFFER_RING, 0);
+    if (ring->bytes < side * side * 3 * (size_t)vx_liveportrait_batch(model))
         return vx_fail(
             b->err, VX_ERR_INPUT, "bad_pack",
             "the pack's film is smaller than LivePortrait's frames of %zu x %zu; set the "
             "pack's slot to that size",
             side, side);
-    return vx_bench_portrait_open(
-        &b->portrait, model, vx_engine_buffer(b->engine, VX_BUFFER_PORTRAIT, NULL), frames, b->err);
+    return vx_bench_portrait_open(&b->portrait, model,
+                                  vx_engine_room(b->engine, VX_BUFFER_PORTRAIT, 0)->at, ring->at,
+                                  b->err);
 }
 
 /* Frames of noise: scoring takes the same time whatever they show. */
@@ -272,8 +272,7 @@ static vx_status time_stage(bench *b, const bench_stage *stage)
     }
     vx_progress_end(&progress);
     size_t peak_bytes = vx_engine_measured_bytes(b->engine);
-    if (status == VX_OK)
-        status = vx_cpu_yardstick(vx_engine_backend(b->engine), &yardstick, b->err);
+    if (status == VX_OK) status = vx_backend_peak(vx_engine_backend(b->engine), &yardstick, b->err);
     if (status == VX_OK) {
         json_t *doc = report(b, stage->name, seconds, profiles, runs, yardstick, peak_bytes);
         if (b->cli->json) {
@@ -296,13 +295,10 @@ static vx_status run_bench(vx_cli *cli, void *raw, vx_error *err)
     VX_TRY(find_stage(cli->words[0], &stage, err));
     vx_status status = vx_pack_open(&b.pack, cli->settings.pack, err);
     int side = (int)b.params->size;
-    vx_engine_params params = {.settings = &cli->settings,
-                               .pack = &b.pack,
-                               .wants = stage->wants,
-                               .cancel = cli->cancel,
-                               .image_width = side,
-                               .image_height = side,
-                               .image_steps = 1};
+    vx_engine_params params = {VX_OUR_PARTS,          .settings = &cli->settings,
+                               .pack = &b.pack,       .wants = stage->wants,
+                               .cancel = cli->cancel, .image_width = side,
+                               .image_height = side,  .image_steps = 1};
     if (status == VX_OK) status = vx_engine_open(&b.engine, &params, err);
     if (status == VX_OK && stage->wants & VX_WANT_SPEECH)
         status = vx_speaker_open(&b.speaker, b.engine, 0, err);

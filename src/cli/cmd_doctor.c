@@ -5,8 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "backend/cpu/cpu.h"
-#include "backend/cpu/onednn.h"
+#include "backend/backend.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "config/pack.h"
@@ -51,13 +50,13 @@ static vx_status check_processor(doctor *d, vx_error *err)
     vx_pool *pool = NULL;
     vx_backend *backend = NULL;
     VX_TRY(vx_pool_open(&pool, 0, err));
-    vx_status status = vx_backend_open_cpu(&backend, pool, err);
+    vx_status status = vx_backend_open_device(&backend, "cpu", pool, err);
     if (status == VX_OK) {
-        vx_cpu_level level = vx_cpu_of(backend)->level;
-        report(d, level == VX_CPU_GENERIC ? CHECK_NOTE : CHECK_OK, "processor", NULL,
-               "%s, %d usable, %s; computes in %s", backend->device.title, vx_pool_workers(pool),
-               backend->device.level, vx_dtype_name(backend->native));
-        report(d, CHECK_OK, "oneDNN", NULL, "%s", vx_onednn_version());
+        const vx_device *device = &backend->device;
+        report(d, CHECK_OK, "processor", NULL, "%s, %d usable, %s; computes in %s", device->title,
+               vx_pool_workers(pool), device->level, vx_dtype_name(backend->native));
+        const char *version = strchr(device->library, ' ');
+        report(d, CHECK_OK, "oneDNN", NULL, "%s", version != NULL ? version + 1 : "");
     }
     vx_backend_close(&backend);
     vx_pool_close(&pool);

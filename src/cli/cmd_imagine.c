@@ -200,7 +200,8 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
     bar b = {.label = "loading"};
     vx_status status = read_inputs(cli, p, &in, err);
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {.settings = &cli->settings,
+    vx_engine_params params = {VX_OUR_PARTS,
+                               .settings = &cli->settings,
                                .pack = &pack,
                                .wants = VX_WANT_ACTOR,
                                .cancel = cli->cancel,

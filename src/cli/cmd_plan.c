@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "engine/advice.h"
+#include "slot/part.h"
 
 typedef struct plan_params {
     const char *svg;
@@ -53,10 +54,8 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
     vx_pack pack;
     vx_plan plan;
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params engine = {.settings = &cli->settings,
-                               .pack = &pack,
-                               .wants = VX_WANT_ALL,
-                               .sets = (int)p->pipeline_depth};
+    vx_engine_params engine = {VX_OUR_PARTS, .settings = &cli->settings, .pack = &pack,
+                               .wants = VX_WANT_ALL, .sets = (int)p->pipeline_depth};
     if (status == VX_OK) status = vx_engine_plan(&engine, cli->settings.device, &plan, err);
     if (status == VX_OK) vx_plan_advise(&engine, cli->settings.device, &plan);
     if (status == VX_OK && p->svg != NULL) status = write_svg(p->svg, &plan, &pack, err);

@@ -138,7 +138,8 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
                        "--json and -o - both want stdout; choose one");
     VX_TRY(read_script(cli, p, &text, err));
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {.settings = &cli->settings,
+    vx_engine_params params = {VX_OUR_PARTS,
+                               .settings = &cli->settings,
                                .pack = &pack,
                                .wants = VX_WANT_SPEECH,
                                .speech_seconds = longest_seconds(&text, p->speed),

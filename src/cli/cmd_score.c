@@ -163,8 +163,8 @@ static vx_status run_score(vx_cli *cli, void *raw, vx_error *err)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "--embeddings goes with --json");
     vx_status status = read_media(cli, p, &m, err);
     if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {
-        .settings = &cli->settings, .pack = &pack, .wants = VX_WANT_VERIFY, .cancel = cli->cancel};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &cli->settings, .pack = &pack,
+                               .wants = VX_WANT_VERIFY, .cancel = cli->cancel};
     if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
     if (status == VX_OK) status = judge(cli, p, engine, &m, err);
     vx_engine_close(&engine);

@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 
+/* Values of the setting flux.modulations (config/settings.c). */
+enum { RESIDENT, STREAMED };
+
 /* A setting that may be larger than it need be. */
 typedef struct saving {
     const char *text;
@@ -11,8 +14,8 @@ typedef struct saving {
 static bool stream_modulations(vx_engine_params *params, vx_settings *settings)
 {
     (void)params;
-    bool resident = settings->flux_modulations == VX_FLUX_RESIDENT;
-    settings->flux_modulations = VX_FLUX_STREAMED;
+    bool resident = settings->flux_modulations == RESIDENT;
+    settings->flux_modulations = STREAMED;
     return resident;
 }
 

@@ -1,16 +1,14 @@
+/* Planning, loading and holding parts. */
 #include "engine/engine.h"
 
-#include <math.h>
-
 #include "base/clock.h"
+#include "backend/ops.h"
 #include "base/log.h"
 #include "engine/advice.h"
-#include "slot/animate.h"
-#include "slot/part.h"
+#include "engine/part.h"
 #include "formats/entry.h"
-#include "media/mux.h"
-#include "slot/speech.h"
-#include "models/kokoro/voice.h"
+
+enum { PARTS = VX_COMPONENTS + 1 };
 
 struct vx_engine {
     vx_engine_params params;
@@ -18,57 +16,30 @@ struct vx_engine {
     vx_limits limits; /* of the machine, when it was planned */
     vx_pool *pool;
     vx_backend *backend;
-    vx_part part[VX_COMPONENTS];
+    vx_part part[PARTS];
     int part_count;
-    vx_actor_size actor; /* valid when the actor is wanted */
-    int buffer_region[VX_BUFFERS], more_region[VX_SETS_MAX - 1][VX_BUFFERS];
+    int buffer_region[VX_ENGINE_SETS][VX_ENGINE_BUFFERS]; /* -1: none */
     int lane_region[VX_LANES];
-    double roofline_s[VX_COMPONENTS]; /* of the part's stages, once each */
-    void *memory;                     /* the reservation */
-    vx_arena lane[VX_LANES];
-    size_t rss_before;
+    double roofline_s[PARTS]; /* of the part's stages, once each */
+    vx_memory *memory;        /* the reservation */
+    vx_room room[VX_PLAN_REGIONS];
+    vx_lane lane[VX_LANES];
+    vx_arena workspace[VX_LANES];
     vx_heap_counts heap_at_open;
+};
+
+/* A part's view of the engine while buffers are listed. */
+struct vx_buffer_list {
+    vx_engine *engine;
 };
 
 /* ---- plan ----------------------------------------------------------------------------------- */
 
-static vx_part *part_of(const vx_engine *e, vx_component component)
+const vx_part *vx_engine_part(const vx_engine *e, int component)
 {
     for (int i = 0; i < e->part_count; i++)
-        if (e->part[i].kind->component == component) return (vx_part *)&e->part[i];
+        if (e->part[i].kind->component == component) return &e->part[i];
     return NULL;
-}
-
-static vx_status check_width(const vx_engine *e, vx_component a, int have, vx_component b, int want,
-                             vx_error *err)
-{
-    if (have == want) return VX_OK;
-    return vx_fail_at(err, VX_ERR_INPUT, "bad_pack", e->params.pack->folder, 0,
-                      "%s gives rows of %d and %s takes %d; these configurations do not belong "
-                      "together",
-                      vx_component_name(a), have, vx_component_name(b), want);
-}
-
-/* The four networks of the actor fit each other. */
-static vx_status check_actor(const vx_engine *e, vx_error *err)
-{
-    const vx_part *flux = part_of(e, VX_COMPONENT_FLUX_TRANSFORMER);
-    const vx_part *t5 = part_of(e, VX_COMPONENT_FLUX_T5);
-    const vx_part *clip = part_of(e, VX_COMPONENT_FLUX_CLIP_TEXT);
-    const vx_part *vae = part_of(e, VX_COMPONENT_FLUX_VAE);
-    if (flux == NULL) return VX_OK;
-    const vx_flux_config *c = vx_flux_configuration(flux->model);
-    if (t5 != NULL)
-        VX_TRY(check_width(e, VX_COMPONENT_FLUX_T5, vx_t5_configuration(t5->model)->d_model,
-                           VX_COMPONENT_FLUX_TRANSFORMER, c->context, err));
-    if (clip != NULL)
-        VX_TRY(check_width(e, VX_COMPONENT_FLUX_CLIP_TEXT,
-                           vx_clip_configuration(clip->model)->text.width,
-                           VX_COMPONENT_FLUX_TRANSFORMER, c->pooled, err));
-    if (vae != NULL)
-        VX_TRY(check_width(e, VX_COMPONENT_FLUX_TRANSFORMER, c->channels, VX_COMPONENT_FLUX_VAE,
-                           4 * vx_vae_configuration(vae->model)->z, err));
-    return VX_OK;
 }
 
 /* Describes every part that is wanted and that the pack has. A component that is the same as one that is
@@ -76,111 +47,59 @@ static vx_status check_actor(const vx_engine *e, vx_error *err)
 static vx_status describe(vx_engine *e, vx_error *err)
 {
     const vx_engine_params *p = &e->params;
-    if (p->wants & VX_WANT_ACTOR)
-        VX_TRY(vx_actor_size_of(p->pack, p->image_width, p->image_height, p->image_steps, &e->actor,
-                                err));
-    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++) {
-        const vx_pack_component *c = &p->pack->components[kind->component];
-        if (!(p->wants & kind->want) || !c->present) continue;
-        vx_part *part = &e->part[e->part_count], *twin = NULL;
-        if (c->same_as >= 0) twin = part_of(e, (vx_component)c->same_as);
-        *part = (vx_part){.kind = kind, .actor = &e->actor, .shared = twin != NULL};
-        if (twin != NULL)
-            part->model = twin->model;
-        else
-            VX_TRY(kind->open(part, p, e->backend, err));
-        e->part_count++;
+    for (const vx_part_kind *kind = p->kinds; kind->want != 0; kind++) {
+        if (!(p->wants & kind->want)) continue;
+        assert(e->part_count < PARTS);
+        vx_part *part = &e->part[e->part_count];
+        *part = (vx_part){.kind = kind, .params = p};
+        if (kind->component >= 0) {
+            const vx_pack_component *c = &p->pack->components[kind->component];
+            if (!c->present) continue;
+            const vx_part *twin = c->same_as >= 0 ? vx_engine_part(e, c->same_as) : NULL;
+            part->shared = twin != NULL;
+            if (twin != NULL) part->model = twin->model;
+            e->part_count++; /* so that what a failed open has made is closed */
+            if (twin == NULL) VX_TRY(kind->open(part, e->backend, err));
+        } else {
+            e->part_count++;
+        }
     }
-    return check_actor(e, err);
+    return p->check != NULL ? p->check(e, err) : VX_OK;
 }
 
-static double speech_seconds(const vx_engine_params *params)
+void vx_buffer_add(vx_buffer_list *list, int buffer, const char *component, const char *name,
+                   vx_place place, size_t bytes, bool sets)
 {
-    return params->speech_seconds > 0 ? params->speech_seconds : params->pack->max_seconds;
-}
-
-/* A region for each set. */
-static void plan_sets(vx_engine *e, vx_buffer buffer, const char *component, const char *name,
-                      size_t bytes)
-{
-    e->buffer_region[buffer] = vx_plan_region(&e->plan, VX_REGION_BUFFER, component, name, bytes);
-    for (int set = 1; set < vx_engine_sets(e); set++) {
+    vx_engine *e = list->engine;
+    assert(buffer >= 0 && buffer < VX_ENGINE_BUFFERS && e->buffer_region[0][buffer] < 0);
+    e->buffer_region[0][buffer] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, place, component, name, bytes);
+    for (int set = 1; sets && set < vx_engine_sets(e); set++) {
         char numbered[48];
         snprintf(numbered, sizeof numbered, "%s %d", name, set + 1);
-        e->more_region[set - 1][buffer] =
-            vx_plan_region(&e->plan, VX_REGION_BUFFER, component, numbered, bytes);
+        e->buffer_region[set][buffer] =
+            vx_plan_region(&e->plan, VX_REGION_BUFFER, place, component, numbered, bytes);
     }
 }
 
-static void plan_film_buffers(vx_engine *e)
+void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes)
 {
-    const vx_engine_params *p = &e->params;
-    if (!(p->wants & VX_WANT_FILM)) return;
-    size_t width = (size_t)(p->frame_width > 0 ? p->frame_width : p->pack->width);
-    size_t height = (size_t)(p->frame_height > 0 ? p->frame_height : p->pack->height);
-    plan_sets(e, VX_BUFFER_KEY_FRAMES, "engine", "key frames", VX_KEY_FRAMES * width * height * 3);
-    /* Films are encoded in the machine's memory, which is the device's only where there is a pool. What a slot
-     * takes besides was measured (docs/bench/slot.md). */
-    enum { SLOT_BYTES = 16000000 };
-    if (e->pool == NULL) return;
-    vx_plan_region(&e->plan, VX_REGION_OVERHEAD, "engine", "film encoder",
-                   vx_mux_bytes((int)width, (int)height, vx_pool_workers(e->pool)));
-    vx_plan_region(&e->plan, VX_REGION_OVERHEAD, "engine", "texts and sheet", SLOT_BYTES);
+    vx_engine *e = list->engine;
+    if (e->pool != NULL)
+        vx_plan_region(&e->plan, VX_REGION_OVERHEAD, VX_PLACE_HOST, "engine", name, bytes);
 }
 
-static void plan_speech_buffers(vx_engine *e)
+int vx_buffer_workers(const vx_buffer_list *list)
 {
-    vx_part *kokoro = part_of(e, VX_COMPONENT_KOKORO);
-    if (kokoro == NULL) return;
-    size_t samples = (size_t)(speech_seconds(&e->params) * VX_KOKORO_RATE);
-    const vx_kokoro_config *config = vx_kokoro_configuration(kokoro->model);
-    plan_sets(e, VX_BUFFER_SAMPLES, "kokoro", "samples", samples * sizeof(float));
-    e->buffer_region[VX_BUFFER_SPEECH] = vx_plan_region(
-        &e->plan, VX_REGION_BUFFER, "kokoro", "speech tables", vx_speech_bytes(kokoro->model));
-    e->buffer_region[VX_BUFFER_VOICE] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "kokoro", "voice",
-                       vx_voice_bytes((int64_t)2 * config->style_dim));
-}
-
-static void plan_actor_buffers(vx_engine *e)
-{
-    const vx_actor_size *s = &e->actor;
-    if (part_of(e, VX_COMPONENT_FLUX_TRANSFORMER) == NULL) return;
-    size_t prompt = (size_t)s->text_tokens * (size_t)s->text_width + (size_t)s->pooled;
-    size_t latent = (size_t)vx_actor_latent_count(s);
-    e->buffer_region[VX_BUFFER_PROMPT] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "flux.t5", "prompt", prompt * sizeof(float));
-    e->buffer_region[VX_BUFFER_LATENTS] = vx_plan_region(
-        &e->plan, VX_REGION_BUFFER, "flux.transformer", "latents", 3 * latent * sizeof(float));
-    e->buffer_region[VX_BUFFER_ACTOR] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "flux.vae", "actor image",
-                       (size_t)3 * (size_t)s->width * (size_t)s->height);
-}
-
-static void plan_video_buffers(vx_engine *e)
-{
-    const vx_engine_params *p = &e->params;
-    const vx_part *part = part_of(e, VX_COMPONENT_LIVEPORTRAIT);
-    if (part == NULL) return;
-    int width = p->frame_width > 0 ? p->frame_width : (int)p->pack->width;
-    int height = p->frame_height > 0 ? p->frame_height : (int)p->pack->height;
-    int64_t frames = p->frames;
-    if (frames == 0) frames = (int64_t)ceil(p->pack->max_seconds * (double)p->pack->fps);
-    e->buffer_region[VX_BUFFER_PORTRAIT] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "portrait",
-                       vx_liveportrait_source_bytes(part->model));
-    e->buffer_region[VX_BUFFER_MOTION] = vx_plan_region(
-        &e->plan, VX_REGION_BUFFER, "liveportrait", "motion table", vx_animate_table_bytes(frames));
-    e->buffer_region[VX_BUFFER_RING] =
-        vx_plan_region(&e->plan, VX_REGION_BUFFER, "liveportrait", "frame ring",
-                       vx_animate_ring_bytes(part->model, width, height));
+    return list->engine->pool != NULL ? vx_pool_workers(list->engine->pool) : 0;
 }
 
 /* Walks every stage of a part; the lane's workspace is as high as its highest stage. */
 static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_LANES],
                              vx_error *err)
 {
-    vx_dtype precision = vx_pack_files(e->params.pack, part->kind->component)->precision;
+    vx_dtype precision =
+        vx_pack_files(e->params.pack, (vx_component)part->kind->component)->precision;
     vx_dtype compute = precision == VX_F32 ? VX_F32 : VX_BF16;
     for (int i = 0; i < VX_PART_STAGES && part->kind->stage[i].plan != NULL; i++) {
         vx_arena workspace = vx_arena_measure("workspace");
@@ -189,8 +108,7 @@ static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_L
         if (ctx.counts.ops > 0) {
             vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
             e->plan.stage[e->plan.stage_count - 1].lane = part->kind->lane;
-            e->roofline_s[part->kind->component] +=
-                e->plan.stage[e->plan.stage_count - 1].roofline_s;
+            e->roofline_s[part - e->part] += e->plan.stage[e->plan.stage_count - 1].roofline_s;
         }
         if (workspace.peak > lane_bytes[part->kind->lane])
             lane_bytes[part->kind->lane] = workspace.peak;
@@ -198,62 +116,48 @@ static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_L
     return VX_OK;
 }
 
-static vx_status make_plan(vx_engine *e, vx_error *err)
+static vx_status plan_parts(vx_engine *e, size_t lane_bytes[VX_LANES], vx_error *err)
 {
-    static const char *const lane_names[VX_LANES] = {"audio lane", "picture lane"};
-    const vx_settings *settings = e->params.settings;
-    size_t lane_bytes[VX_LANES] = {0};
-    vx_budget budget = vx_budget_of(settings, &e->backend->device, &e->limits);
-    vx_plan_init(&e->plan, &e->backend->device, &budget);
-    VX_TRY(describe(e, err));
-    plan_film_buffers(e);
-    plan_speech_buffers(e);
-    plan_actor_buffers(e);
-    plan_video_buffers(e);
+    vx_buffer_list list = {e};
+    for (int i = 0; i < e->part_count; i++)
+        if (e->part[i].kind->buffers != NULL) e->part[i].kind->buffers(&e->part[i], &list);
     for (int i = 0; i < e->part_count; i++) {
+        vx_part *part = &e->part[i];
+        if (part->kind->component < 0) continue;
         vx_arena weights = vx_arena_measure("weights");
         vx_binder binder = {.backend = e->backend, .weights = &weights, .plan = true, .err = err};
-        if (!e->part[i].shared) VX_TRY(e->part[i].kind->bind(e->part[i].model, &binder));
-        e->part[i].weights_bytes = weights.peak;
-        VX_TRY(plan_stages(e, &e->part[i], lane_bytes, err));
-    }
-    for (int lane = 0; lane < VX_LANES; lane++) {
-        e->lane_region[lane] = -1;
-        if (lane_bytes[lane] > 0)
-            e->lane_region[lane] = vx_plan_region(&e->plan, VX_REGION_WORKSPACE,
-                                                  lane == VX_LANE_AUDIO ? "kokoro" : "picture",
-                                                  lane_names[lane], lane_bytes[lane]);
-    }
-    for (int i = 0; i < e->part_count; i++) {
-        const char *name = vx_component_name(e->part[i].kind->component);
-        if (e->part[i].shared) continue;
-        e->part[i].weights_region =
-            vx_plan_region(&e->plan, VX_REGION_WEIGHTS, name, "weights", e->part[i].weights_bytes);
+        if (!part->shared) VX_TRY(part->kind->bind(part->model, &binder));
+        part->weights_bytes = weights.peak;
+        VX_TRY(plan_stages(e, part, lane_bytes, err));
     }
     return VX_OK;
 }
 
-static vx_status open_device(vx_engine *e, const char *device, bool run, vx_error *err)
+static vx_status make_plan(vx_engine *e, vx_error *err)
 {
-    vx_limits_read(&e->limits, "");
-    if (strcmp(device, "cpu") == 0) {
-        VX_TRY(vx_pool_open(&e->pool, (int)e->params.settings->threads, err));
-        return vx_backend_open_cpu(&e->backend, e->pool, err);
+    static const char *const lane_names[VX_LANES] = {"audio lane", "picture lane"};
+    static const char *const lane_owners[VX_LANES] = {"kokoro", "picture"};
+    size_t lane_bytes[VX_LANES] = {0};
+    memset(e->buffer_region, -1, sizeof e->buffer_region);
+    vx_budget budget = vx_budget_of(e->params.settings, &e->backend->device, &e->limits);
+    vx_plan_init(&e->plan, &e->backend->device, &budget);
+    VX_TRY(describe(e, err));
+    VX_TRY(plan_parts(e, lane_bytes, err));
+    for (int lane = 0; lane < VX_LANES; lane++) {
+        e->lane_region[lane] = -1;
+        if (lane_bytes[lane] > 0)
+            e->lane_region[lane] =
+                vx_plan_region(&e->plan, VX_REGION_WORKSPACE, VX_PLACE_DEVICE, lane_owners[lane],
+                               lane_names[lane], lane_bytes[lane]);
     }
-    if (run)
-        return vx_fail(
-            err, VX_ERR_MISSING, "no_device",
-            "device \"%s\" cannot run here: this build has no GPU backend; choose --device cpu",
-            device);
-    return vx_backend_open_datasheet(&e->backend, device, err);
-}
-
-int vx_component_want(vx_component component)
-{
-    int wants = 0;
-    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++)
-        if (kind->component == component) wants |= kind->want;
-    return wants;
+    for (int i = 0; i < e->part_count; i++) {
+        vx_part *part = &e->part[i];
+        if (part->shared || part->kind->component < 0) continue;
+        part->weights_region = vx_plan_region(
+            &e->plan, VX_REGION_WEIGHTS, VX_PLACE_DEVICE,
+            vx_component_name((vx_component)part->kind->component), "weights", part->weights_bytes);
+    }
+    return VX_OK;
 }
 
 vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_plan *plan,
@@ -262,7 +166,12 @@ vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_
     vx_engine *e = vx_heap_alloc(sizeof *e);
     if (e == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a plan");
     e->params = *params;
-    vx_status status = open_device(e, device, false, err);
+    vx_status status = VX_OK;
+    vx_limits_read(&e->limits, "");
+    /* A planner that is the processor has a pool, whose width its plan follows. */
+    if (strcmp(device, "cpu") == 0)
+        status = vx_pool_open(&e->pool, (int)params->settings->threads, err);
+    if (status == VX_OK) status = vx_backend_open_planner(&e->backend, device, e->pool, err);
     if (status == VX_OK) status = make_plan(e, err);
     *plan = e->plan;
     vx_engine_close(&e);
@@ -273,8 +182,12 @@ vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_
 
 static vx_status open_sources(vx_engine *e, vx_part *part, vx_error *err)
 {
-    const vx_pack_component *c = vx_pack_files(e->params.pack, part->kind->component);
-    VX_TRY(vx_pack_need(e->params.pack, part->kind->component, part->kind->why, err));
+    const vx_pack_component *c = vx_pack_files(e->params.pack, (vx_component)part->kind->component);
+    VX_TRY(vx_pack_need(e->params.pack, (vx_component)part->kind->component, part->kind->why, err));
+    if (c->file_count > VX_PART_SOURCES)
+        return vx_fail(err, VX_ERR_INPUT, "bad_pack", "component %s lists %d files; %d is the most",
+                       vx_component_name((vx_component)part->kind->component), c->file_count,
+                       VX_PART_SOURCES);
     for (int i = 0; i < c->file_count; i++)
         VX_TRY(vx_entry_open(c->files[i].path, part->sources, VX_PART_SOURCES, &part->source_count,
                              err));
@@ -290,10 +203,11 @@ static void close_sources(vx_part *part)
 
 static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error *err)
 {
-    const vx_region *region = &e->plan.region[part->weights_region];
-    vx_arena weights = vx_arena_over("weights", (char *)e->memory + region->offset, region->bytes);
+    const vx_room *room = &e->room[part->weights_region];
+    vx_arena weights = vx_arena_over("weights", room->at, room->bytes);
     VX_TRY(open_sources(e, part, err));
     vx_binder binder = {.backend = e->backend,
+                        .lane = &e->lane[part->kind->lane],
                         .weights = &weights,
                         .sources = part->sources,
                         .source_count = part->source_count,
@@ -302,6 +216,8 @@ static vx_status load_part(vx_engine *e, vx_part *part, float *staging, vx_error
                         .err = err};
     VX_TRY(part->kind->bind(part->model, &binder));
     assert(weights.used == part->weights_bytes);
+    vx_ctx ctx = vx_engine_ctx(e, part->kind->lane, e->params.cancel, err);
+    VX_TRY(vx_finish(&ctx));
     for (int i = 0; i < part->source_count; i++)
         VX_TRY(vx_source_intact(part->sources[i], err));
     if (!part->keeps_files) close_sources(part);
@@ -317,8 +233,8 @@ static vx_status load(vx_engine *e, vx_error *err)
                        (int)(sizeof *staging * VX_STAGING_FLOATS));
     vx_status status = VX_OK;
     for (int i = 0; i < e->part_count && status == VX_OK; i++) {
-        const char *name = vx_component_name(e->part[i].kind->component);
-        if (e->part[i].shared) continue;
+        if (e->part[i].shared || e->part[i].kind->component < 0) continue;
+        const char *name = vx_component_name((vx_component)e->part[i].kind->component);
         double start = vx_now_s();
         if (e->params.progress != NULL)
             e->params.progress(e->params.progress_arg, name, (double)i / e->part_count);
@@ -336,16 +252,35 @@ static vx_status load(vx_engine *e, vx_error *err)
  * reservation is made. */
 static vx_status check_wants(const vx_engine_params *params, vx_error *err)
 {
-    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++)
-        if (params->wants & kind->want)
-            VX_TRY(vx_pack_need(params->pack, kind->component, kind->why, err));
+    for (const vx_part_kind *kind = params->kinds; kind->want != 0; kind++)
+        if (params->wants & kind->want && kind->component >= 0)
+            VX_TRY(vx_pack_need(params->pack, (vx_component)kind->component, kind->why, err));
+    return VX_OK;
+}
+
+/* A room for each region, in the plan's order. */
+static vx_status reserve(vx_engine *e, vx_error *err)
+{
+    vx_room ask[VX_PLAN_REGIONS];
+    int region[VX_PLAN_REGIONS], count = 0;
+    for (int i = 0; i < e->plan.region_count; i++) {
+        const vx_region *r = &e->plan.region[i];
+        if (r->kind == VX_REGION_OVERHEAD) continue;
+        ask[count] = (vx_room){.place = r->place, .bytes = r->bytes};
+        region[count++] = i;
+    }
+    VX_TRY(vx_backend_reserve(e->backend, ask, count, &e->memory, err));
+    for (int i = 0; i < count; i++)
+        e->room[region[i]] = ask[i];
     return VX_OK;
 }
 
 static vx_status open_engine(vx_engine *e, vx_error *err)
 {
     VX_TRY(check_wants(&e->params, err));
-    VX_TRY(open_device(e, e->params.settings->device, true, err));
+    vx_limits_read(&e->limits, "");
+    VX_TRY(vx_pool_open(&e->pool, (int)e->params.settings->threads, err));
+    VX_TRY(vx_backend_open_device(&e->backend, e->params.settings->device, e->pool, err));
     VX_TRY(make_plan(e, err));
     vx_plan_advise(&e->params, e->params.settings->device, &e->plan);
     VX_TRY(vx_plan_check(&e->plan, err));
@@ -353,14 +288,14 @@ static vx_status open_engine(vx_engine *e, vx_error *err)
     if (!e->limits.proc)
         vx_log(VX_LOG_WARN, "there is no /proc: budget.hard_bytes and budget.free_bytes are not "
                             "watched, and measured_peak_bytes is 0");
-    e->rss_before = vx_rss_bytes();
-    vx_rss_reset_peak();
-    VX_TRY(vx_reserve(e->plan.reservation_bytes, &e->memory, err));
-    for (int lane = 0; lane < VX_LANES; lane++)
-        if (e->lane_region[lane] >= 0) {
-            const vx_region *r = &e->plan.region[e->lane_region[lane]];
-            e->lane[lane] = vx_arena_over(r->name, (char *)e->memory + r->offset, r->bytes);
-        }
+    VX_TRY(reserve(e, err));
+    for (int lane = 0; lane < VX_LANES; lane++) {
+        VX_TRY(vx_lane_open(&e->lane[lane], e->backend, err));
+        if (e->lane_region[lane] < 0) continue;
+        const vx_room *room = &e->room[e->lane_region[lane]];
+        e->workspace[lane] =
+            vx_arena_over(e->plan.region[e->lane_region[lane]].name, room->at, room->bytes);
+    }
     VX_TRY(load(e, err));
     e->heap_at_open = vx_heap_read();
     return VX_OK;
@@ -382,10 +317,14 @@ void vx_engine_close(vx_engine **handle)
     vx_engine *e = *handle;
     if (e == NULL) return;
     for (int i = 0; i < e->part_count; i++) {
-        close_sources(&e->part[i]);
-        if (!e->part[i].shared) e->part[i].kind->close(&e->part[i]);
+        vx_part *part = &e->part[i];
+        close_sources(part);
+        if (!part->shared && part->model != NULL) part->kind->close(part);
+        vx_heap_free(part->size);
     }
-    vx_unreserve(e->memory, e->plan.reservation_bytes);
+    for (int lane = 0; lane < VX_LANES; lane++)
+        vx_lane_close(&e->lane[lane]);
+    if (e->backend != NULL) vx_backend_unreserve(e->backend, &e->memory);
     vx_backend_close(&e->backend);
     vx_pool_close(&e->pool);
     vx_heap_free(e);
@@ -419,12 +358,25 @@ vx_backend *vx_engine_backend(const vx_engine *e)
     return e->backend;
 }
 
-void *vx_engine_buffer(const vx_engine *e, vx_buffer buffer, size_t *bytes)
+const vx_room *vx_engine_room(const vx_engine *e, int buffer, int set)
 {
-    const vx_region *region = &e->plan.region[e->buffer_region[buffer]];
-    assert(region->kind == VX_REGION_BUFFER);
-    if (bytes != NULL) *bytes = region->bytes;
-    return (char *)e->memory + region->offset;
+    assert(buffer >= 0 && buffer < VX_ENGINE_BUFFERS && set >= 0 && set < vx_engine_sets(e));
+    int region = e->buffer_region[set][buffer];
+    assert(region >= 0 && e->plan.region[region].kind == VX_REGION_BUFFER);
+    return &e->room[region];
+}
+
+void *vx_engine_set_buffer(const vx_engine *e, int buffer, int set, size_t *bytes)
+{
+    const vx_room *room = vx_engine_room(e, buffer, set);
+    assert(room->place != VX_PLACE_DEVICE);
+    if (bytes != NULL) *bytes = room->bytes;
+    return room->host;
+}
+
+void *vx_engine_buffer(const vx_engine *e, int buffer, size_t *bytes)
+{
+    return vx_engine_set_buffer(e, buffer, 0, bytes);
 }
 
 int vx_engine_wants(const vx_engine *e)
@@ -437,99 +389,64 @@ int vx_engine_sets(const vx_engine *e)
     return e->params.sets > 0 ? e->params.sets : (int)e->params.settings->pipeline_depth;
 }
 
-void *vx_engine_set_buffer(const vx_engine *e, vx_buffer buffer, int set, size_t *bytes)
+const vx_engine_params *vx_engine_parameters(const vx_engine *e)
 {
-    if (set == 0) return vx_engine_buffer(e, buffer, bytes);
-    assert(set > 0 && set < vx_engine_sets(e));
-    const vx_region *region = &e->plan.region[e->more_region[set - 1][buffer]];
-    assert(region->kind == VX_REGION_BUFFER);
-    if (bytes != NULL) *bytes = region->bytes;
-    return (char *)e->memory + region->offset;
+    return &e->params;
 }
 
 double vx_engine_roofline_s(const vx_engine *e, int want)
 {
     double seconds = 0;
     for (int i = 0; i < e->part_count; i++)
-        if (e->part[i].kind->want & want) seconds += e->roofline_s[e->part[i].kind->component];
+        if (e->part[i].kind->want & want) seconds += e->roofline_s[i];
     return seconds;
 }
 
-const vx_kokoro *vx_engine_kokoro(const vx_engine *e)
+void *vx_engine_model(const vx_engine *e, int component)
 {
-    const vx_part *part = part_of(e, VX_COMPONENT_KOKORO);
-    return part ? part->model : NULL;
-}
-
-vx_clip *vx_engine_clip(const vx_engine *e, vx_component which)
-{
-    assert(which == VX_COMPONENT_CLIP_B || which == VX_COMPONENT_CLIP_L ||
-           which == VX_COMPONENT_FLUX_CLIP_TEXT);
-    const vx_part *part = part_of(e, which);
-    return part ? part->model : NULL;
-}
-
-vx_t5 *vx_engine_t5(const vx_engine *e)
-{
-    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_T5);
-    return part ? part->model : NULL;
-}
-
-vx_flux *vx_engine_flux(const vx_engine *e)
-{
-    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_TRANSFORMER);
-    return part ? part->model : NULL;
-}
-
-vx_vae *vx_engine_vae(const vx_engine *e)
-{
-    const vx_part *part = part_of(e, VX_COMPONENT_FLUX_VAE);
-    return part ? part->model : NULL;
-}
-
-vx_liveportrait *vx_engine_liveportrait(const vx_engine *e)
-{
-    const vx_part *part = part_of(e, VX_COMPONENT_LIVEPORTRAIT);
-    return part ? part->model : NULL;
-}
-
-const vx_actor_size *vx_engine_actor(const vx_engine *e)
-{
-    return &e->actor;
-}
-
-bool vx_engine_image_to_image(const vx_engine *e)
-{
-    return e->params.image_to_image;
+    const vx_part *part = vx_engine_part(e, component);
+    return part != NULL ? part->model : NULL;
 }
 
 void *vx_engine_idle(const vx_engine *e, size_t *bytes)
 {
-    const vx_arena *first = NULL;
+    char *first = NULL;
     *bytes = 0;
     for (int i = 0; i < VX_LANES; i++) {
-        const vx_arena *lane = &e->lane[i];
-        if (lane->base == NULL) continue;
-        assert(lane->used == 0);
-        if (first == NULL) first = lane;
-        if (lane->base == first->base + *bytes) *bytes += lane->size;
+        if (e->lane_region[i] < 0) continue;
+        const vx_room *room = &e->room[e->lane_region[i]];
+        assert(e->workspace[i].used == 0);
+        if (first == NULL) first = room->host;
+        if (first == NULL || (char *)room->host != first + *bytes) continue;
+        *bytes += room->bytes;
+        if (e->backend->ops->taken != NULL)
+            e->backend->ops->taken(e->backend, room->at, room->bytes);
     }
-    return first != NULL ? first->base : NULL;
+    return first;
 }
 
-vx_ctx vx_engine_ctx(vx_engine *e, vx_lane lane, vx_cancel *cancel, vx_error *err)
+vx_ctx vx_engine_ctx(vx_engine *e, vx_lane_id lane, vx_cancel *cancel, vx_error *err)
 {
     return (vx_ctx){.backend = e->backend,
-                    .pool = e->pool,
-                    .workspace = &e->lane[lane],
+                    .lane = &e->lane[lane],
+                    .workspace = &e->workspace[lane],
                     .cancel = cancel,
                     .err = err};
 }
 
+vx_transfers vx_engine_transfers(const vx_engine *e)
+{
+    vx_transfers sum = {0};
+    for (int lane = 0; lane < VX_LANES; lane++) {
+        sum.uploads += e->lane[lane].transfers.uploads;
+        sum.downloads += e->lane[lane].transfers.downloads;
+    }
+    return sum;
+}
+
 size_t vx_engine_measured_bytes(const vx_engine *e)
 {
-    size_t peak = vx_rss_peak_bytes();
-    return peak > e->rss_before ? peak - e->rss_before : 0;
+    return vx_backend_memory(e->backend).peak;
 }
 
 vx_heap_counts vx_engine_heap_since_open(const vx_engine *e)

@@ -11,31 +11,23 @@
 #define VX_ENGINE_ENGINE_H
 
 #include "base/mem.h"
-#include "slot/actor.h"
 #include "config/pack.h"
-#include "engine/plan.h"
 #include "config/settings.h"
-#include "models/clip/clip.h"
-#include "models/flux/t5.h"
-#include "models/kokoro/kokoro.h"
-#include "models/liveportrait/liveportrait.h"
+#include "engine/plan.h"
 
-typedef enum vx_lane { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane;
+typedef enum vx_lane_id { VX_LANE_AUDIO, VX_LANE_PICTURE, VX_LANES } vx_lane_id;
 
-/* What the caller is going to do; only the components that it takes are planned and loaded. */
-enum {
-    VX_WANT_SPEECH = 1, /* kokoro */
-    VX_WANT_VERIFY = 2, /* clip_b and clip_l */
-    VX_WANT_ACTOR = 4,  /* flux.*: a picture from a prompt */
-    VX_WANT_VIDEO = 8,  /* liveportrait */
-    VX_WANT_FILM = 16,  /* no component: frames that outlive the video stage; the encoder */
-    VX_WANT_ALL = 31    /* whatever the pack has, for plans */
-};
+typedef struct vx_part_kind vx_part_kind; /* engine/part.h */
+
+typedef struct vx_engine vx_engine;
 
 typedef struct vx_engine_params {
     const vx_settings *settings;
     const vx_pack *pack;
-    int wants;
+    /* What the engine may be made of, and whether the parts that it got fit each other (may be NULL). */
+    const vx_part_kind *kinds;
+    vx_status (*check)(const vx_engine *engine, vx_error *err);
+    int wants; /* bits of the kinds: only the components that it takes are planned and loaded */
     double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
     int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
     int64_t frames;                /* of the longest; 0: the pack's */
@@ -48,28 +40,8 @@ typedef struct vx_engine_params {
     void *progress_arg;
 } vx_engine_params;
 
-/* Key frames of a film: what verification looks at (docs/CONTRACTS.md, score). */
-enum { VX_KEY_FRAMES = 5 };
-
-/* Buffers that outlive a stage, by name. */
-typedef enum vx_buffer {
-    VX_BUFFER_SAMPLES,    /* f32 [speech_seconds * 24000] */
-    VX_BUFFER_SPEECH,     /* the speech stage's own tables */
-    VX_BUFFER_VOICE,      /* style rows of the voice that speaks */
-    VX_BUFFER_KEY_FRAMES, /* u8 [VX_KEY_FRAMES, frame_height, frame_width, 3] */
-    VX_BUFFER_PROMPT,     /* f32: T5's rows of the prompt, then CLIP's pooled vector */
-    VX_BUFFER_LATENTS,    /* f32: three latents */
-    VX_BUFFER_ACTOR,      /* the actor image, u8 RGB */
-    VX_BUFFER_PORTRAIT,   /* features of the one who moves */
-    VX_BUFFER_MOTION,     /* the motion table and memory for driving (animate.h) */
-    VX_BUFFER_RING,       /* frames between the network and the encoder, u8 RGB (animate.h) */
-    VX_BUFFERS
-} vx_buffer;
-
-typedef struct vx_engine vx_engine;
-
-/* The VX_WANT_* that takes a component. */
-int vx_component_want(vx_component component);
+/* Most buffers of an engine, and most sets of those that leases hold. */
+enum { VX_ENGINE_BUFFERS = 16, VX_ENGINE_SETS = VX_SETS_MAX };
 
 /* The plan alone, for a device by name ("cpu" or one known by its datasheet); loads nothing and needs no
  * model file. Whether it fits is in the plan, not in the status. */
@@ -86,38 +58,33 @@ const vx_pack *vx_engine_pack(const vx_engine *engine);
 const vx_settings *vx_engine_settings(const vx_engine *engine);
 vx_pool *vx_engine_pool(const vx_engine *engine);
 vx_backend *vx_engine_backend(const vx_engine *engine);
-/* Memory of a buffer and its size. */
-void *vx_engine_buffer(const vx_engine *engine, vx_buffer buffer, size_t *bytes);
-/* The same for VX_BUFFER_SAMPLES and VX_BUFFER_KEY_FRAMES, which leases hold and which there are `sets` of;
- * set 0 is vx_engine_buffer's. */
-void *vx_engine_set_buffer(const vx_engine *engine, vx_buffer buffer, int set, size_t *bytes);
-/* The lanes' workspaces as one block, for a stage beside which no other runs; 0 bytes where the host does not
- * see them. */
+/* A buffer's memory, for the program and for ops (vx_place). Sets other than 0 of those that leases hold. */
+const vx_room *vx_engine_room(const vx_engine *engine, int buffer, int set);
+/* The program's address of set 0 of a buffer that it can follow, and its size. */
+void *vx_engine_buffer(const vx_engine *engine, int buffer, size_t *bytes);
+void *vx_engine_set_buffer(const vx_engine *engine, int buffer, int set, size_t *bytes);
+/* The lanes' workspaces as one block, for a stage beside which no other runs; NULL and 0 bytes where the program
+ * does not see them. */
 void *vx_engine_idle(const vx_engine *engine, size_t *bytes);
 int vx_engine_sets(const vx_engine *engine);
-int vx_engine_wants(const vx_engine *engine); /* VX_WANT_* that it was opened with */
+int vx_engine_wants(const vx_engine *engine); /* bits that it was opened with */
+const vx_engine_params *vx_engine_parameters(const vx_engine *engine);
 
-/* Seconds that the device needs at least for the stages of the parts of one VX_WANT_*, once each at their
+/* Seconds that the device needs at least for the stages of the parts of one want, once each at their
  * largest; 0 when there are none. */
 double vx_engine_roofline_s(const vx_engine *engine, int want);
 
-/* The models; NULL when not wanted. Owned by the engine. */
-const vx_kokoro *vx_engine_kokoro(const vx_engine *engine);
-/* VX_COMPONENT_CLIP_B, _L or _FLUX_CLIP_TEXT; the last may be the same model as one of the others. */
-vx_clip *vx_engine_clip(const vx_engine *engine, vx_component which);
-vx_t5 *vx_engine_t5(const vx_engine *engine);
-vx_flux *vx_engine_flux(const vx_engine *engine);
-vx_vae *vx_engine_vae(const vx_engine *engine);
-vx_liveportrait *vx_engine_liveportrait(const vx_engine *engine);
-/* The largest actor image, and whether it may begin with a picture. */
-const vx_actor_size *vx_engine_actor(const vx_engine *engine);
-bool vx_engine_image_to_image(const vx_engine *engine);
+/* A component's model; NULL when not wanted. Owned by the engine. slot/part.h says of what type. */
+void *vx_engine_model(const vx_engine *engine, int component);
 
 /* A context on a lane. The engine must outlive it. */
-vx_ctx vx_engine_ctx(vx_engine *engine, vx_lane lane, vx_cancel *cancel, vx_error *err);
+vx_ctx vx_engine_ctx(vx_engine *engine, vx_lane_id lane, vx_cancel *cancel, vx_error *err);
 
-/* What the process has used at its highest since just before the reservation, in bytes, and what the lane's
- * workspace has been stacked to. 0 where the system does not say. */
+/* Copies between host and device on all lanes since opening. */
+vx_transfers vx_engine_transfers(const vx_engine *engine);
+
+/* What has been used of the device's memory at its highest since just before the reservation, in bytes. 0 where
+ * the system does not say. */
 size_t vx_engine_measured_bytes(const vx_engine *engine);
 
 /* Heap allocations of Vortex since the end of opening. */

@@ -18,6 +18,11 @@ void vx_monitor_close(vx_monitor *m)
     pthread_mutex_destroy(&m->lock);
 }
 
+static size_t used_bytes(const vx_monitor *m)
+{
+    return m->limits.backend != NULL ? vx_backend_memory(m->limits.backend).now : 0;
+}
+
 /* The lock is held. */
 static vx_status judge(vx_monitor *m, size_t used, const vx_limit *left, vx_error *err)
 {
@@ -34,7 +39,7 @@ static vx_status judge(vx_monitor *m, size_t used, const vx_limit *left, vx_erro
     m->figures.hard_events++;
     if (used > m->limits.hard_bytes)
         return vx_fail(err, VX_ERR_MEMORY, "memory_pressure",
-                       "the process uses %.1f MB, above the hard limit of %.1f MB "
+                       "the engine uses %.1f MB, above the hard limit of %.1f MB "
                        "(budget.hard_bytes); the slot was ended",
                        (double)used / 1e6, (double)m->limits.hard_bytes / 1e6);
     return vx_fail(
@@ -46,7 +51,7 @@ static vx_status judge(vx_monitor *m, size_t used, const vx_limit *left, vx_erro
 
 vx_status vx_monitor_check(vx_monitor *m, vx_error *err)
 {
-    size_t used = vx_rss_bytes();
+    size_t used = used_bytes(m);
     vx_limit left = {.value = SIZE_MAX};
     if (m->limits.free_bytes > 0) left = vx_limits_free("");
     pthread_mutex_lock(&m->lock);
@@ -66,7 +71,7 @@ vx_status vx_monitor_glance(vx_monitor *m, vx_error *err)
 
 void vx_monitor_slot(vx_monitor *m)
 {
-    size_t used = vx_rss_bytes();
+    size_t used = used_bytes(m);
     pthread_mutex_lock(&m->lock);
     /* The first slot touches what the start did not. */
     if (m->slots++ == 0) m->base_bytes = used;

@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "backend/backend.h"
 
 typedef struct vx_monitor_limits {
-    size_t soft_bytes, hard_bytes; /* of the process; SIZE_MAX for none; set before slots run */
+    vx_backend
+        *backend; /* whose memory is looked at; NULL: nothing is used. Set before slots run, */
+    size_t soft_bytes, hard_bytes; /* … as are these; SIZE_MAX for none */
     size_t free_bytes;             /* what machine and control groups must have left; 0: whatever */
 } vx_monitor_limits;
 

@@ -5,23 +5,25 @@
 #include "backend/plan/roofline.h"
 
 static const char *const kind_names[] = {"buffer", "workspace", "weights", "overhead"};
+static const char *const place_names[] = {"device", "host", "shared"};
 
 void vx_plan_init(vx_plan *plan, const vx_device *device, const vx_budget *budget)
 {
     assert(budget->soft_bytes <= budget->hard_bytes);
     *plan = (vx_plan){.device = *device, .budget = *budget};
     if (device->overhead_bytes > 0)
-        vx_plan_region(plan, VX_REGION_OVERHEAD, device->overhead[0], device->overhead[1],
-                       device->overhead_bytes);
+        vx_plan_region(plan, VX_REGION_OVERHEAD, VX_PLACE_DEVICE, device->overhead[0],
+                       device->overhead[1], device->overhead_bytes);
 }
 
-int vx_plan_region(vx_plan *plan, vx_region_kind kind, const char *component, const char *name,
-                   size_t bytes)
+int vx_plan_region(vx_plan *plan, vx_region_kind kind, vx_place place, const char *component,
+                   const char *name, size_t bytes)
 {
     assert(plan->region_count < VX_PLAN_REGIONS);
     vx_region *region = &plan->region[plan->region_count];
-    size_t rounded = (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-    *region = (vx_region){.kind = kind, .bytes = rounded, .offset = plan->reservation_bytes};
+    size_t unit = plan->device.alignment > VX_ALIGN ? plan->device.alignment : VX_ALIGN;
+    size_t rounded = (bytes + unit - 1) & ~(unit - 1);
+    *region = (vx_region){.kind = kind, .place = place, .bytes = rounded};
     snprintf(region->component, sizeof region->component, "%s", component);
     snprintf(region->name, sizeof region->name, "%s", name);
     plan->total_bytes += rounded;
@@ -95,9 +97,10 @@ json_t *vx_plan_json(const vx_plan *plan)
     json_t *regions = json_array(), *stages = json_array();
     for (int i = 0; i < plan->region_count; i++) {
         const vx_region *r = &plan->region[i];
-        json_array_append_new(regions, json_pack("{s:s, s:s, s:s, s:I}", "name", r->name, "kind",
-                                                 kind_names[r->kind], "component", r->component,
-                                                 "bytes", (json_int_t)r->bytes));
+        json_array_append_new(regions,
+                              json_pack("{s:s, s:s, s:s, s:s, s:I}", "name", r->name, "kind",
+                                        kind_names[r->kind], "component", r->component, "place",
+                                        place_names[r->place], "bytes", (json_int_t)r->bytes));
     }
     for (int i = 0; i < plan->stage_count; i++) {
         const vx_stage *s = &plan->stage[i];

@@ -21,13 +21,13 @@ typedef struct vx_region {
     char name[48];
     char component[32]; /* "kokoro", "engine", … */
     vx_region_kind kind;
-    size_t bytes;  /* rounded up to VX_ALIGN */
-    size_t offset; /* in the reservation; meaningless for overhead */
+    vx_place place;
+    size_t bytes; /* rounded up to the device's alignment */
 } vx_region;
 
 typedef struct vx_stage {
     char name[32];
-    int lane;           /* vx_lane (engine.h): stages of two lanes may run side by side */
+    int lane;           /* vx_lane_id (engine.h): stages of two lanes may run side by side */
     vx_counts counts;   /* work of one run of the stage at its largest size */
     double roofline_s;  /* max(compute, traffic) at the device's peaks */
     double projected_s; /* with the share of the peak that the device is expected to reach */
@@ -42,7 +42,7 @@ typedef struct vx_plan {
     vx_region region[VX_PLAN_REGIONS];
     vx_stage stage[VX_PLAN_STAGES];
     size_t total_bytes;       /* all regions, overhead included */
-    size_t reservation_bytes; /* what one mapping holds: all regions but the overhead */
+    size_t reservation_bytes; /* all regions but the overhead */
     vx_budget budget;
     char advice
         [200]; /* a setting with which a plan that does not fit would; "" when none is known */
@@ -52,8 +52,8 @@ typedef struct vx_plan {
 void vx_plan_init(vx_plan *plan, const vx_device *device, const vx_budget *budget);
 
 /* Appends a region and returns its index. Order of calls is order in memory. bytes may be 0. */
-int vx_plan_region(vx_plan *plan, vx_region_kind kind, const char *component, const char *name,
-                   size_t bytes);
+int vx_plan_region(vx_plan *plan, vx_region_kind kind, vx_place place, const char *component,
+                   const char *name, size_t bytes);
 /* Appends a stage with its roofline on the plan's device; `compute` is the type of its products. */
 void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_dtype compute);
 

@@ -280,27 +280,15 @@ static vx_resize_params clip_params(int in_width, int in_height, int size)
                               (height - size) / 2, size,  size};
 }
 
-/* The resized window lies in front of the resize's own scratch. */
-static size_t window_bytes(int size)
-{
-    return ((size_t)size * (size_t)size * 3 + 7) & ~(size_t)7;
-}
-
 size_t vx_clip_pixels_bytes(int in_width, int in_height, int size)
 {
     vx_resize_params params = clip_params(in_width, in_height, size);
-    return window_bytes(size) + vx_resize_bytes(&params, in_width, in_height);
+    return vx_resize_bytes(&params, in_width, in_height);
 }
 
-void vx_clip_pixels(const vx_picture *in, int size, float *out, void *scratch)
+void vx_clip_pixels(const vx_picture *in, int size, uint8_t *out, void *scratch)
 {
-    /* OpenAI's statistics of the training images (CLIP, clip/clip.py). */
-    static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
-    static const float deviation[3] = {0.26862954f, 0.26130258f, 0.27577711f};
     vx_resize_params params = clip_params(in->width, in->height, size);
-    vx_picture window = {scratch, size, size, (ptrdiff_t)size * 3};
-    vx_resize(in, &window, &params, (char *)scratch + window_bytes(size));
-    for (size_t i = 0; i < (size_t)size * (size_t)size; i++)
-        for (int c = 0; c < 3; c++)
-            out[3 * i + c] = ((float)window.rgb[3 * i + c] / 255.0f - mean[c]) / deviation[c];
+    vx_picture window = {out, size, size, (ptrdiff_t)size * 3};
+    vx_resize(in, &window, &params, scratch);
 }

@@ -175,25 +175,28 @@ vx_status vx_binder_go_on(const vx_binder *b)
     return vx_fail(b->err, VX_ERR_CANCELLED, "cancelled", "loading was cancelled");
 }
 
-vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *arg)
+vx_status vx_bind_place(vx_binder *b, vx_weight *w)
 {
     VX_TRY(vx_binder_go_on(b));
     VX_TRY(vx_weight_plan(b->backend, w, b->err));
-    VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
-    if (b->plan || b->record != NULL) return VX_OK;
-    return vx_weight_pack(b->backend, w, fetch, arg, b->staging, VX_STAGING_FLOATS, b->err);
+    return vx_arena_take(b->weights, w->bytes, &w->data, b->err);
 }
 
-static void store_row(vx_tensor *out, int64_t row, const float *src)
+vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *arg)
 {
-    int64_t cols = vx_cols(out);
-    if (out->dtype == VX_F32) {
-        memcpy(vx_row(out, row), src, (size_t)cols * sizeof *src);
-        return;
+    VX_TRY(vx_bind_place(b, w));
+    if (!vx_binder_loads(b)) return VX_OK;
+    return vx_weight_pack(b->lane, w, fetch, arg, b->staging, VX_STAGING_FLOATS, b->err);
+}
+
+/* Floats become 16 bits where they stand: element i is read before it is overwritten. */
+static void narrow(vx_dtype dtype, float *values, int64_t n)
+{
+    char *at = (char *)values;
+    for (int64_t i = 0; i < n; i++) {
+        uint16_t half = dtype == VX_BF16 ? vx_f32_to_bf16(values[i]) : vx_f32_to_f16(values[i]);
+        memcpy(at + (size_t)i * sizeof half, &half, sizeof half);
     }
-    uint16_t *dst = vx_row(out, row);
-    for (int64_t c = 0; c < cols; c++)
-        dst[c] = out->dtype == VX_BF16 ? vx_f32_to_bf16(src[c]) : vx_f32_to_f16(src[c]);
 }
 
 vx_status vx_bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t rows, int64_t cols,
@@ -202,16 +205,17 @@ vx_status vx_bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t ro
     assert(dtype == VX_F32 || dtype == VX_F16 || dtype == VX_BF16);
     assert(cols > 0 && cols <= VX_STAGING_FLOATS);
     VX_TRY(vx_binder_go_on(b));
-    *out = vx_view2(NULL, dtype, rows, cols);
+    *out = vx_view2((vx_dev){0}, dtype, rows, cols);
     VX_TRY(vx_arena_take(b->weights, (size_t)(rows * cols) * vx_dtype_bytes(dtype), &out->data,
                          b->err));
-    if (b->plan || b->record != NULL) return VX_OK;
+    if (!vx_binder_loads(b)) return VX_OK;
     int64_t step = VX_STAGING_FLOATS / cols;
     for (int64_t row = 0; row < rows; row += step) {
         int64_t count = rows - row < step ? rows - row : step;
         VX_TRY(fetch(arg, row, count, b->staging, b->err));
-        for (int64_t i = 0; i < count; i++)
-            store_row(out, row + i, b->staging + i * cols);
+        if (dtype != VX_F32) narrow(dtype, b->staging, count * cols);
+        VX_TRY(vx_write(b->lane, vx_row_at(out, row), b->staging,
+                        (size_t)(count * cols) * vx_dtype_bytes(dtype), b->err));
     }
     return VX_OK;
 }

@@ -15,6 +15,7 @@ enum { VX_STAGING_FLOATS = 1 << 20 };
 
 typedef struct vx_binder {
     vx_backend *backend;
+    vx_lane *lane;     /* NULL in a plan */
     vx_arena *weights; /* measuring in a plan */
     bool plan;
     vx_source **sources; /* files of this component, searched in order; unused in a plan */
@@ -46,7 +47,14 @@ vx_status vx_binder_missing(const vx_binder *b, const char *name);
 /* VX_ERR_CANCELLED when the token is set; the functions below begin with it. */
 vx_status vx_binder_go_on(const vx_binder *b);
 
-/* Plans *w, takes its memory, and in a load packs the rows that `fetch` gives. */
+/* Plans *w and takes its memory. */
+vx_status vx_bind_place(vx_binder *b, vx_weight *w);
+/* Whether contents follow: in a load, not in a plan or a record. */
+static inline bool vx_binder_loads(const vx_binder *b)
+{
+    return !b->plan && b->record == NULL;
+}
+/* The same, and in a load packs the rows that `fetch` gives. */
 vx_status vx_bind_weight(vx_binder *b, vx_weight *w, vx_fetch_fn fetch, void *arg);
 /* rows x cols values as a dense tensor of `dtype` (f32, f16 or bf16): tables, norms. */
 vx_status vx_bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t rows, int64_t cols,

@@ -12,10 +12,8 @@
 typedef struct synth {
     const vx_synth_params *params;
     vx_synth_report *report;
-    vx_pool *pool;
     vx_backend *backend;
     vx_settings settings;
-    vx_actor_size actor;
     json_t *yaml; /* the new pack.yaml */
     vx_error *err;
 } synth;
@@ -38,29 +36,28 @@ static vx_status list_tensors(synth *s, vx_part *part, vx_record *record)
 
 static vx_status write_weights(synth *s, const vx_part_kind *kind)
 {
-    vx_engine_params params = {.settings = &s->settings,
-                               .pack = s->params->pack,
-                               .wants = VX_WANT_ALL,
-                               .image_to_image = true};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &s->settings, .pack = s->params->pack,
+                               .wants = VX_WANT_ALL, .image_to_image = true};
     const vx_pack_component *c = &params.pack->components[kind->component];
-    const char *name = vx_component_name(kind->component);
+    const char *name = vx_component_name((vx_component)kind->component);
     bool gguf = c->precision == VX_Q4_0 || c->precision == VX_Q8_0;
     vx_synth_file *file = &s->report->file[s->report->files];
-    vx_part part = {.kind = kind, .actor = &s->actor};
+    vx_part part = {.kind = kind, .params = &params};
     vx_record *record = NULL;
     vx_path path;
-    *file = (vx_synth_file){.component = kind->component};
+    *file = (vx_synth_file){.component = (vx_component)kind->component};
     snprintf(file->name, sizeof file->name, "%s.%s", name, gguf ? "gguf" : "safetensors");
     if (!vx_path_join(&path, s->params->folder, file->name))
         return vx_fail(s->err, VX_ERR_USAGE, "bad_usage", "the folder's path is too long");
-    VX_TRY(kind->open(&part, &params, s->backend, s->err));
-    vx_status status = vx_record_open(&record, s->err);
+    vx_status status = kind->open(&part, s->backend, s->err);
+    if (status == VX_OK) status = vx_record_open(&record, s->err);
     if (status == VX_OK) status = list_tensors(s, &part, record);
     if (status == VX_OK)
         status = vx_synth_write(s->params, record, c->precision, path.text, name, file, s->err);
     if (status == VX_OK) s->report->files++;
     vx_record_close(&record);
-    kind->close(&part);
+    if (part.model != NULL) kind->close(&part);
+    vx_heap_free(part.size);
     return status;
 }
 
@@ -145,13 +142,12 @@ static vx_status run(synth *s)
 {
     const vx_pack *pack = s->params->pack;
     vx_settings_default(&s->settings);
-    VX_TRY(vx_pool_open(&s->pool, 1, s->err));
-    VX_TRY(vx_backend_open_cpu(&s->backend, s->pool, s->err));
-    VX_TRY(vx_actor_size_of(pack, 0, 0, 0, &s->actor, s->err));
+    VX_TRY(vx_backend_open_ref(&s->backend, s->err));
     VX_TRY(vx_folder_make(s->params->folder, s->err));
     s->yaml = vx_yaml_to_json(vx_yaml_root(pack->document));
     if (s->yaml == NULL) return no_memory(s->err);
-    for (const vx_part_kind *kind = vx_part_kinds; kind->open != NULL; kind++) {
+    for (const vx_part_kind *kind = vx_part_kinds; kind->want != 0; kind++) {
+        if (kind->component < 0) continue;
         const vx_pack_component *c = &pack->components[kind->component];
         if (c->present && c->same_as < 0) VX_TRY(write_weights(s, kind));
     }
@@ -167,6 +163,5 @@ vx_status vx_synth(const vx_synth_params *params, vx_synth_report *report, vx_er
     vx_status status = run(&s);
     json_decref(s.yaml);
     vx_backend_close(&s.backend);
-    vx_pool_close(&s.pool);
     return status;
 }

@@ -146,7 +146,8 @@ static vx_status open_settings(vx_vortex *v, const vx_open_params *p, vx_error *
 static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *err)
 {
     VX_TRY(open_settings(v, p, err));
-    vx_engine_params params = {.settings = &v->settings,
+    vx_engine_params params = {VX_OUR_PARTS,
+                               .settings = &v->settings,
                                .pack = &v->pack,
                                .progress = p->progress,
                                .progress_arg = p->progress_arg,

@@ -46,18 +46,15 @@ vx_status vx_actor_size_of(const vx_pack *pack, int width, int height, int steps
 /* ---- steps ---------------------------------------------------------------------------------- */
 
 vx_status vx_sampling_begin(vx_sampling *s, vx_flux *flux, vx_ctx *ctx, const vx_actor_size *size,
-                            const vx_tensor *text, const float *pooled, const float *times,
+                            const vx_tensor *text, const vx_tensor *pooled, const float *times,
                             const float *latent, float *scratch)
 {
-    int64_t tokens = (int64_t)(size->rows / 2) * (size->cols / 2), channels = (int64_t)4 * size->z;
-    vx_tensor vector;
+    int64_t tokens = vx_actor_tokens(size), channels = (int64_t)4 * size->z;
     VX_TRY(vx_take2(ctx, VX_F32, tokens, channels, &s->tokens));
     VX_TRY(vx_take2(ctx, VX_F32, tokens, channels, &s->velocity));
-    VX_TRY(vx_take2(ctx, VX_F32, 1, size->pooled, &vector));
     if (!ctx->plan) vx_flux_pack(latent, size->z, size->rows, size->cols, scratch);
     VX_TRY(vx_upload(ctx, scratch, &s->tokens));
-    VX_TRY(vx_upload(ctx, pooled, &vector));
-    return vx_flux_prepare(flux, ctx, text, &vector, times, size->steps, size->rows / 2,
+    return vx_flux_prepare(flux, ctx, text, pooled, times, size->steps, size->rows / 2,
                            size->cols / 2, &s->prompt);
 }
 
@@ -74,6 +71,7 @@ vx_status vx_sampling_end(const vx_sampling *s, vx_ctx *ctx, const vx_actor_size
                           float *latent, float *scratch)
 {
     VX_TRY(vx_download(ctx, &s->tokens, scratch));
+    VX_TRY(vx_finish(ctx));
     vx_flux_unpack(scratch, size->z, size->rows, size->cols, latent);
     for (int64_t i = 0; i < vx_actor_latent_count(size); i++)
         if (!isfinite(latent[i]))
@@ -85,36 +83,26 @@ vx_status vx_sampling_end(const vx_sampling *s, vx_ctx *ctx, const vx_actor_size
 
 /* ---- autoencoder ---------------------------------------------------------------------------- */
 
-static uint8_t to_byte(float x)
-{
-    float level = rintf((x * 0.5f + 0.5f) * 255.0f);
-    return level >= 255 ? 255 : level > 0 ? (uint8_t)level : 0;
-}
-
 vx_status vx_actor_decode(vx_vae *vae, vx_ctx *ctx, const vx_actor_size *size, const float *latent,
                           float *scratch, const vx_picture *picture)
 {
     const vx_vae_config *c = vx_vae_configuration(vae);
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor z, pixels;
+    assert(ctx->plan || picture->stride == (ptrdiff_t)3 * size->width);
+    vx_tensor z, pixels, bytes;
     VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){size->rows, size->cols, size->z}, &z));
     VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){size->height, size->width, 3}, &pixels));
     if (!ctx->plan)
         vx_flux_to_decoder(latent, size->z, size->rows, size->cols, c->scale, c->shift, scratch);
     VX_TRY(vx_upload(ctx, scratch, &z));
     VX_TRY(vx_vae_decode(vae, ctx, &z, &pixels));
-    vx_tensor rows =
-        vx_reshape(&pixels, 2, (const int64_t[]){size->height, (int64_t)3 * size->width});
-    for (int y = 0; y < size->height && !ctx->plan; y++) {
-        float row[3 * VX_ACTOR_SIDE_MAX];
-        vx_tensor one = vx_slice_rows(&rows, y, 1);
-        VX_TRY(vx_download(ctx, &one, row));
-        uint8_t *out = vx_picture_row(picture, y);
-        for (int i = 0; i < 3 * size->width; i++)
-            out[i] = to_byte(row[i]);
-    }
+    VX_TRY(vx_take(ctx, VX_U8, 3, pixels.dim, &bytes));
+    VX_TRY(vx_to_picture(
+        ctx, &(vx_to_picture_args){
+                 .x = &pixels, .range = VX_PICTURE_SIGNED, .factor = 1, .out = &bytes}));
+    VX_TRY(vx_download(ctx, &bytes, ctx->plan ? NULL : picture->rgb));
     vx_release(ctx, mark);
-    return VX_OK;
+    return vx_finish(ctx);
 }
 
 vx_status vx_actor_encode(vx_vae *vae, vx_ctx *ctx, const vx_actor_size *size,
@@ -122,21 +110,20 @@ vx_status vx_actor_encode(vx_vae *vae, vx_ctx *ctx, const vx_actor_size *size,
 {
     const vx_vae_config *c = vx_vae_configuration(vae);
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor mean, pixels;
+    assert(ctx->plan || picture->stride == (ptrdiff_t)3 * size->width);
+    vx_tensor mean, pixels, bytes;
     VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){size->rows, size->cols, size->z}, &mean));
     VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){size->height, size->width, 3}, &pixels));
-    vx_tensor rows =
-        vx_reshape(&pixels, 2, (const int64_t[]){size->height, (int64_t)3 * size->width});
-    for (int y = 0; y < size->height && !ctx->plan; y++) {
-        float row[3 * VX_ACTOR_SIDE_MAX];
-        vx_tensor one = vx_slice_rows(&rows, y, 1);
-        const uint8_t *in = vx_picture_row(picture, y);
-        for (int i = 0; i < 3 * size->width; i++)
-            row[i] = (float)in[i] / 127.5f - 1;
-        VX_TRY(vx_upload(ctx, row, &one));
-    }
+    vx_mark above = vx_mark_now(ctx);
+    VX_TRY(vx_take(ctx, VX_U8, 3, pixels.dim, &bytes));
+    VX_TRY(vx_upload(ctx, ctx->plan ? NULL : picture->rgb, &bytes));
+    VX_TRY(vx_from_picture(ctx,
+                           &(vx_from_picture_args){
+                               .x = &bytes, .divisor = 127.5f, .mean = {1, 1, 1}, .out = &pixels}));
+    vx_release(ctx, above);
     VX_TRY(vx_vae_encode(vae, ctx, &pixels, &mean));
     VX_TRY(vx_download(ctx, &mean, scratch));
+    VX_TRY(vx_finish(ctx));
     if (!ctx->plan)
         vx_flux_from_encoder(scratch, size->z, size->rows, size->cols, c->scale, c->shift, latent);
     vx_release(ctx, mark);

@@ -29,6 +29,12 @@ typedef struct vx_actor_size {
 vx_status vx_actor_size_of(const vx_pack *pack, int width, int height, int steps,
                            vx_actor_size *size, vx_error *err);
 
+/* Tokens that the transformer sees: 2 x 2 cells each. */
+static inline int64_t vx_actor_tokens(const vx_actor_size *size)
+{
+    return (int64_t)(size->rows / 2) * (size->cols / 2);
+}
+
 /* Floats of a latent. */
 static inline int64_t vx_actor_latent_count(const vx_actor_size *size)
 {
@@ -44,8 +50,9 @@ typedef struct vx_sampling {
 /* What does not depend on the step: the latent becomes tokens, the prompt is prepared. times[steps + 1];
  * `scratch` and `latent` hold vx_actor_latent_count floats each. */
 vx_status vx_sampling_begin(vx_sampling *sampling, vx_flux *flux, vx_ctx *ctx,
-                            const vx_actor_size *size, const vx_tensor *text, const float *pooled,
-                            const float *times, const float *latent, float *scratch);
+                            const vx_actor_size *size, const vx_tensor *text,
+                            const vx_tensor *pooled, const float *times, const float *latent,
+                            float *scratch);
 /* One step, from times[step] to times[step + 1]. */
 vx_status vx_sampling_step(vx_sampling *sampling, vx_flux *flux, vx_ctx *ctx, const float *times,
                            int step);

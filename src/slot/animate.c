@@ -258,8 +258,6 @@ static vx_status next_keypoints(film *f, int64_t first, int *n)
             VX_TRY(video_frame(f, first + *n, out, &ended));
         if (ended) break;
     }
-    if (*n > 0 && r->keypoints == NULL && !f->sitter.whole && vx_liveportrait_stitches(a->model))
-        return vx_liveportrait_stitch(a->model, f->ctx, &f->sitter.source.x_s[0][0], a->x_d, *n);
     return VX_OK;
 }
 
@@ -340,14 +338,21 @@ static vx_status make_frames(film *f, int64_t *frames)
     vx_animator *a = f->animator;
     const vx_animate_request *r = f->request;
     int64_t all = frames_ahead(r);
+    const vx_room *ring = vx_engine_room(a->engine, VX_BUFFER_RING, 0);
+    vx_portrait_batch batch = {.stitch = r->keypoints == NULL && !f->sitter.whole &&
+                                         vx_liveportrait_stitches(a->model),
+                               .x_d = a->x_d,
+                               .stride = f->ring.frame_bytes};
     for (*frames = 0;;) {
         int n;
         uint8_t *rgb;
         VX_TRY(next_keypoints(f, *frames, &n));
         if (n == 0) return VX_OK;
         VX_TRY(vx_ring_room(&f->ring, n, &rgb, f->ctx->err));
-        VX_TRY(vx_liveportrait_frames(a->model, f->ctx, &f->sitter.source, a->x_d, n, rgb,
-                                      f->ring.frame_bytes));
+        batch.n = n;
+        batch.frames = vx_dev_plus(ring->at, rgb - (uint8_t *)ring->host);
+        VX_TRY(vx_liveportrait_frames(a->model, f->ctx, &f->sitter.source, &batch));
+        VX_TRY(vx_finish(f->ctx));
         vx_ring_made(&f->ring, n);
         *frames += n;
         if (r->step != NULL) VX_TRY(r->step(r->arg, *frames, all));
@@ -393,7 +398,7 @@ static vx_status run(film *f, vx_animated *out)
                           .synthetic = pack->synthetic,
                           .crop = a->crop,
                           .large = a->large,
-                          .memory = vx_engine_buffer(a->engine, VX_BUFFER_PORTRAIT, NULL)};
+                          .memory = vx_engine_room(a->engine, VX_BUFFER_PORTRAIT, 0)->at};
     uint8_t *memory;
     VX_TRY(shrink(f));
     VX_TRY(vx_sit(&sitting, f->ctx, &f->sitter));

@@ -13,7 +13,7 @@
 #define VX_SLOT_ANIMATE_H
 
 #include "drive/drive.h"
-#include "engine/engine.h"
+#include "slot/part.h"
 #include "media/image.h"
 #include "media/video.h"
 

@@ -11,11 +11,14 @@ vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accent
     *crew = (vx_crew){.open = true};
     vx_metrics_open(&crew->metrics);
     vx_monitor_open(&crew->monitor,
-                    &(vx_monitor_limits){SIZE_MAX, SIZE_MAX, (size_t)settings->free_bytes});
+                    &(vx_monitor_limits){.soft_bytes = SIZE_MAX,
+                                         .hard_bytes = SIZE_MAX,
+                                         .free_bytes = (size_t)settings->free_bytes});
     VX_TRY(vx_engine_open(&crew->engine, params, err));
     /* What was planned is no reason for a warning, nor is a page or two more. */
     const vx_plan *plan = vx_engine_planned(crew->engine);
     size_t usual = plan->total_bytes + plan->total_bytes / 50;
+    crew->monitor.limits.backend = vx_engine_backend(crew->engine);
     crew->monitor.limits.hard_bytes = plan->budget.hard_bytes;
     crew->monitor.limits.soft_bytes =
         plan->budget.soft_bytes > usual ? plan->budget.soft_bytes : usual;

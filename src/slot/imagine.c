@@ -28,7 +28,7 @@ typedef struct job {
     vx_imagined *result;
     vx_actor_size size;
     vx_tensor text;                  /* [text_tokens, text_width] f32 */
-    float *pooled;                   /* [pooled] */
+    vx_tensor pooled;                /* [1, pooled] f32 */
     float *latent, *noise, *scratch; /* vx_actor_latent_count each */
     float times[VX_FLUX_STEPS_MAX + 1];
     int first;
@@ -206,7 +206,7 @@ static vx_status embed_prompt(job *j)
     end(j, 1);
     begin(j, "clip_text");
     VX_TRY(vx_clip_text(vx_engine_clip(im->engine, VX_COMPONENT_FLUX_CLIP_TEXT), j->ctx,
-                        im->clip_ids, im->clip_count, j->pooled, NULL));
+                        im->clip_ids, im->clip_count, &j->pooled, NULL));
     end(j, 1);
     return VX_OK;
 }
@@ -256,7 +256,7 @@ static vx_status sample(job *j)
     vx_sampling s;
     int runs = j->size.steps - j->first;
     begin(j, "prompt");
-    VX_TRY(vx_sampling_begin(&s, flux, j->ctx, &j->size, &j->text, j->pooled, j->times, j->latent,
+    VX_TRY(vx_sampling_begin(&s, flux, j->ctx, &j->size, &j->text, &j->pooled, j->times, j->latent,
                              j->scratch));
     end(j, 1);
     begin(j, "step");
@@ -297,12 +297,11 @@ vx_status vx_imaginer_run(vx_imaginer *im, vx_ctx *ctx, const vx_imagine_request
     *imagined = (vx_imagined){.mood = -1};
     VX_TRY(
         vx_imaginer_size(im, request->width, request->height, request->steps, &j.size, ctx->err));
-    assert(request->init == NULL ||
-           (request->strength > 0 && request->strength <= 1 && vx_engine_image_to_image(engine)));
-    float *prompt = vx_engine_buffer(engine, VX_BUFFER_PROMPT, NULL);
-    int64_t text_floats = (int64_t)j.size.text_tokens * j.size.text_width;
+    assert(request->init == NULL || (request->strength > 0 && request->strength <= 1 &&
+                                     vx_engine_parameters(engine)->image_to_image));
+    vx_dev prompt = vx_engine_room(engine, VX_BUFFER_PROMPT, 0)->at;
     j.text = vx_view2(prompt, VX_F32, j.size.text_tokens, j.size.text_width);
-    j.pooled = prompt + text_floats;
+    j.pooled = vx_view2(vx_row_at(&j.text, j.size.text_tokens), VX_F32, 1, j.size.pooled);
     j.latent = vx_engine_buffer(engine, VX_BUFFER_LATENTS, NULL);
     j.noise = j.latent + vx_actor_latent_count(&j.size);
     j.scratch = j.noise + vx_actor_latent_count(&j.size);

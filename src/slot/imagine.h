@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "drive/mood.h"
-#include "engine/engine.h"
+#include "slot/part.h"
 #include "media/image.h"
 
 typedef struct vx_imaginer vx_imaginer;

@@ -21,7 +21,7 @@ typedef struct vx_sitting {
     bool synthetic; /* random weights: M means nothing */
     uint8_t *crop;  /* [image_size, image_size, 3] */
     uint8_t *large; /* [2 image_size, 2 image_size, 3] */
-    void *memory;   /* of the source */
+    vx_dev memory;  /* of the source */
 } vx_sitting;
 
 /* Crops, estimates, crops again and prepares. */

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "drive/timings.h"
-#include "engine/engine.h"
+#include "slot/part.h"
 #include "slot/speech.h"
 #include "text/g2p.h"
 

@@ -24,39 +24,38 @@ struct vx_speech {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* The one list of what the stage needs; measures over an arena without memory. */
-static void lay_out(vx_arena *arena, const vx_kokoro *model, void *place[5])
+/* The one list of what the stage needs, one behind the other; returns their bytes. */
+static size_t lay_out(const vx_kokoro *model, size_t place[5])
 {
     size_t tokens = (size_t)vx_kokoro_tokens_max(model);
     size_t frames = (size_t)vx_kokoro_frames_max(model);
     const size_t bytes[5] = {sizeof(vx_speech), tokens * sizeof(int32_t), tokens * sizeof(int32_t),
                              tokens * sizeof(float), frames * sizeof(int32_t)};
+    size_t at = 0;
     for (int i = 0; i < 5; i++) {
-        vx_status status = vx_arena_take(arena, bytes[i], &place[i], NULL);
-        assert(status == VX_OK);
-        (void)status;
+        place[i] = at;
+        at += vx_align_up(bytes[i]);
     }
+    return at;
 }
 
 size_t vx_speech_bytes(const vx_kokoro *model)
 {
-    vx_arena arena = vx_arena_measure("speech");
-    void *place[5];
-    lay_out(&arena, model, place);
-    return arena.peak;
+    size_t place[5];
+    return lay_out(model, place);
 }
 
 vx_speech *vx_speech_over(const vx_kokoro *model, void *memory)
 {
-    vx_arena arena = vx_arena_over("speech", memory, vx_speech_bytes(model));
-    void *place[5];
-    lay_out(&arena, model, place);
-    vx_speech *speech = place[0];
+    size_t place[5];
+    lay_out(model, place);
+    char *base = memory;
+    vx_speech *speech = memory;
     *speech = (vx_speech){.model = model,
-                          .ids = place[1],
-                          .spans = place[2],
-                          .durations = place[3],
-                          .alignment = place[4]};
+                          .ids = (int32_t *)(void *)(base + place[1]),
+                          .spans = (int32_t *)(void *)(base + place[2]),
+                          .durations = (float *)(void *)(base + place[3]),
+                          .alignment = (int32_t *)(void *)(base + place[4])};
     return speech;
 }
 

@@ -84,7 +84,7 @@ typedef struct vx_stage_run {
 typedef struct vx_stage_kind {
     const char *name; /* NULL ends the table */
     int phase;        /* stages of one phase run side by side, each on its own lane */
-    vx_lane lane;
+    vx_lane_id lane;
     int want;   /* VX_WANT_*: whose planned time stands in until there is history */
     bool again; /* a timeout or a fault of the device is worth a second try */
     bool (*applies)(const vx_slot *slot); /* NULL: always */

@@ -133,7 +133,7 @@ vx_status vx_stage_video(vx_stage_run *run)
                             .fps_num = slot->fps,
                             .fps_den = 1,
                             .sample_rate = VX_KOKORO_RATE,
-                            .threads = vx_pool_workers(run->ctx.pool),
+                            .threads = vx_pool_workers(vx_engine_pool(slot->crew->engine)),
                             .title = slot->recipe->slot_id,
                             .comment = comment};
     slot->frames = frames_for(slot->spoken.count, slot->fps);

@@ -11,7 +11,7 @@ typedef struct eye {
     vx_clip *clip;
     vx_clip_bpe *bpe;
     int size, width; /* pixels of a side, of an embedding */
-    float *pixels;   /* [VX_KEY_FRAMES, size, size, 3] */
+    uint8_t *pixels; /* [VX_KEY_FRAMES, size, size, 3] */
     float *frames;   /* [VX_KEY_FRAMES, width], each of length 1 */
     float *mean;     /* [width], of length 1 */
     float *text;     /* [width] */
@@ -38,7 +38,7 @@ static vx_status open_eye(eye *e, vx_engine *engine, vx_component which, vx_erro
     e->size = config->image_size;
     e->width = config->embed;
     size_t pixels = (size_t)VX_KEY_FRAMES * (size_t)e->size * (size_t)e->size * 3;
-    e->pixels = take_floats(pixels);
+    e->pixels = vx_heap_alloc(pixels);
     e->frames = take_floats((size_t)VX_KEY_FRAMES * (size_t)e->width);
     e->mean = take_floats((size_t)e->width);
     e->text = take_floats((size_t)e->width);
@@ -98,7 +98,7 @@ static vx_status look(vx_verifier *v, eye *e, vx_ctx *ctx, const vx_picture *fra
     size_t stride = (size_t)e->size * (size_t)e->size * 3;
     for (int i = 0; i < count; i++)
         vx_clip_pixels(&frames[i], e->size, e->pixels + (size_t)i * stride, v->resize);
-    VX_TRY(vx_clip_image(e->clip, ctx, e->pixels, count, e->frames));
+    VX_TRY(vx_clip_image(e->clip, ctx, e->pixels, VX_U8, count, e->frames));
     double square = 0;
     for (int c = 0; c < e->width; c++) {
         double sum = 0;

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "engine/engine.h"
+#include "slot/part.h"
 #include "media/image.h"
 
 typedef struct vx_thresholds {

@@ -1,6 +1,6 @@
 #include "tensor/tensor.h"
 
-vx_tensor vx_view(void *data, vx_dtype dtype, int rank, const int64_t *dim)
+vx_tensor vx_view(vx_dev data, vx_dtype dtype, int rank, const int64_t *dim)
 {
     assert(rank >= 1 && rank <= VX_RANK_MAX);
     vx_tensor t = {.data = data, .dtype = dtype, .rank = rank, .ld = dim[rank - 1]};
@@ -11,9 +11,9 @@ vx_tensor vx_view(void *data, vx_dtype dtype, int rank, const int64_t *dim)
     return t;
 }
 
-static void *offset(const vx_tensor *t, int64_t elements)
+static vx_dev offset(const vx_tensor *t, int64_t elements)
 {
-    return t->data ? (char *)t->data + elements * (int64_t)vx_dtype_bytes(t->dtype) : NULL;
+    return vx_dev_plus(t->data, elements * (int64_t)vx_dtype_bytes(t->dtype));
 }
 
 vx_tensor vx_slice_cols(const vx_tensor *t, int64_t first, int64_t count)

@@ -6,19 +6,20 @@
  *
  * A sequence that convolutions read carries a halo: `halo` rows of zeroes lie before the first row
  * and after the last one, in memory that belongs to the tensor. Whoever writes the rows of a tensor
- * keeps its halo zero (ops do). In a plan every `data` is NULL. */
+ * keeps its halo zero (ops do). What stands at `data` is for backends to read and write (base/dev.h). */
 #ifndef VX_TENSOR_TENSOR_H
 #define VX_TENSOR_TENSOR_H
 
 #include <assert.h>
 #include <stdbool.h>
 
+#include "base/dev.h"
 #include "tensor/dtype.h"
 
 enum { VX_RANK_MAX = 5 };
 
 typedef struct vx_tensor {
-    void *data; /* first element of the first row (after the halo) */
+    vx_dev data; /* first element of the first row (after the halo) */
     vx_dtype dtype;
     int rank;
     int64_t dim[VX_RANK_MAX]; /* outermost first, channels last; entries beyond rank are 1 */
@@ -45,16 +46,15 @@ static inline bool vx_dense(const vx_tensor *t)
 {
     return t->ld == vx_cols(t);
 }
-/* Address of row r; r may lie in the halo. Not for a plan's tensor. */
-static inline void *vx_row(const vx_tensor *t, int64_t r)
+/* Address of row r; r may lie in the halo. */
+static inline vx_dev vx_row_at(const vx_tensor *t, int64_t r)
 {
-    assert(t->data != NULL);
-    return (char *)t->data + r * t->ld * (int64_t)vx_dtype_bytes(t->dtype);
+    return vx_dev_plus(t->data, r * t->ld * (int64_t)vx_dtype_bytes(t->dtype));
 }
 
-/* A dense view over `data` (NULL in a plan): rank 1..5 dims, the last one channels. */
-vx_tensor vx_view(void *data, vx_dtype dtype, int rank, const int64_t *dim);
-static inline vx_tensor vx_view2(void *data, vx_dtype dtype, int64_t rows, int64_t cols)
+/* A dense view over `data`: rank 1..5 dims, the last one channels. */
+vx_tensor vx_view(vx_dev data, vx_dtype dtype, int rank, const int64_t *dim);
+static inline vx_tensor vx_view2(vx_dev data, vx_dtype dtype, int64_t rows, int64_t cols)
 {
     return vx_view(data, dtype, 2, (const int64_t[]){rows, cols});
 }

@@ -235,7 +235,8 @@ static bool query_tile(const run *r, int64_t head, int size, int64_t row, char *
                     .type = p->type};
     if (a->causal) s.blocks = (row + s.rows + VX_KEY_BLOCK - 1) / VX_KEY_BLOCK;
     if (a->bias)
-        s.bias = (const float *)a->bias->data + head * (p->nq + p->nk - 1) + p->nq - 1 - row;
+        s.bias =
+            (const float *)vx_host(a->bias->data) + head * (p->nq + p->nk - 1) + p->nq - 1 - row;
     vx_tensor q = vx_slice_cols(a->q, head * p->width, p->width);
     vx_tile_convert[r->cpu->level](vx_row(&q, row), q.dtype, q.ld, s.rows, p->width, slice,
                                    p->type);
@@ -265,16 +266,16 @@ vx_status vx_cpu_attention(vx_ctx *ctx, const vx_attention_args *a, void *scratc
 {
     vx_cpu *cpu = vx_cpu_of(ctx->backend);
     run r = {.cpu = cpu, .a = a, .scratch = scratch};
-    assert(vx_pool_workers(ctx->pool) <= cpu->backend.workers);
+    assert(vx_pool_workers(vx_cpu_pool(ctx)) <= cpu->backend.workers);
     VX_TRY(make_plan(cpu, a, &r.plan, ctx->err));
     const vx_product *products[] = {r.plan.scores, r.plan.group, r.plan.block, r.plan.last_group,
                                     r.plan.last_block};
     for (int i = 0; i < 5; i++)
         VX_TRY(vx_product_compile(products[i], ctx->err));
     r.tiles = vx_cpu_cut(r.plan.nq, r.first_of_size);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, a->heads * r.plan.blocks, pack_block, &r));
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, a->heads * r.tiles, unit, &r));
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, a->heads * r.plan.blocks, pack_block, &r));
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, a->heads * r.tiles, unit, &r));
     if (atomic_load(&r.failed)) return vx_cpu_product_failed(ctx->err);
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

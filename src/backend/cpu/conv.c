@@ -63,19 +63,19 @@ static slice slice_of(const vx_conv_args *a)
 static vx_cpu_job pixels_job(const vx_conv_args *a)
 {
     vx_cpu_job job = {.layout = a->w->layout,
-                      .weights = a->w->data,
-                      .x = a->x->data,
+                      .weights = vx_host(a->w->data),
+                      .x = vx_host(a->x->data),
                       .x_dtype = a->x->dtype,
                       .x_ld = a->x->ld,
                       .rows = vx_rows(a->out),
                       .tail = a->w->out};
-    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
+    job.epilogue = (vx_epilogue){.bias = a->bias ? vx_host(a->bias->data) : NULL,
                                  .act = a->act,
-                                 .out = a->out->data,
+                                 .out = vx_host(a->out->data),
                                  .out_dtype = a->out->dtype,
                                  .out_ld = a->out->ld};
     if (a->residual != NULL) {
-        job.epilogue.residual = a->residual->data;
+        job.epilogue.residual = vx_host(a->residual->data);
         job.epilogue.residual_dtype = a->residual->dtype;
         job.epilogue.residual_ld = a->residual->ld;
     }
@@ -184,7 +184,7 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
     int64_t ld = last ? l->last : VX_PANEL, col = panel * VX_PANEL;
     int64_t cols = last ? l->key.out - col : VX_PANEL;
     const vx_tensor *out = r->a->out, *residual = r->a->residual;
-    vx_epilogue e = {.bias = r->a->bias ? r->a->bias->data : NULL,
+    vx_epilogue e = {.bias = r->a->bias ? vx_host(r->a->bias->data) : NULL,
                      .act = r->a->act,
                      .out_dtype = out->dtype,
                      .out_ld = out->ld * l->width.out_step};
@@ -245,7 +245,7 @@ static void unit(void *arg, int64_t number, int worker)
     const vx_axis_phase *py = &l->height.phase[y], *px = &l->width.phase[x];
     int64_t first = group * GROUP, end = first + GROUP < l->panels ? first + GROUP : l->panels;
     const float *weights =
-        (const float *)(const void *)((const char *)r->a->w->data + l->offset[y][x]);
+        (const float *)(const void *)((const char *)vx_host(r->a->w->data) + l->offset[y][x]);
     int64_t panel_words = px->taps * l->words * VX_PANEL,
             row_words = px->taps * l->words * l->columns;
     vx_taps t = {.row = pointers, .taps = px->taps, .words = l->words};
@@ -296,5 +296,5 @@ vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
     r.groups = vx_cpu_tiles(l->panels, GROUP);
     r.tiles = vx_cpu_tiles(r.cells, VX_TAPS_ROWS);
     int64_t phases = l->height.phases * l->width.phases;
-    return vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups * phases, unit, &r);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, r.tiles * r.groups * phases, unit, &r);
 }

@@ -57,7 +57,7 @@ static vx_status prepare_bytes(vx_ctx *ctx, const vx_conv1d_args *a, vx_cpu_job 
     float *scale = scratch, *bias = (float *)(void *)((char *)scratch + vector_bytes(l));
     range_run r = {.x = a->x, .range = (float *)(void *)((char *)scratch + 2 * vector_bytes(l))};
     int64_t tiles = range_tiles(a->x);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, tiles, range_tile, &r));
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, tiles, range_tile, &r));
     float low = 0, high = 0;
     for (int64_t i = 0; i < tiles; i++) {
         if (r.range[2 * i] < low) low = r.range[2 * i];
@@ -67,13 +67,13 @@ static vx_status prepare_bytes(vx_ctx *ctx, const vx_conv1d_args *a, vx_cpu_job 
     job->inverse_scale = 1 / step;
     job->zero = rintf(-low / step);
     const float *weight_scale =
-        (const float *)(const void *)((const char *)a->w->data + l->scale_offset);
+        (const float *)(const void *)((const char *)vx_host(a->w->data) + l->scale_offset);
     const float *weight_sum =
         (const float *)(const void *)((const char *)weight_scale + vector_bytes(l));
     for (int64_t c = 0; c < l->columns; c++) {
         scale[c] = step * weight_scale[c];
         bias[c] = -scale[c] * job->zero * weight_sum[c];
-        if (a->bias) bias[c] += ((const float *)a->bias->data)[c];
+        if (a->bias) bias[c] += ((const float *)vx_host(a->bias->data))[c];
     }
     job->epilogue.scale = scale;
     job->epilogue.bias = bias;
@@ -86,7 +86,7 @@ static vx_cpu_job conv_job(const vx_conv1d_args *a)
 {
     const vx_cpu_layout *layout = a->w->layout;
     return (vx_cpu_job){.layout = layout,
-                        .weights = a->w->data,
+                        .weights = vx_host(a->w->data),
                         .x_dtype = a->x->dtype,
                         .x_ld = a->x->ld,
                         .rows = vx_rows(a->out),
@@ -103,18 +103,18 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
 {
     vx_cpu_job job = conv_job(a);
     job.x = vx_row(a->x, -a->w->pad[2]);
-    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
+    job.epilogue = (vx_epilogue){.bias = a->bias ? vx_host(a->bias->data) : NULL,
                                  .act = a->act,
-                                 .out = a->out->data,
+                                 .out = vx_host(a->out->data),
                                  .out_dtype = a->out->dtype,
                                  .out_ld = a->out->ld};
     if (a->accumulate) {
-        job.epilogue.residual = a->out->data;
+        job.epilogue.residual = vx_host(a->out->data);
         job.epilogue.residual_dtype = a->out->dtype;
         job.epilogue.residual_ld = a->out->ld;
     }
     if (job.layout->type == VX_U8) VX_TRY(prepare_bytes(ctx, a, &job, scratch));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return vx_cpu_job_run(ctx, &job, (char *)scratch + bytes_scratch(a));
 }
 
@@ -133,7 +133,7 @@ static vx_cpu_job transpose_job(const vx_conv_transpose1d_args *a)
 {
     int64_t outside = a->w->pad[2] * a->w->out;
     return (vx_cpu_job){.layout = a->w->layout,
-                        .weights = a->w->data,
+                        .weights = vx_host(a->w->data),
                         .x_dtype = a->x->dtype,
                         .x_ld = a->x->ld,
                         .rows = vx_rows(a->x) + 1,
@@ -158,9 +158,9 @@ vx_status vx_cpu_conv_transpose1d(vx_ctx *ctx, const vx_conv_transpose1d_args *a
     if (a->bias) {
         float *bias = scratch; /* once for each phase */
         for (int64_t phase = 0; phase < stride; phase++)
-            memcpy(bias + phase * out, a->bias->data, (size_t)out * sizeof *bias);
+            memcpy(bias + phase * out, vx_host(a->bias->data), (size_t)out * sizeof *bias);
         job.epilogue.bias = bias;
     }
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return vx_cpu_job_run(ctx, &job, (char *)scratch + bias_bytes(a));
 }

@@ -1,34 +1,16 @@
-/* Opening, closing and describing the CPU backend; host copies; the table. */
+/* Opening, closing and describing the CPU backend; the table. */
 #include "backend/cpu/cpu.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cpu/onednn.h"
+#include "backend/cpu/peak.h"
 #include "backend/cpu/plane.h"
 #include "backend/cpu/product.h"
 #include "base/limits.h"
 #include "base/mem.h"
-
-/* ---- host copies --------------------------------------------------------------------------- */
-
-static vx_status upload(vx_ctx *ctx, const void *host, vx_tensor *out)
-{
-    (void)ctx;
-    size_t row_bytes = (size_t)vx_cols(out) * vx_dtype_bytes(out->dtype);
-    for (int64_t r = 0; r < vx_rows(out); r++)
-        memcpy(vx_row(out, r), (const char *)host + (size_t)r * row_bytes, row_bytes);
-    vx_cpu_zero_halo(out);
-    return VX_OK;
-}
-
-static vx_status download(vx_ctx *ctx, const vx_tensor *x, void *host)
-{
-    (void)ctx;
-    size_t row_bytes = (size_t)vx_cols(x) * vx_dtype_bytes(x->dtype);
-    for (int64_t r = 0; r < vx_rows(x); r++)
-        memcpy((char *)host + (size_t)r * row_bytes, vx_row(x, r), row_bytes);
-    return VX_OK;
-}
+#include "base/reserve.h"
 
 /* ---- the device ---------------------------------------------------------------------------- */
 
@@ -69,19 +51,22 @@ static size_t memory_bytes(void)
 static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
     static const double f32_per_cycle[VX_CPU_LEVELS] = {16, 32, 64, 64, 64};
-    const double bf16_per_cycle = level == VX_CPU_AMX ? 1024 : 128;
-    const double hertz = 6e9;
     static const char *const levels[VX_CPU_LEVELS] = {"no vector level above SSE2", "AVX2",
                                                       "AVX-512", "AVX-512 with bf16", "AMX"};
+    const double bf16_per_cycle = level == VX_CPU_AMX ? 1024 : 128;
+    const double hertz = 6e9;
     enum { OVERHEAD = 42000000 };
     snprintf(device->name, sizeof device->name, "cpu");
     read_title(device->title, sizeof device->title);
     snprintf(device->level, sizeof device->level, "%s", levels[level]);
+    snprintf(device->library, sizeof device->library, "oneDNN %s", vx_onednn_version());
     device->flops_per_s_f32 = f32_per_cycle[level] * hertz * workers;
     if (native == VX_BF16) device->flops_per_s_bf16 = bf16_per_cycle * hertz * workers;
     device->bytes_per_s = 50e9 * (workers < 4 ? workers : 4);
     device->efficiency = level == VX_CPU_AMX ? 0.076 : 0.24;
     device->memory_bytes = memory_bytes();
+    device->alignment = VX_ALIGN;
+    device->allocation_max = SIZE_MAX;
     device->overhead_bytes = OVERHEAD;
     device->overhead[0] = "process";
     device->overhead[1] = "libraries and kernels";
@@ -99,60 +84,39 @@ static void close_cpu(vx_backend *backend)
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
-static const vx_backend_ops cpu_ops = {
-    .name = "cpu",
-    .close = close_cpu,
-    .upload = upload,
-    .download = download,
-    .copy = vx_cpu_copy,
-    .gather = vx_cpu_gather,
-    .broadcast = vx_cpu_broadcast,
-    .blend = vx_cpu_blend,
-    .gate = vx_cpu_gate,
-    .depthwise_up2 = vx_cpu_depthwise_up2,
-    .depthwise_up2_scratch = vx_cpu_depthwise_up2_scratch,
-    .layer_norm = vx_cpu_layer_norm,
-    .layer_norm_scratch = vx_cpu_layer_norm_scratch,
-    .instance_norm = vx_cpu_instance_norm,
-    .instance_norm_scratch = vx_cpu_instance_norm_scratch,
-    .harmonic_source = vx_cpu_harmonic_source,
-    .harmonic_source_scratch = vx_cpu_harmonic_source_scratch,
-    .stft = vx_cpu_stft,
-    .istft = vx_cpu_istft,
-    .weight_plan = vx_cpu_weight_plan,
-    .weight_pack = vx_cpu_weight_pack,
-    .weight_pack_stored = vx_cpu_weight_pack_stored,
-    .linear_scratch = vx_cpu_linear_scratch,
-    .linear = vx_cpu_linear,
-    .conv1d_scratch = vx_cpu_conv1d_scratch,
-    .conv1d = vx_cpu_conv1d,
-    .conv_scratch = vx_cpu_conv_scratch,
-    .conv = vx_cpu_conv,
-    .group_norm_scratch = vx_cpu_group_norm_scratch,
-    .group_norm = vx_cpu_group_norm,
-    .qk_norm = vx_cpu_qk_norm,
-    .spade_scratch = vx_cpu_spade_scratch,
-    .spade = vx_cpu_spade,
-    .response_norm_scratch = vx_cpu_response_norm_scratch,
-    .response_norm = vx_cpu_response_norm,
-    .pool2 = vx_cpu_pool2,
-    .depthwise = vx_cpu_depthwise,
-    .row_gate = vx_cpu_row_gate,
-    .motion_input_scratch = vx_cpu_motion_input_scratch,
-    .motion_input = vx_cpu_motion_input,
-    .motion_field_scratch = vx_cpu_motion_field_scratch,
-    .motion_field = vx_cpu_motion_field,
-    .warp_scratch = vx_cpu_warp_scratch,
-    .warp = vx_cpu_warp,
-    .to_picture_scratch = vx_cpu_to_picture_scratch,
-    .to_picture = vx_cpu_to_picture,
-    .conv_transpose1d_scratch = vx_cpu_conv_transpose1d_scratch,
-    .conv_transpose1d = vx_cpu_conv_transpose1d,
-    .attention_scratch = vx_cpu_attention_scratch,
-    .attention = vx_cpu_attention,
-    .lstm_scratch = vx_cpu_lstm_scratch,
-    .lstm = vx_cpu_lstm,
-};
+#define VX_CPU_RUN(op)                                                                             \
+    static vx_status run_##op(vx_ctx *ctx, const void *args, vx_dev scratch)                       \
+    {                                                                                              \
+        return vx_cpu_##op(ctx, args, vx_host(scratch));                                           \
+    }
+#define VX_CPU_NEED(op)                                                                            \
+    static size_t scratch_##op(vx_backend *backend, const void *args)                              \
+    {                                                                                              \
+        return vx_cpu_##op##_scratch(backend, args);                                               \
+    }
+VX_OPS(VX_CPU_RUN)
+VX_CPU_SCRATCH(VX_CPU_NEED)
+
+static const vx_backend_ops cpu_ops = {.name = "cpu",
+                                       .close = close_cpu,
+                                       .peak = vx_cpu_peak,
+                                       .reserve = vx_host_reserve,
+                                       .unreserve = vx_host_unreserve,
+                                       .memory = vx_host_memory,
+#ifdef VX_POISON
+                                       .taken = vx_host_taken,
+                                       .released = vx_host_released,
+#endif
+                                       .write = vx_host_write,
+                                       .read = vx_host_read,
+                                       .upload = vx_host_upload,
+                                       .download = vx_host_download,
+                                       .weight_plan = vx_cpu_weight_plan,
+                                       .weight_pack = vx_cpu_weight_pack,
+                                       .weight_pack_stored = vx_cpu_weight_pack_stored,
+#define VX_CPU_LINE(name)      .op[VX_OP_##name].run = run_##name,
+#define VX_CPU_NEED_LINE(name) .op[VX_OP_##name].scratch = scratch_##name,
+                                       VX_OPS(VX_CPU_LINE) VX_CPU_SCRATCH(VX_CPU_NEED_LINE)};
 
 vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
 {
@@ -171,6 +135,7 @@ vx_status vx_backend_open_cpu(vx_backend **out, vx_pool *pool, vx_error *err)
     bool bf16 = cpu->level >= VX_CPU_AVX512_BF16 && vx_onednn_bf16_pays();
     cpu->backend = (vx_backend){.ops = &cpu_ops,
                                 .workers = vx_pool_workers(pool),
+                                .half = VX_BF16,
                                 .native = bf16 ? VX_BF16 : VX_F32,
                                 .state = cpu};
     describe(&cpu->backend.device, cpu->level, cpu->backend.native, cpu->backend.workers);

@@ -42,7 +42,7 @@ static walk walk_over(const vx_tensor *out, int n, const vx_tensor *const x[])
 static void *row_at(const walk *w, const vx_tensor *t, int64_t r)
 {
     if (!w->dense) return vx_row(t, r);
-    return (char *)t->data + (size_t)(r * PIECE) * vx_dtype_bytes(t->dtype);
+    return (char *)vx_host(t->data) + (size_t)(r * PIECE) * vx_dtype_bytes(t->dtype);
 }
 
 /* One op under way. */
@@ -58,8 +58,8 @@ static vx_status run(vx_ctx *ctx, job *j, vx_tile_fn tile)
 {
     j->level = vx_cpu_of(ctx->backend)->level;
     j->rows_of_tile = vx_cpu_pass_rows(j->walk.cols);
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->walk.rows, j->rows_of_tile), tile,
-                       j);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(j->walk.rows, j->rows_of_tile),
+                       tile, j);
 }
 
 #define EACH_ROW_OF_TILE(j, tile, r)                                                               \
@@ -99,7 +99,7 @@ vx_status vx_cpu_copy(vx_ctx *ctx, const vx_copy_args *a, void *scratch)
     (void)scratch;
     job j = {.walk = walk_over(a->out, 1, &a->x), .args = a};
     VX_TRY(run(ctx, &j, copy_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -114,10 +114,11 @@ static void gather_tile(void *arg, int64_t tile, int worker)
     (void)worker;
     const job *j = arg;
     const vx_gather_args *a = j->args;
+    const int32_t *index = vx_host(a->index->data);
     EACH_ROW_OF_TILE(j, tile, r)
     {
-        assert(a->index[r] >= 0 && a->index[r] < vx_rows(a->table));
-        move_row(j->level, vx_row(a->table, a->index[r]), a->table->dtype, vx_row(a->out, r),
+        assert(index[r] >= 0 && index[r] < vx_rows(a->table));
+        move_row(j->level, vx_row(a->table, index[r]), a->table->dtype, vx_row(a->out, r),
                  a->out->dtype, j->walk.cols);
     }
 }
@@ -127,7 +128,7 @@ vx_status vx_cpu_gather(vx_ctx *ctx, const vx_gather_args *a, void *scratch)
     (void)scratch;
     job j = {.walk = row_walk(a->out), .args = a};
     VX_TRY(run(ctx, &j, gather_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -137,7 +138,8 @@ static void broadcast_tile(void *arg, int64_t tile, int worker)
     const job *j = arg;
     const vx_broadcast_args *a = j->args;
     EACH_ROW_OF_TILE(j, tile, r)
-    move_row(j->level, a->x->data, a->x->dtype, vx_row(a->out, r), a->out->dtype, j->walk.cols);
+    move_row(j->level, vx_host(a->x->data), a->x->dtype, vx_row(a->out, r), a->out->dtype,
+             j->walk.cols);
 }
 
 vx_status vx_cpu_broadcast(vx_ctx *ctx, const vx_broadcast_args *a, void *scratch)
@@ -145,7 +147,7 @@ vx_status vx_cpu_broadcast(vx_ctx *ctx, const vx_broadcast_args *a, void *scratc
     (void)scratch;
     job j = {.walk = row_walk(a->out), .args = a};
     VX_TRY(run(ctx, &j, broadcast_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -170,7 +172,7 @@ vx_status vx_cpu_blend(vx_ctx *ctx, const vx_blend_args *a, void *scratch)
     (void)scratch;
     job j = {.walk = walk_over(a->out, a->n, a->x), .args = a};
     VX_TRY(run(ctx, &j, blend_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -189,7 +191,7 @@ vx_status vx_cpu_gate(vx_ctx *ctx, const vx_gate_args *a, void *scratch)
     (void)scratch;
     job j = {.walk = walk_over(a->out, 2, (const vx_tensor *const[]){a->x, a->y}), .args = a};
     VX_TRY(run(ctx, &j, gate_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -219,11 +221,11 @@ vx_status vx_cpu_depthwise_up2(vx_ctx *ctx, const vx_depthwise_up2_args *a, void
     float *taps = scratch;
     for (int64_t c = 0; c < cols; c++) {
         for (int k = 0; k < 3; k++)
-            taps[k * cols + c] = ((const float *)a->weight->data)[3 * c + k];
-        taps[3 * cols + c] = a->bias ? ((const float *)a->bias->data)[c] : 0;
+            taps[k * cols + c] = ((const float *)vx_host(a->weight->data))[3 * c + k];
+        taps[3 * cols + c] = a->bias ? ((const float *)vx_host(a->bias->data))[c] : 0;
     }
     job j = {.walk = row_walk(a->x), .args = a, .taps = taps};
     VX_TRY(run(ctx, &j, up2_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

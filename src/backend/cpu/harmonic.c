@@ -68,7 +68,7 @@ static void source_tile(void *arg, int64_t tile, int worker)
     int64_t end = (tile + 1) * FRAMES_OF_TILE;
     for (int64_t i = tile * FRAMES_OF_TILE; i < end && i < j->frames; i++) {
         vx_source_frame f = {.weight = j->weight, .seed = a->seed};
-        f.bias = a->bias ? *(const float *)a->bias->data : 0;
+        f.bias = a->bias ? *(const float *)vx_host(a->bias->data) : 0;
         f.voiced = f0_at(j, i) > 10;
         f.deviation = a->noise ? j->norm * (f.voiced ? 0.003f : 0.1f / 3) : 0;
         f.counter = a->first_sample + (uint64_t)(i * VX_SOURCE_FRAME);
@@ -89,14 +89,14 @@ vx_status vx_cpu_harmonic_source(vx_ctx *ctx, const vx_harmonic_source_args *a, 
              .phases = scratch};
     double norm = 0;
     for (int k = 0; k < VX_HARMONICS; k++) {
-        float weight = ((const float *)a->weight->data)[k];
+        float weight = ((const float *)vx_host(a->weight->data))[k];
         norm += (double)weight * (double)weight;
         j.weight[k] = 0.1f * weight;
     }
     j.norm = (float)sqrt(norm);
     run_phases(&j);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j.frames, FRAMES_OF_TILE), source_tile,
-                       &j));
-    vx_cpu_zero_halo(a->out);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(j.frames, FRAMES_OF_TILE),
+                       source_tile, &j));
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

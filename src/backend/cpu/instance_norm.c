@@ -58,7 +58,7 @@ static void sum_tile(void *arg, int64_t tile, int worker)
 
 static double at(const vx_tensor *v, int64_t c, double absent)
 {
-    return v ? ((const float *)v->data)[c] : absent;
+    return v ? ((const float *)vx_host(v->data))[c] : absent;
 }
 
 /* AdaIN's factors of column c, whose mean is kept in float: what that rounding loses counts as much
@@ -129,13 +129,15 @@ static void set_up(job *j, const vx_tensor *x, const vx_tensor *out, void *scrat
 
 static vx_status measure(vx_ctx *ctx, job *j)
 {
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, j->sum_tiles, sum_tile, j));
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->cols, MERGE_COLS), merge_tile, j);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, j->sum_tiles, sum_tile, j));
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(j->cols, MERGE_COLS), merge_tile,
+                       j);
 }
 
 static vx_status apply(vx_ctx *ctx, job *j)
 {
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->rows, j->apply_rows), apply_tile, j);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(j->rows, j->apply_rows),
+                       apply_tile, j);
 }
 
 vx_status vx_cpu_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void *scratch)
@@ -144,7 +146,7 @@ vx_status vx_cpu_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a, void
     set_up(&j, a->x, a->out, scratch);
     VX_TRY(measure(ctx, &j));
     VX_TRY(apply(ctx, &j));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -203,7 +205,7 @@ vx_status vx_cpu_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scra
         job j = {.act = a->act, .level = vx_cpu_of(ctx->backend)->level};
         set_up(&j, &x, &out, scratch);
         if (a->out != NULL && a->factors != NULL) {
-            j.mean = a->factors->data;
+            j.mean = vx_host(a->factors->data);
             j.gain = j.mean + j.cols, j.bias = j.gain + j.cols;
         } else {
             VX_TRY(measure(ctx, &j));
@@ -212,7 +214,7 @@ vx_status vx_cpu_group_norm(vx_ctx *ctx, const vx_group_norm_args *a, void *scra
         if (a->out != NULL)
             VX_TRY(apply(ctx, &j));
         else /* the three lie one after the other in the scratch, too */
-            memcpy(a->factors->data, j.mean, (size_t)(3 * j.cols) * sizeof(float));
+            memcpy(vx_host(a->factors->data), j.mean, (size_t)(3 * j.cols) * sizeof(float));
     }
     return VX_OK;
 }
@@ -249,6 +251,6 @@ vx_status vx_cpu_response_norm(vx_ctx *ctx, const vx_response_norm_args *a, void
     VX_TRY(measure(ctx, &j));
     share_response(&j, a);
     VX_TRY(apply(ctx, &j));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

@@ -38,9 +38,9 @@ vx_status vx_cpu_layer_norm(vx_ctx *ctx, const vx_layer_norm_args *a, void *scra
              .tile_rows = vx_cpu_pass_rows(vx_cols(a->x)),
              .sums = scratch,
              .stride = sum_stride(a->x)};
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->x), j.tile_rows), norm_tile,
-                       &j));
-    vx_cpu_zero_halo(a->out);
-    if (a->sum_out) vx_cpu_zero_halo(a->sum_out);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(vx_rows(a->x), j.tile_rows),
+                       norm_tile, &j));
+    vx_host_zero_halo(a->out);
+    if (a->sum_out) vx_host_zero_halo(a->sum_out);
     return VX_OK;
 }

@@ -4,8 +4,8 @@ static vx_cpu_job job_of(const vx_linear_args *a)
 {
     const vx_cpu_layout *layout = a->w->layout;
     return (vx_cpu_job){.layout = layout,
-                        .weights = a->w->data,
-                        .x = a->x->data,
+                        .weights = vx_host(a->w->data),
+                        .x = vx_host(a->x->data),
                         .x_dtype = a->x->dtype,
                         .x_ld = a->x->ld,
                         .rows = vx_rows(a->x),
@@ -21,17 +21,17 @@ size_t vx_cpu_linear_scratch(vx_backend *backend, const vx_linear_args *a)
 vx_status vx_cpu_linear(vx_ctx *ctx, const vx_linear_args *a, void *scratch)
 {
     vx_cpu_job job = job_of(a);
-    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
-                                 .gate = a->gate ? a->gate->data : NULL,
+    job.epilogue = (vx_epilogue){.bias = a->bias ? vx_host(a->bias->data) : NULL,
+                                 .gate = a->gate ? vx_host(a->gate->data) : NULL,
                                  .act = a->act,
-                                 .out = a->out->data,
+                                 .out = vx_host(a->out->data),
                                  .out_dtype = a->out->dtype,
                                  .out_ld = a->out->ld};
     if (a->residual) {
-        job.epilogue.residual = a->residual->data;
+        job.epilogue.residual = vx_host(a->residual->data);
         job.epilogue.residual_dtype = a->residual->dtype;
         job.epilogue.residual_ld = a->residual->ld;
     }
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return vx_cpu_job_run(ctx, &job, scratch);
 }

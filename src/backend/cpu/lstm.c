@@ -70,7 +70,7 @@ static void direction(void *arg, int64_t backward, int worker)
     memset(slice, 0, r->slice);
     bool bf16 = r->layout->type == VX_BF16;
     vx_cpu_level level = r->cpu->level;
-    const char *recurrent = (const char *)a->w->data + r->layout->recurrent_offset +
+    const char *recurrent = (const char *)vx_host(a->w->data) + r->layout->recurrent_offset +
                             (size_t)backward * vx_cpu_lstm_recurrent_bytes(r->layout->type, hidden);
     for (int64_t step = 0; step < rows; step++) {
         int64_t t = backward ? rows - 1 - step : step;
@@ -93,8 +93,8 @@ static vx_cpu_job projection_job(const vx_lstm_args *a)
 {
     const vx_cpu_layout *layout = a->w->layout;
     return (vx_cpu_job){.layout = layout,
-                        .weights = a->w->data,
-                        .x = a->x->data,
+                        .weights = vx_host(a->w->data),
+                        .x = vx_host(a->x->data),
                         .x_dtype = a->x->dtype,
                         .x_ld = a->x->ld,
                         .rows = vx_rows(a->x),
@@ -118,11 +118,11 @@ vx_status vx_cpu_lstm(vx_ctx *ctx, const vx_lstm_args *a, void *scratch)
              .hidden = a->w->out / 8};
     r.slice = slice_bytes(r.hidden);
     vx_cpu_job job = projection_job(a);
-    job.epilogue = (vx_epilogue){.bias = a->bias ? a->bias->data : NULL,
+    job.epilogue = (vx_epilogue){.bias = a->bias ? vx_host(a->bias->data) : NULL,
                                  .out = scratch,
                                  .out_dtype = VX_F32,
                                  .out_ld = a->w->out};
     VX_TRY(vx_cpu_job_run(ctx, &job, r.state + 2 * r.slice));
-    vx_cpu_zero_halo(a->out);
-    return vx_pool_run(ctx->pool, ctx->cancel, 2, direction, &r);
+    vx_host_zero_halo(a->out);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, 2, direction, &r);
 }

@@ -93,8 +93,8 @@ static float *set_axis(const vx_motion_input_args *a, int64_t k, int i, int64_t 
 {
     int32_t *cell = (int32_t *)table;
     float *low = table + n, *high = low + n, *drive = high + n, *rest = drive + n;
-    double from = k > 0 ? ((const float *)a->source->data)[(k - 1) * 3 + i] : 0;
-    double to = k > 0 ? ((const float *)a->driving->data)[(k - 1) * 3 + i] : 0;
+    double from = k > 0 ? ((const float *)vx_host(a->source->data))[(k - 1) * 3 + i] : 0;
+    double to = k > 0 ? ((const float *)vx_host(a->driving->data))[(k - 1) * 3 + i] : 0;
     for (int64_t p = 0; p < n; p++) {
         double g = coordinate(a->grid, p, n);
         place at = place_of(sample_index(g + from - to, n), n);
@@ -136,9 +136,9 @@ vx_status vx_cpu_motion_input(vx_ctx *ctx, const vx_motion_input_args *a, void *
             table = set_axis(a, k, i, a->feature->dim[2 - i], &j.axis[3 * k + i], table);
     j.lines = (float *)(room + axis_bytes(a) + table_bytes(a));
     j.line_floats = line_floats(a);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, a->feature->dim[0] * a->feature->dim[1], input_tile,
-                       &j));
-    vx_cpu_zero_halo(a->out);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, a->feature->dim[0] * a->feature->dim[1],
+                       input_tile, &j));
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -174,7 +174,7 @@ static void field_tile(void *arg, int64_t tile, int worker)
 vx_status vx_cpu_motion_field(vx_ctx *ctx, const vx_motion_field_args *a, void *scratch)
 {
     float *by = scratch;
-    const float *source = a->source->data, *driving = a->driving->data;
+    const float *source = vx_host(a->source->data), *driving = vx_host(a->driving->data);
     field_job j = {.args = a, .level = vx_cpu_of(ctx->backend)->level, .by = by};
     j.room = field_room(a);
     j.tile_rows = vx_cpu_pass_rows(vx_cols(a->logits));
@@ -184,7 +184,7 @@ vx_status vx_cpu_motion_field(vx_ctx *ctx, const vx_motion_field_args *a, void *
         for (int i = 0; i < 3 && k > 0; i++)
             by[(i + 1) * j.room + k] = source[(k - 1) * 3 + i] - driving[(k - 1) * 3 + i];
     }
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->logits), j.tile_rows),
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(vx_rows(a->logits), j.tile_rows),
                        field_tile, &j);
 }
 
@@ -231,7 +231,7 @@ static void blend_lines(const warp_job *j, const vx_between *z, const vx_between
     for (int corner = 0; corner < 4; corner++) {
         float w = z->weight[corner >> 1] * y->weight[corner & 1];
         if (w == 0) continue;
-        from[n] = (const float *)field->data +
+        from[n] = (const float *)vx_host(field->data) +
                   (z->at[corner >> 1] * height + y->at[corner & 1]) * width * 3;
         weight[n++] = w;
     }
@@ -251,7 +251,7 @@ static void sample(const warp_job *j, const place at[3], void *out)
                   (corner & 1 ? at[0].high : at[0].low);
         if (w == 0) continue;
         int64_t z = at[2].cell + (corner >> 2), y = at[1].cell + (corner >> 1 & 1);
-        row[n] = (const char *)a->x->data +
+        row[n] = (const char *)vx_host(a->x->data) +
                  ((z * a->x->dim[1] + y) * a->x->dim[2] + at[0].cell + (corner & 1)) * step;
         weight[n++] = w;
     }
@@ -297,7 +297,7 @@ vx_status vx_cpu_warp(vx_ctx *ctx, const vx_warp_args *a, void *scratch)
                   .columns = columns,
                   .lines = (float *)(void *)((char *)scratch + column_bytes(a)),
                   .line_floats = field_line(a)};
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, a->x->dim[0] * a->x->dim[1], warp_tile, &j));
-    vx_cpu_zero_halo(a->out);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, a->x->dim[0] * a->x->dim[1], warp_tile, &j));
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

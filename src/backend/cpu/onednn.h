@@ -1,4 +1,4 @@
-/* All that Vortex asks of oneDNN, and with yardstick.c the only place that names it (2.6 or 3; its C
+/* All that Vortex asks of oneDNN, and with peak.c the only place that names it (2.6 or 3; its C
  * API, through dnnl_api.h).
  *
  * The unit is a *product*: out[T, cols] (f32, dense) = sum over taps j of x[r*stride + j*dilation]

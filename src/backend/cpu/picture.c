@@ -1,4 +1,4 @@
-/* pool2, depthwise, row_gate and to_picture on the CPU: tiles of rows, pixels or lines. */
+/* pool2, depthwise, row_gate and pictures in and out on the CPU: tiles of rows, pixels or lines. */
 #include "backend/cpu/picture.h"
 
 static void (*const mean_row[VX_CPU_LEVELS])(const void *const[8], int, vx_dtype, void *, vx_dtype,
@@ -7,8 +7,8 @@ static void (*const depthwise_pixel[VX_CPU_LEVELS])(const vx_depthwise_args *, i
     VX_SIMD_TABLE(vx_cpu_depthwise_pixel);
 static void (*const gate_rows[VX_CPU_LEVELS])(const vx_row_gate_args *, int64_t,
                                               int64_t) = VX_SIMD_TABLE(vx_cpu_gate_rows);
-static void (*const sigmoid_row[VX_CPU_LEVELS])(const void *, vx_dtype, float *, bool,
-                                                int64_t) = VX_SIMD_TABLE(vx_cpu_sigmoid_row);
+static void (*const level_row[VX_CPU_LEVELS])(const void *, vx_dtype, bool, float *, bool,
+                                              int64_t) = VX_SIMD_TABLE(vx_cpu_level_row);
 
 /* One op under way: `rows` of anything, in tiles. */
 typedef struct job {
@@ -23,7 +23,7 @@ static vx_status run(vx_ctx *ctx, job *j, int64_t cols, vx_tile_fn tile)
 {
     j->level = vx_cpu_of(ctx->backend)->level;
     j->tile_rows = vx_cpu_pass_rows(cols);
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(j->rows, j->tile_rows), tile, j);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(j->rows, j->tile_rows), tile, j);
 }
 
 static int64_t end_of(const job *j, int64_t tile)
@@ -59,7 +59,7 @@ vx_status vx_cpu_pool2(vx_ctx *ctx, const vx_pool2_args *a, void *scratch)
     (void)scratch;
     job j = {.args = a, .rows = vx_rows(a->out)};
     VX_TRY(run(ctx, &j, 4 * vx_cols(a->out), pool_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -79,7 +79,7 @@ vx_status vx_cpu_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratc
     (void)scratch;
     job j = {.args = a, .rows = vx_rows(a->out)};
     VX_TRY(run(ctx, &j, a->weight->dim[0] * vx_cols(a->x), depthwise_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -98,7 +98,7 @@ vx_status vx_cpu_row_gate(vx_ctx *ctx, const vx_row_gate_args *a, void *scratch)
     (void)scratch;
     job j = {.args = a, .rows = vx_rows(a->x)};
     VX_TRY(run(ctx, &j, vx_cols(a->x), gate_tile));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -152,14 +152,15 @@ static void picture_tile(void *arg, int64_t tile, int worker)
     const job *j = arg;
     const vx_to_picture_args *a = j->args;
     float *value = j->lines + j->line * worker;
-    bool bytes = a->out->dtype == VX_U8;
+    bool bytes = a->out->dtype == VX_U8, logits = a->range == VX_PICTURE_LOGITS;
     int64_t width = a->x->dim[1], cols = vx_cols(a->x);
     for (int64_t y = tile * j->tile_rows; y < end_of(j, tile); y++) {
         if (vx_dense(a->x))
-            sigmoid_row[j->level](vx_row(a->x, y * width), a->x->dtype, value, bytes, width * cols);
+            level_row[j->level](vx_row(a->x, y * width), a->x->dtype, logits, value, bytes,
+                                width * cols);
         for (int64_t x = 0; x < width && !vx_dense(a->x); x++)
-            sigmoid_row[j->level](vx_row(a->x, y * width + x), a->x->dtype, value + x * cols, bytes,
-                                  cols);
+            level_row[j->level](vx_row(a->x, y * width + x), a->x->dtype, logits, value + x * cols,
+                                bytes, cols);
         shuffle_line(a, value, y);
     }
 }
@@ -168,4 +169,45 @@ vx_status vx_cpu_to_picture(vx_ctx *ctx, const vx_to_picture_args *a, void *scra
 {
     job j = {.args = a, .rows = a->x->dim[0], .lines = scratch, .line = line_of(a)};
     return run(ctx, &j, j.line, picture_tile);
+}
+
+/* ---- from_picture --------------------------------------------------------------------------- */
+
+size_t vx_cpu_from_picture_scratch(vx_backend *backend, const vx_from_picture_args *a)
+{
+    (void)backend, (void)a;
+    return 3 * 256 * sizeof(float);
+}
+
+/* A byte has 256 values: `lines` holds what each becomes in each channel. */
+static void bytes_tile(void *arg, int64_t tile, int worker)
+{
+    (void)worker;
+    const job *j = arg;
+    const vx_from_picture_args *a = j->args;
+    int64_t cols = vx_cols(a->x);
+    for (int64_t r = tile * j->tile_rows; r < end_of(j, tile); r++) {
+        const uint8_t *x = vx_row(a->x, r);
+        void *out = vx_row(a->out, r);
+        for (int64_t c = 0; c < cols; c++) {
+            float v = j->lines[c % 3 * 256 + x[c]];
+            if (a->out->dtype == VX_F32)
+                ((float *)out)[c] = v;
+            else
+                ((uint16_t *)out)[c] = vx_f32_to_bf16(v);
+        }
+    }
+}
+
+vx_status vx_cpu_from_picture(vx_ctx *ctx, const vx_from_picture_args *a, void *scratch)
+{
+    job j = {.args = a, .rows = vx_rows(a->x), .lines = scratch};
+    for (int i = 0; i < 3 * 256; i++) {
+        float deviation = a->deviation[i / 256];
+        j.lines[i] = ((float)(i % 256) / a->divisor - a->mean[i / 256]);
+        if (deviation != 0) j.lines[i] /= deviation;
+    }
+    VX_TRY(run(ctx, &j, vx_cols(a->x), bytes_tile));
+    vx_host_zero_halo(a->out);
+    return VX_OK;
 }

@@ -143,7 +143,8 @@ static vx_status find(vx_cpu *cpu, const vx_weight *w, vx_cpu_plane **plane, vx_
     if (l == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to describe a filter");
     l->key = *w;
-    l->key.data = l->key.layout = NULL;
+    l->key.data = (vx_dev){0};
+    l->key.layout = NULL;
     describe(cpu, l);
     l->next = cpu->planes;
     cpu->planes = *plane = l;
@@ -226,7 +227,7 @@ static void pack_panel(const vx_weight *w, int64_t panel, int64_t count, const f
             for (int64_t k = 0; k < w->kernel[0] * py->taps; k++) {
                 size_t row = (size_t)(k * px->taps * l->words * l->columns) * sizeof(float);
                 char *target =
-                    (char *)w->data + l->offset[y][x] + row +
+                    (char *)vx_host(w->data) + l->offset[y][x] + row +
                     (size_t)(px->taps * panel) * VX_PANEL * (size_t)l->words * sizeof(float);
                 for (int64_t s = 0; s < px->taps; s++, target += tap_bytes)
                     for (int64_t c = 0; c < count * l->fold; c++) {
@@ -254,7 +255,7 @@ vx_status vx_cpu_plane_pack(vx_cpu *cpu, vx_weight *w, vx_fetch_fn fetch, void *
     vx_status status = VX_OK;
     if (rows == NULL || plain == NULL)
         status = vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to pack a filter");
-    memset(w->data, 0, l->bytes); /* columns and halves of words that the weight lacks */
+    memset(vx_host(w->data), 0, l->bytes); /* columns and halves of words that the weight lacks */
     for (int64_t first = 0, have = 0; first < w->out && status == VX_OK;) {
         int64_t left = w->out - first, room = VX_PANEL - have;
         int64_t count = left < step ? left : step;

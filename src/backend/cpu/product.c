@@ -209,18 +209,19 @@ static vx_status run_codes(vx_ctx *ctx, run *r)
     if (r->convert) {
         int64_t passes = vx_cpu_tiles(job->rows, vx_cpu_pass_rows(job->layout->in));
         r->x = r->scratch;
-        VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, passes, convert_tile, r));
+        VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, passes, convert_tile, r));
     }
     r->chunks = vx_cpu_tiles(job->rows, CHUNK_ROWS);
     r->chunk = vx_cpu_tiles(r->tiles, r->chunks);
-    return vx_pool_run(ctx->pool, ctx->cancel, job->layout->panels * r->chunks, codes_unit, r);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, job->layout->panels * r->chunks, codes_unit,
+                       r);
 }
 
 vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
 {
     const vx_cpu *cpu = vx_cpu_of(ctx->backend);
     const vx_cpu_layout *l = job->layout;
-    assert(vx_pool_workers(ctx->pool) <= cpu->backend.workers);
+    assert(vx_pool_workers(vx_cpu_pool(ctx)) <= cpu->backend.workers);
     run r = {.cpu = cpu, .job = job, .scratch = scratch, .slice = slice_bytes(l)};
     r.convert = converts(job);
     r.group = r.convert ? GROUP_CONVERTING : GROUP;
@@ -231,7 +232,7 @@ vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
     if (l->codes)
         VX_TRY(run_codes(ctx, &r));
     else
-        VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, r.tiles * r.groups, unit, &r));
+        VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, r.tiles * r.groups, unit, &r));
     if (atomic_load(&r.failed)) return vx_cpu_product_failed(ctx->err);
     return VX_OK;
 }

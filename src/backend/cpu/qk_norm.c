@@ -28,6 +28,6 @@ vx_status vx_cpu_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a, void *scratch)
     job j = {.args = a,
              .level = vx_cpu_of(ctx->backend)->level,
              .rows_of_tile = vx_cpu_pass_rows(vx_cols(a->x))};
-    return vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->x), j.rows_of_tile), tile,
-                       &j);
+    return vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(vx_rows(a->x), j.rows_of_tile),
+                       tile, &j);
 }

@@ -28,10 +28,10 @@ size_t vx_cpu_spade_scratch(vx_backend *backend, const vx_spade_args *a)
 static vx_cpu_columns given_factors(const vx_spade_args *a, float *scratch)
 {
     int64_t cols = vx_cols(a->x);
-    const float *var = a->var->data;
+    const float *var = vx_host(a->var->data);
     float *mean = scratch, *gain = scratch + cols, *bias = scratch + 2 * cols;
     for (int64_t c = 0; c < cols; c++) {
-        mean[c] = ((const float *)a->mean->data)[c];
+        mean[c] = ((const float *)vx_host(a->mean->data))[c];
         gain[c] = (float)(1 / sqrt((double)var[c] + (double)a->eps));
         bias[c] = 0;
     }
@@ -57,8 +57,8 @@ vx_status vx_cpu_spade(vx_ctx *ctx, const vx_spade_args *a, void *scratch)
         vx_instance_norm_args norm = norm_of(a);
         VX_TRY(vx_cpu_column_factors(ctx, &norm, scratch, &j.factors));
     }
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->out), j.tile_rows),
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(vx_rows(a->out), j.tile_rows),
                        spade_tile, &j));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

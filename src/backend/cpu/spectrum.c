@@ -46,7 +46,7 @@ static void analyse_tile(void *arg, int64_t tile, int worker)
     float stream[VX_HOP][VX_STREAM_ROOM] = {{0}};
     int64_t first = tile * VX_SPECTRUM_TILE, samples = vx_rows(j->x);
     int64_t frames = smaller(vx_rows(j->out) - first, VX_SPECTRUM_TILE);
-    const float *x = j->x->data;
+    const float *x = vx_host(j->x->data);
     for (int64_t h = 0; h < frames + 3; h++)
         for (int m = 0; m < VX_HOP; m++)
             stream[m][h] = x[reflect((first - 2 + h) * VX_HOP + m, samples) * j->x->ld];
@@ -58,9 +58,9 @@ vx_status vx_cpu_stft(vx_ctx *ctx, const vx_stft_args *a, void *scratch)
     (void)scratch;
     job j = {.level = vx_cpu_of(ctx->backend)->level, .x = a->x, .out = a->out};
     fill_tables(&j.tables);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->out), VX_SPECTRUM_TILE),
-                       analyse_tile, &j));
-    vx_cpu_zero_halo(a->out);
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel,
+                       vx_cpu_tiles(vx_rows(a->out), VX_SPECTRUM_TILE), analyse_tile, &j));
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }
 
@@ -91,7 +91,7 @@ static void synthesise_tile(void *arg, int64_t tile, int worker)
     int64_t end = smaller(first + HOPS_OF_TILE, all - 1);
     int64_t first_frame = first > 0 ? first - 1 : 0, end_frame = smaller(end + 2, all);
     istft_tile[j->level](&j->tables, j->x, stream, first_frame, end_frame - first_frame);
-    float *out = j->out->data;
+    float *out = vx_host(j->out->data);
     for (int64_t h = first; h < end; h++) {
         bool inside = h >= 1 && h + 2 < all;
         for (int m = 0; m < VX_HOP; m++) {
@@ -108,8 +108,8 @@ vx_status vx_cpu_istft(vx_ctx *ctx, const vx_istft_args *a, void *scratch)
     (void)scratch;
     job j = {.level = vx_cpu_of(ctx->backend)->level, .x = a->x, .out = a->out};
     fill_tables(&j.tables);
-    VX_TRY(vx_pool_run(ctx->pool, ctx->cancel, vx_cpu_tiles(vx_rows(a->x) - 1, HOPS_OF_TILE),
+    VX_TRY(vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, vx_cpu_tiles(vx_rows(a->x) - 1, HOPS_OF_TILE),
                        synthesise_tile, &j));
-    vx_cpu_zero_halo(a->out);
+    vx_host_zero_halo(a->out);
     return VX_OK;
 }

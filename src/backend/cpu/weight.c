@@ -89,7 +89,8 @@ static vx_status find_layout(vx_cpu *cpu, const vx_weight *w, vx_cpu_layout **la
     if (l == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to describe a weight");
     l->key = *w;
-    l->key.data = l->key.layout = NULL;
+    l->key.data = (vx_dev){0};
+    l->key.layout = NULL;
     vx_status status = describe(cpu, l, err);
     if (status != VX_OK) {
         vx_heap_free(l);
@@ -161,7 +162,7 @@ typedef struct packing {
 static vx_status pack_panel(packing *p, int64_t panel, const void *plain)
 {
     const vx_product *product = panel == p->l->panels - 1 ? p->l->last : p->l->full;
-    char *target = (char *)p->w->data + (size_t)panel * p->l->panel_bytes;
+    char *target = (char *)vx_host(p->w->data) + (size_t)panel * p->l->panel_bytes;
     return vx_product_pack(product, plain, target, p->err);
 }
 
@@ -203,7 +204,7 @@ static vx_status add_gate(packing *p, int64_t index, const float *row)
     int64_t hidden = p->w->out / 8, gate = index % (4 * hidden);
     size_t bytes = vx_cpu_lstm_recurrent_bytes(p->l->type, hidden);
     char *recurrent =
-        (char *)p->w->data + p->l->recurrent_offset + (index < 4 * hidden ? 0 : bytes);
+        (char *)vx_host(p->w->data) + p->l->recurrent_offset + (index < 4 * hidden ? 0 : bytes);
     vx_cpu_lstm_pack_row(p->l->type, hidden, gate, row + p->w->in, recurrent);
     return add_column(p, index, row);
 }
@@ -219,7 +220,7 @@ static void round_int8(packing *p, int64_t index, float *row)
         row[i] = (float)p->codes[i] * scale;
     }
     if (p->l->type != VX_U8) return;
-    float *scales = (float *)(void *)((char *)p->w->data + p->l->scale_offset);
+    float *scales = (float *)(void *)((char *)vx_host(p->w->data) + p->l->scale_offset);
     scales[index] = scale;
     scales[align((size_t)p->l->columns * sizeof(float)) / sizeof(float) + (size_t)index] =
         (float)sum;
@@ -277,7 +278,7 @@ static vx_status add_codes(void *arg, int64_t index, float *row)
 static vx_status pack_codes(vx_weight *w, const rows *r, vx_error *err)
 {
     vx_codes_packing codes;
-    VX_TRY(vx_codes_open(&codes, w->layout, w->data, err));
+    VX_TRY(vx_codes_open(&codes, w->layout, vx_host(w->data), err));
     vx_status status = each_row(r, add_codes, &codes, err);
     vx_status closed = vx_codes_close(&codes, err);
     return status != VX_OK ? status : closed;
@@ -289,7 +290,7 @@ static vx_status pack_panels(vx_weight *w, const rows *r, vx_error *err)
     packing p = {.w = w, .l = l, .err = err, .row_floats = r->floats};
     /* Gates and pairs that do not fill their block read as zero. */
     if (w->kind == VX_WEIGHT_LSTM)
-        memset((char *)w->data + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
+        memset((char *)vx_host(w->data) + l->recurrent_offset, 0, l->bytes - l->recurrent_offset);
     int64_t columns = w->kind == VX_WEIGHT_CONV_TRANSPOSE ? l->panels * VX_PANEL : VX_PANEL;
     size_t plain = (size_t)(columns * l->in * l->taps) * sizeof(float);
     p.plain = vx_heap_alloc(plain + (size_t)r->floats); /* the codes follow the floats */
@@ -301,12 +302,12 @@ static vx_status pack_panels(vx_weight *w, const rows *r, vx_error *err)
     return status;
 }
 
-vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+vx_status vx_cpu_weight_pack(vx_lane *lane, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err)
 {
     if (vx_cpu_is_plane(w))
-        return vx_cpu_plane_pack(vx_cpu_of(backend), w, fetch, arg, staging, staging_floats, err);
-    (void)backend;
+        return vx_cpu_plane_pack(vx_cpu_of(lane->backend), w, fetch, arg, staging, staging_floats,
+                                 err);
     const vx_cpu_layout *l = w->layout;
     assert(l != NULL && l->bytes == w->bytes);
     rows r = {fetch, arg, staging, staging_floats, w->out, w->in * w->kernel[2]};
@@ -316,7 +317,7 @@ vx_status vx_cpu_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
     return l->codes ? pack_codes(w, &r, err) : pack_panels(w, &r, err);
 }
 
-vx_status vx_cpu_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_stored_rows *parts,
+vx_status vx_cpu_weight_pack_stored(vx_lane *lane, vx_weight *w, const vx_stored_rows *parts,
                                     int count, bool *taken, vx_error *err)
 {
     *taken = false;
@@ -327,5 +328,5 @@ vx_status vx_cpu_weight_pack_stored(vx_backend *backend, vx_weight *w, const vx_
     if (!*taken) return VX_OK;
     if (l->full != NULL) VX_TRY(vx_product_compile(l->full, err));
     VX_TRY(vx_product_compile(l->last, err));
-    return vx_codes_take(vx_cpu_of(backend)->pool, l, parts, count, w->data);
+    return vx_codes_take(vx_cpu_of(lane->backend)->pool, l, parts, count, vx_host(w->data));
 }

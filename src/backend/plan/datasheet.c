@@ -141,8 +141,10 @@ vx_status vx_backend_open_datasheet(vx_backend **out, const char *name, vx_error
     vx_backend *backend = vx_heap_alloc(sizeof *backend);
     if (backend == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a device's description");
-    *backend = (vx_backend){
-        .ops = &datasheet_ops, .workers = 1, .native = d->tera_bf16 > 0 ? VX_BF16 : VX_F32};
+    *backend = (vx_backend){.ops = &datasheet_ops,
+                            .workers = 1,
+                            .half = VX_BF16,
+                            .native = d->tera_bf16 > 0 ? VX_BF16 : VX_F32};
     vx_device *device = &backend->device;
     snprintf(device->name, sizeof device->name, "%s", d->name);
     snprintf(device->title, sizeof device->title, "%s", d->title);
@@ -151,6 +153,8 @@ vx_status vx_backend_open_datasheet(vx_backend **out, const char *name, vx_error
     device->bytes_per_s = d->giga_bytes * GIGA;
     device->efficiency = EFFICIENCY;
     device->memory_bytes = (size_t)d->memory * (d->binary ? GIB : GB);
+    device->alignment = VX_ALIGN;
+    device->allocation_max = SIZE_MAX;
     device->overhead_bytes = OVERHEAD;
     device->overhead[0] = "driver";
     device->overhead[1] = "driver and context";

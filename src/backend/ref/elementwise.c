@@ -14,10 +14,11 @@ vx_status vx_ref_copy(vx_ctx *ctx, const vx_copy_args *a, void *scratch)
 vx_status vx_ref_gather(vx_ctx *ctx, const vx_gather_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
+    const int32_t *index = vx_host(a->index->data);
     for (int64_t r = 0; r < vx_rows(a->out); r++) {
-        assert(a->index[r] >= 0 && a->index[r] < vx_rows(a->table));
+        assert(index[r] >= 0 && index[r] < vx_rows(a->table));
         for (int64_t c = 0; c < vx_cols(a->out); c++)
-            vx_ref_set(a->out, r, c, vx_ref_get(a->table, a->index[r], c));
+            vx_ref_set(a->out, r, c, vx_ref_get(a->table, index[r], c));
     }
     vx_ref_zero_halo(a->out);
     return VX_OK;

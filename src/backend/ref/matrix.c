@@ -5,7 +5,7 @@
 
 static const float *weight_row(const vx_weight *w, int64_t out)
 {
-    return (const float *)w->data + out * vx_ref_row_floats(w);
+    return (const float *)vx_host(w->data) + out * vx_ref_row_floats(w);
 }
 
 vx_status vx_ref_linear(vx_ctx *ctx, const vx_linear_args *a, void *scratch)

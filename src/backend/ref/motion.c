@@ -268,12 +268,26 @@ vx_status vx_ref_to_picture(vx_ctx *ctx, const vx_to_picture_args *a, void *scra
         for (int64_t c = 0; c < 3; c++) {
             int64_t channel = c * f * f + y % f * f + x % f;
             double v = vx_ref_get(a->x, y / f * a->x->dim[1] + x / f, channel);
-            double s = 1 / (1 + exp(-v));
+            double s = a->range == VX_PICTURE_SIGNED ? v / 2 + 0.5 : 1 / (1 + exp(-v));
             if (a->out->dtype == VX_F32)
                 vx_ref_set(a->out, r, c, s);
             else
-                ((uint8_t *)vx_row(a->out, r))[c] = (uint8_t)lrint(255 * s);
+                ((uint8_t *)vx_row(a->out, r))[c] = (uint8_t)lrint(fmin(fmax(255 * s, 0), 255));
         }
     }
+    return VX_OK;
+}
+
+/* x [R, C] bytes -> out [R, C] */
+vx_status vx_ref_from_picture(vx_ctx *ctx, const vx_from_picture_args *a, void *scratch)
+{
+    (void)ctx, (void)scratch;
+    for (int64_t r = 0; r < vx_rows(a->x); r++)
+        for (int64_t c = 0; c < vx_cols(a->x); c++) {
+            double value = ((const uint8_t *)vx_row(a->x, r))[c] / (double)a->divisor;
+            double deviation = a->deviation[c % 3] != 0 ? a->deviation[c % 3] : 1;
+            vx_ref_set(a->out, r, c, (value - a->mean[c % 3]) / deviation);
+        }
+    vx_ref_zero_halo(a->out);
     return VX_OK;
 }

@@ -4,9 +4,9 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "base/reserve.h"
 
-/* ---- elements
- * --------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 double vx_ref_get(const vx_tensor *t, int64_t r, int64_t c)
 {
@@ -40,7 +40,7 @@ void vx_ref_set(const vx_tensor *t, int64_t r, int64_t c, double value)
 
 double vx_ref_at(const vx_tensor *v, int64_t c, double absent)
 {
-    return v ? ((const float *)v->data)[c] : absent;
+    return v ? ((const float *)vx_host(v->data))[c] : absent;
 }
 
 double vx_ref_operand(vx_dtype compute, double value)
@@ -89,48 +89,44 @@ double vx_ref_act(vx_act act, double x)
     return x;
 }
 
-/* ---- the backend
- * ------------------------------------------------------------------------------------ */
-
-static vx_status ref_upload(vx_ctx *ctx, const void *host, vx_tensor *out)
-{
-    (void)ctx;
-    size_t row = (size_t)vx_cols(out) * vx_dtype_bytes(out->dtype);
-    for (int64_t r = 0; r < vx_rows(out); r++)
-        memcpy(vx_row(out, r), (const char *)host + (size_t)r * row, row);
-    vx_ref_zero_halo(out);
-    return VX_OK;
-}
-
-static vx_status ref_download(vx_ctx *ctx, const vx_tensor *x, void *host)
-{
-    (void)ctx;
-    size_t row = (size_t)vx_cols(x) * vx_dtype_bytes(x->dtype);
-    for (int64_t r = 0; r < vx_rows(x); r++)
-        memcpy((char *)host + (size_t)r * row, vx_row(x, r), row);
-    return VX_OK;
-}
+/* ---- the backend ---- */
 
 static void ref_close(vx_backend *backend)
 {
     vx_heap_free(backend);
 }
 
-static const vx_backend_ops ref_ops = {
-    .name = "ref",
-    .close = ref_close,
-    .weight_plan = vx_ref_weight_plan,
-    .weight_pack = vx_ref_weight_pack,
-    .upload = ref_upload,
-    .download = ref_download,
-#define VX_REF_LINE(op) .op = vx_ref_##op,
-    VX_OPS(VX_REF_LINE)
-#undef VX_REF_LINE
-        .attention_scratch = vx_ref_attention_scratch,
-    .lstm_scratch = vx_ref_lstm_scratch,
-    .layer_norm_scratch = vx_ref_layer_norm_scratch,
-    .harmonic_source_scratch = vx_ref_harmonic_source_scratch,
-};
+#define VX_REF_RUN(op)                                                                             \
+    static vx_status run_##op(vx_ctx *ctx, const void *args, vx_dev scratch)                       \
+    {                                                                                              \
+        return vx_ref_##op(ctx, args, vx_host(scratch));                                           \
+    }
+#define VX_REF_NEED(op)                                                                            \
+    static size_t scratch_##op(vx_backend *backend, const void *args)                              \
+    {                                                                                              \
+        return vx_ref_##op##_scratch(backend, args);                                               \
+    }
+VX_OPS(VX_REF_RUN)
+VX_REF_SCRATCH(VX_REF_NEED)
+
+static const vx_backend_ops ref_ops = {.name = "ref",
+                                       .close = ref_close,
+                                       .reserve = vx_host_reserve,
+                                       .unreserve = vx_host_unreserve,
+                                       .memory = vx_host_memory,
+#ifdef VX_POISON
+                                       .taken = vx_host_taken,
+                                       .released = vx_host_released,
+#endif
+                                       .write = vx_host_write,
+                                       .read = vx_host_read,
+                                       .upload = vx_host_upload,
+                                       .download = vx_host_download,
+                                       .weight_plan = vx_ref_weight_plan,
+                                       .weight_pack = vx_ref_weight_pack,
+#define VX_REF_LINE(name)      .op[VX_OP_##name].run = run_##name,
+#define VX_REF_NEED_LINE(name) .op[VX_OP_##name].scratch = scratch_##name,
+                                       VX_OPS(VX_REF_LINE) VX_REF_SCRATCH(VX_REF_NEED_LINE)};
 
 vx_status vx_backend_open_ref(vx_backend **out, vx_error *err)
 {
@@ -144,8 +140,11 @@ vx_status vx_backend_open_ref(vx_backend **out, vx_error *err)
                                        .title = "reference in plain C",
                                        .flops_per_s_f32 = 1e9,
                                        .bytes_per_s = 1e9,
-                                       .efficiency = 1},
+                                       .efficiency = 1,
+                                       .alignment = VX_ALIGN,
+                                       .allocation_max = SIZE_MAX},
                             .workers = 1,
+                            .half = VX_BF16,
                             .native = VX_F32};
     *out = backend;
     return VX_OK;

@@ -9,6 +9,7 @@
 #ifndef VX_BACKEND_REF_REF_H
 #define VX_BACKEND_REF_REF_H
 
+#include "backend/host.h"
 #include "backend/ops.h"
 
 #define VX_REF_KERNEL(op)                                                                          \
@@ -16,13 +17,13 @@
 VX_OPS(VX_REF_KERNEL)
 #undef VX_REF_KERNEL
 
-size_t vx_ref_attention_scratch(vx_backend *backend, const vx_attention_args *a);
-size_t vx_ref_lstm_scratch(vx_backend *backend, const vx_lstm_args *a);
-size_t vx_ref_layer_norm_scratch(vx_backend *backend, const vx_layer_norm_args *a);
-size_t vx_ref_harmonic_source_scratch(vx_backend *backend, const vx_harmonic_source_args *a);
+#define VX_REF_SCRATCH(X) X(attention) X(lstm) X(layer_norm) X(harmonic_source)
+#define VX_REF_BYTES(op)  size_t vx_ref_##op##_scratch(vx_backend *backend, const vx_##op##_args *a);
+VX_REF_SCRATCH(VX_REF_BYTES)
+#undef VX_REF_BYTES
 
 vx_status vx_ref_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
-vx_status vx_ref_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+vx_status vx_ref_weight_pack(vx_lane *lane, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err);
 
 /* Floats of one row of the source, as vx_fetch_fn gives them. */

@@ -94,10 +94,10 @@ static vx_status round_nf4(float *data, int64_t n, vx_error *err)
     return VX_OK;
 }
 
-vx_status vx_ref_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetch, void *arg,
+vx_status vx_ref_weight_pack(vx_lane *lane, vx_weight *w, vx_fetch_fn fetch, void *arg,
                              float *staging, size_t staging_floats, vx_error *err)
 {
-    (void)backend;
+    (void)lane;
     int64_t floats = vx_ref_row_floats(w);
     int64_t chunk = (int64_t)staging_floats / floats;
     assert(chunk > 0);
@@ -106,10 +106,10 @@ vx_status vx_ref_weight_pack(vx_backend *backend, vx_weight *w, vx_fetch_fn fetc
         VX_TRY(fetch(arg, first, count, staging, err));
         for (int64_t r = 0; r < count; r++) {
             /* The row's own place holds the stored form for a moment. */
-            float *place = (float *)w->data + (first + r) * floats;
+            float *place = (float *)vx_host(w->data) + (first + r) * floats;
             round_row(w->store, staging + r * floats, floats, place);
             memcpy(place, staging + r * floats, (size_t)floats * sizeof *place);
         }
     }
-    return w->store == VX_NF4 ? round_nf4(w->data, w->out * floats, err) : VX_OK;
+    return w->store == VX_NF4 ? round_nf4(vx_host(w->data), w->out * floats, err) : VX_OK;
 }

@@ -89,7 +89,7 @@ static vx_status blocks(vx_ctx *ctx, const vx_clip_tower *t, const vx_clip_block
         bool final = i + 1 == t->layers && tokens > 1;
         VX_TRY(block(ctx, t, &b[i], dtype, groups, final ? kept_row : 0, final ? 1 : tokens, causal,
                      x, last));
-        vx_tap(ctx, last, "%s.layers.%d", tower, i);
+        vx_observe(ctx, last, "%s.layers.%d", tower, i);
     }
     return VX_OK;
 }
@@ -109,49 +109,85 @@ static void normalise(float *embed, int n, int width)
 }
 
 /* Rows of patches: patch (r, c) is its pixels in the order y, x, channel; the weights are bound to
- * match. */
-static void cut_patches(const float *pixels, int size, int patch, float *rows)
+ * match. A pixel has `bytes` bytes. */
+static void cut_patches(const char *pixels, int size, int patch, size_t bytes, char *rows)
 {
     int grid = size / patch;
+    size_t line = bytes * (size_t)patch;
     for (int r = 0; r < grid; r++)
         for (int c = 0; c < grid; c++)
-            for (int y = 0; y < patch; y++) {
-                memcpy(rows,
-                       pixels + ((ptrdiff_t)(r * patch + y) * size + (ptrdiff_t)c * patch) * 3,
-                       sizeof *rows * 3 * (size_t)patch);
-                rows += 3 * patch;
-            }
+            for (int y = 0; y < patch; y++, rows += line)
+                memcpy(rows, pixels + (size_t)((r * patch + y) * size + c * patch) * bytes, line);
+}
+
+/* Patches of `n` images on the device, in one copy. */
+static vx_status upload_patches(vx_clip *clip, vx_ctx *ctx, const void *pixels, int n,
+                                vx_tensor *out)
+{
+    const vx_clip_config *c = &clip->config;
+    size_t pixel = 3 * vx_dtype_bytes(out->dtype);
+    size_t image = (size_t)c->image_size * (size_t)c->image_size * pixel;
+    for (int i = 0; i < n && !ctx->plan; i++)
+        cut_patches((const char *)pixels + (size_t)i * image, c->image_size, c->patch, pixel,
+                    (char *)clip->patches + (size_t)i * image);
+    return vx_upload(ctx, clip->patches, out);
+}
+
+/* All images' patches: [n*patches, 3pp] f32. */
+static vx_status take_patches(vx_clip *clip, vx_ctx *ctx, const void *pixels, vx_dtype dtype, int n,
+                              vx_tensor *out)
+{
+    const vx_clip_config *c = &clip->config;
+    int64_t grid = c->image_size / c->patch, patches = grid * grid,
+            floats = patches * 3 * c->patch * c->patch;
+    VX_TRY(vx_take2(ctx, VX_F32, n * patches, floats / patches, out));
+    for (int i = 0; i < n && dtype == VX_F32; i++) {
+        vx_tensor one = vx_slice_rows(out, i * patches, patches);
+        const float *image = ctx->plan ? NULL : (const float *)pixels + i * floats;
+        VX_TRY(upload_patches(clip, ctx, image, 1, &one));
+    }
+    if (dtype == VX_F32) return VX_OK;
+    vx_tensor bytes;
+    VX_TRY(vx_take2(ctx, VX_U8, n * patches, floats / patches, &bytes));
+    VX_TRY(upload_patches(clip, ctx, pixels, n, &bytes));
+    /* OpenAI's statistics of the training images (CLIP, clip/clip.py). */
+    return vx_from_picture(
+        ctx, &(vx_from_picture_args){.x = &bytes,
+                                     .divisor = 255,
+                                     .mean = {0.48145466f, 0.4578275f, 0.40821073f},
+                                     .deviation = {0.26862954f, 0.26130258f, 0.27577711f},
+                                     .out = out});
 }
 
 /* x [n*tokens, vw]: class token and projected patches, positions added. */
-static vx_status embed_image(vx_clip *clip, vx_ctx *ctx, const float *pixels, int n, vx_tensor *x)
+static vx_status embed_image(vx_clip *clip, vx_ctx *ctx, const void *pixels, vx_dtype dtype, int n,
+                             vx_tensor *x)
 {
     const vx_clip_config *c = &clip->config;
     int64_t grid = c->image_size / c->patch, patches = grid * grid, tokens = patches + 1;
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor rows;
-    VX_TRY(vx_take2(ctx, VX_F32, patches, (int64_t)3 * c->patch * c->patch, &rows));
+    VX_TRY(take_patches(clip, ctx, pixels, dtype, n, &rows));
     vx_tensor class_row = vx_slice_rows(&clip->positions, 0, 1);
     vx_tensor patch_positions = vx_slice_rows(&clip->positions, 1, patches);
     for (int i = 0; i < n; i++) {
-        if (!ctx->plan) {
-            cut_patches(pixels + (ptrdiff_t)i * c->image_size * c->image_size * 3, c->image_size,
-                        c->patch, clip->patches);
-            VX_TRY(vx_upload(ctx, clip->patches, &rows));
-        }
-        vx_tensor first = vx_slice_rows(x, i * tokens, 1),
+        vx_tensor image = vx_slice_rows(&rows, i * patches, patches),
+                  first = vx_slice_rows(x, i * tokens, 1),
                   rest = vx_slice_rows(x, i * tokens + 1, patches);
         VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &class_row, .out = &first}));
         VX_TRY(vx_linear(
             ctx, &(vx_linear_args){
-                     .x = &rows, .w = &clip->patch, .residual = &patch_positions, .out = &rest}));
+                     .x = &image, .w = &clip->patch, .residual = &patch_positions, .out = &rest}));
     }
     vx_release(ctx, mark);
     return VX_OK;
 }
 
-vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const float *pixels, int n, float *embed)
+vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const void *pixels, vx_dtype dtype, int n,
+                        float *embed)
 {
+    assert(dtype == VX_U8 || dtype == VX_F32);
+    assert(n <= VX_CLIP_IMAGES_MAX);
     assert(clip->parts & VX_CLIP_IMAGE);
     assert(n >= 1 && (ctx->plan || (pixels != NULL && embed != NULL)));
     const vx_clip_config *c = &clip->config;
@@ -161,13 +197,13 @@ vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const float *pixels, int n, 
     VX_TRY(vx_take2(ctx, VX_F32, n, c->embed, &out));
     VX_TRY(vx_take2(ctx, VX_F32, n * tokens, c->vision.width, &x));
     VX_TRY(vx_take2(ctx, VX_F32, n * tokens, c->vision.width, &raw));
-    VX_TRY(embed_image(clip, ctx, pixels, n, &raw));
+    VX_TRY(embed_image(clip, ctx, pixels, dtype, n, &raw));
     VX_TRY(vx_layer_norm(ctx, &(vx_layer_norm_args){.x = &raw,
                                                     .gamma = &clip->pre_w,
                                                     .beta = &clip->pre_b,
                                                     .eps = c->vision.eps,
                                                     .out = &x}));
-    vx_tap(ctx, &x, "vision.pre");
+    vx_observe(ctx, &x, "vision.pre");
     VX_TRY(blocks(ctx, &c->vision, clip->vision, clip->compute, "vision", n, 0, false, &x, &last));
     VX_TRY(vx_take2(ctx, VX_F32, n, c->vision.width, &normed));
     VX_TRY(vx_layer_norm(ctx, &(vx_layer_norm_args){.x = &last,
@@ -179,6 +215,7 @@ vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const float *pixels, int n, 
                      &(vx_linear_args){.x = &normed, .w = &clip->vision_projection, .out = &out}));
     VX_TRY(vx_download(ctx, &out, embed));
     vx_release(ctx, mark);
+    VX_TRY(vx_finish(ctx));
     if (!ctx->plan) normalise(embed, n, c->embed);
     return VX_OK;
 }
@@ -191,7 +228,7 @@ static int used_tokens(const int32_t *ids, int count, int eos)
     return count;
 }
 
-vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count, float *pooled,
+vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count, vx_tensor *pooled,
                        float *embed)
 {
     const vx_clip_config *c = &clip->config;
@@ -201,21 +238,25 @@ vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count
     assert(embed == NULL || project);
     int used = ctx->plan ? count : used_tokens(ids, count, c->eos);
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor x, last, normed, out;
+    vx_tensor x, index, last, out;
     VX_TRY(vx_take2(ctx, VX_F32, used, c->text.width, &x));
+    VX_TRY(vx_take2(ctx, VX_I32, used, 1, &index));
+    VX_TRY(vx_upload(ctx, ids, &index));
     vx_tensor positions = vx_slice_rows(&clip->text_positions, 0, used);
-    VX_TRY(vx_gather(ctx, &(vx_gather_args){.table = &clip->tokens, .index = ids, .out = &x}));
+    VX_TRY(vx_gather(ctx, &(vx_gather_args){.table = &clip->tokens, .index = &index, .out = &x}));
     VX_TRY(
         vx_blend(ctx, &(vx_blend_args){.n = 2, .x = {&x, &positions}, .scale = {1, 1}, .out = &x}));
     VX_TRY(blocks(ctx, &c->text, clip->text, clip->compute, "text", 1, used - 1, true, &x, &last));
-    VX_TRY(vx_take2(ctx, VX_F32, 1, c->text.width, &normed));
-    vx_tensor at_eos = vx_slice_rows(&last, vx_rows(&last) - 1, 1);
+    vx_tensor normed, at_eos = vx_slice_rows(&last, vx_rows(&last) - 1, 1);
+    if (pooled != NULL)
+        normed = *pooled;
+    else
+        VX_TRY(vx_take2(ctx, VX_F32, 1, c->text.width, &normed));
     VX_TRY(vx_layer_norm(ctx, &(vx_layer_norm_args){.x = &at_eos,
                                                     .gamma = &clip->final_w,
                                                     .beta = &clip->final_b,
                                                     .eps = c->text.eps,
                                                     .out = &normed}));
-    if (pooled != NULL) VX_TRY(vx_download(ctx, &normed, pooled));
     if (project) {
         VX_TRY(vx_take2(ctx, VX_F32, 1, c->embed, &out));
         VX_TRY(vx_linear(
@@ -223,6 +264,8 @@ vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count
         if (embed != NULL) VX_TRY(vx_download(ctx, &out, embed));
     }
     vx_release(ctx, mark);
-    if (!ctx->plan && embed != NULL) normalise(embed, 1, c->embed);
+    if (ctx->plan || embed == NULL) return VX_OK;
+    VX_TRY(vx_finish(ctx));
+    normalise(embed, 1, c->embed);
     return VX_OK;
 }

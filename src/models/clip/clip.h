@@ -19,6 +19,7 @@
 
 enum { VX_CLIP_IMAGE = 1, VX_CLIP_TEXT = 2, VX_CLIP_TEXT_PROJECTION = 4 };
 enum { VX_CLIP_LAYERS_MAX = 64, VX_CLIP_CONTEXT_MAX = 512 };
+enum { VX_CLIP_IMAGES_MAX = 5 }; /* together: the key frames of a film */
 
 typedef struct vx_clip_tower {
     int width, layers, heads, mlp;
@@ -55,14 +56,16 @@ const vx_clip_config *vx_clip_configuration(const vx_clip *clip);
  * alone. */
 vx_status vx_clip_bind(vx_clip *clip, vx_binder *binder);
 
-/* n images, 1 <= n. pixels: host, [n, S, S, 3] f32, normalised (media/resize.h). embed: host, [n,
- * e], each row of length 1. Both may be NULL in a plan. */
-vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const float *pixels, int n, float *embed);
+/* n images, 1 to VX_CLIP_IMAGES_MAX. pixels: host, [n, S, S, 3], bytes as media/resize.h makes them, or f32 that
+ * are normalised already (parity tests). embed: host, [n, e], each row of length 1. Both may be NULL in a
+ * plan. */
+vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const void *pixels, vx_dtype dtype, int n,
+                        float *embed);
 
 /* ids: host, `count` <= context tokens with BOS and EOS; what follows the first EOS is not
- * computed. pooled: host [tw], the final layer norm at EOS, or NULL; embed: host [e] of length 1,
+ * computed. pooled: [1, tw] f32, the final layer norm at EOS, or NULL; embed: host [e] of length 1,
  * or NULL. In a plan everything may be NULL and count is the longest. */
-vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count, float *pooled,
+vx_status vx_clip_text(vx_clip *clip, vx_ctx *ctx, const int32_t *ids, int count, vx_tensor *pooled,
                        float *embed);
 
 #endif

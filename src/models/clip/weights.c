@@ -363,7 +363,8 @@ vx_status vx_clip_open(vx_clip **out, const vx_clip_config *config, vx_dtype pre
     vx_clip *clip = vx_heap_alloc(sizeof *clip);
     *out = clip;
     if (clip != NULL) {
-        size_t patch_floats = (size_t)3 * (size_t)config->image_size * (size_t)config->image_size;
+        size_t image_bytes = 3 * (size_t)config->image_size * (size_t)config->image_size;
+        static_assert(VX_CLIP_IMAGES_MAX >= sizeof(float), "one image of floats has room, too");
         clip->config = *config;
         clip->parts = parts;
         clip->store = precision;
@@ -371,7 +372,7 @@ vx_status vx_clip_open(vx_clip **out, const vx_clip_config *config, vx_dtype pre
         clip->dense = precision == VX_F32 || precision == VX_BF16 ? precision : VX_F16;
         clip->vision = vx_heap_alloc(sizeof *clip->vision * (size_t)config->vision.layers);
         clip->text = vx_heap_alloc(sizeof *clip->text * (size_t)config->text.layers);
-        clip->patches = vx_heap_alloc(sizeof *clip->patches * patch_floats);
+        clip->patches = vx_heap_alloc(VX_CLIP_IMAGES_MAX * image_bytes);
         if (clip->vision != NULL && clip->text != NULL && clip->patches != NULL) return VX_OK;
     }
     vx_clip_close(out);

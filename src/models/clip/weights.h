@@ -26,7 +26,7 @@ struct vx_clip {
     vx_weight vision_projection, text_projection; /* [e, vw], [e, tw] */
     vx_tensor tokens, text_positions;             /* [vocab, tw], [context, tw] */
     vx_tensor final_w, final_b;
-    float *patches; /* host, one image's rows: [tokens-1, 3pp] */
+    void *patches; /* host, rows of VX_CLIP_IMAGES_MAX images in bytes: [tokens-1, 3pp] each */
 };
 
 #endif

@@ -6,7 +6,7 @@
 #include "backend/ops.h"
 #include "base/mem.h"
 #include "models/config.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 typedef struct t5_block {
     vx_tensor attention_norm, ff_norm; /* [d] */
@@ -328,18 +328,20 @@ vx_status vx_t5_encode(vx_t5 *t5, vx_ctx *ctx, const int32_t *ids, vx_tensor *ou
     const vx_t5_config *c = &t5->config;
     assert(vx_rows(out) == t5->tokens && vx_cols(out) == c->d_model && out->dtype == VX_F32);
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor x;
+    vx_tensor x, index;
     VX_TRY(vx_take2(ctx, VX_F32, t5->tokens, c->d_model, &x));
-    VX_TRY(vx_gather(ctx, &(vx_gather_args){.table = &t5->embedding, .index = ids, .out = &x}));
+    VX_TRY(vx_take2(ctx, VX_I32, t5->tokens, 1, &index));
+    VX_TRY(vx_upload(ctx, ids, &index));
+    VX_TRY(vx_gather(ctx, &(vx_gather_args){.table = &t5->embedding, .index = &index, .out = &x}));
     for (int i = 0; i < c->layers; i++) {
         VX_TRY(attention(t5, ctx, &t5->block[i], &x));
         VX_TRY(feed_forward(t5, ctx, &t5->block[i], &x));
-        vx_tap(ctx, &x, "t5.block.%d", i);
+        vx_observe(ctx, &x, "t5.block.%d", i);
     }
     VX_TRY(vx_layer_norm(
         ctx, &(vx_layer_norm_args){
                  .x = &x, .gamma = &t5->final_norm, .eps = c->eps, .rms = true, .out = out}));
-    vx_tap(ctx, out, "t5.out");
+    vx_observe(ctx, out, "t5.out");
     vx_release(ctx, mark);
     return VX_OK;
 }

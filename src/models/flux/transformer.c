@@ -71,20 +71,18 @@ static vx_status conditioning(vx_flux *f, vx_ctx *ctx, const vx_tensor *pooled, 
                                             .bias = &f->time_out.b,
                                             .residual = &vectors,
                                             .out = vec}));
-    vx_tap(ctx, vec, "flux.vec");
+    vx_observe(ctx, vec, "flux.vec");
     vx_release(ctx, mark);
     return vx_blend(
         ctx, &(vx_blend_args){
                  .n = 1, .x = {vec}, .scale = {1}, .act = {.kind = VX_ACT_SILU}, .out = vec});
 }
 
-/* What vx_flux_prepare needs for the modulations: vec, where the result goes, and, when they are streamed, the
- * buffer that rows pass through. */
+/* What vx_flux_prepare needs for the modulations: vec, and where the result goes. */
 typedef struct modulating {
     vx_flux *f;
     vx_tensor vec, *all;
     int64_t at;
-    float *staging;
 } modulating;
 
 static vx_status modulate(vx_ctx *ctx, modulating *m, flux_modulation *modulation)
@@ -93,7 +91,8 @@ static vx_status modulate(vx_ctx *ctx, modulating *m, flux_modulation *modulatio
     vx_tensor slice = vx_slice_cols(m->all, m->at, l->w.out);
     m->at += l->w.out;
     if (m->f->modulations == VX_FLUX_STREAMED && !ctx->plan) {
-        vx_binder binder = {.backend = ctx->backend, .staging = m->staging, .err = ctx->err};
+        vx_binder binder = {
+            .backend = ctx->backend, .lane = ctx->lane, .staging = m->f->staging, .err = ctx->err};
         l->w.data = m->f->slot;
         VX_TRY(vx_pack_stack(&binder, &l->w, &modulation->rows));
     }
@@ -108,11 +107,6 @@ static vx_status modulate_all(vx_flux *f, vx_ctx *ctx, const vx_tensor *pooled, 
     modulating m = {.f = f, .all = all};
     VX_TRY(vx_take2(ctx, VX_F32, steps, flux_width(f), &m.vec));
     VX_TRY(conditioning(f, ctx, pooled, times, steps, &m.vec));
-    if (f->modulations == VX_FLUX_STREAMED) {
-        vx_tensor staging;
-        VX_TRY(vx_take2(ctx, VX_F32, 1, VX_STAGING_FLOATS, &staging));
-        m.staging = staging.data;
-    }
     for (int i = 0; i < c->double_blocks; i++) {
         VX_TRY(modulate(ctx, &m, &f->dbl[i].img.mod));
         VX_TRY(modulate(ctx, &m, &f->dbl[i].txt.mod));
@@ -137,13 +131,11 @@ vx_status vx_flux_prepare(vx_flux *f, vx_ctx *ctx, const vx_tensor *text, const 
     VX_TRY(vx_take2(ctx, VX_F32, steps, modulation_width(f), &prompt->modulations));
     VX_TRY(vx_take2(ctx, VX_F32, tokens, c->head_dim, &prompt->turns));
     VX_TRY(modulate_all(f, ctx, pooled, times, steps, &prompt->modulations));
+    assert(tokens <= f->tokens_max);
     for (int r = 0; r < grid_rows && !ctx->plan; r++)
-        for (int col = 0; col < grid_cols; col++) {
-            float row[512];
-            vx_tensor one = vx_slice_rows(&prompt->turns, (int64_t)r * grid_cols + col, 1);
-            turn_row(c, r, col, row);
-            VX_TRY(vx_upload(ctx, row, &one));
-        }
+        for (int col = 0; col < grid_cols; col++)
+            turn_row(c, r, col, f->turns + ((int64_t)r * grid_cols + col) * c->head_dim);
+    VX_TRY(vx_upload(ctx, f->turns, &prompt->turns));
     return linear(ctx, text, &f->txt_in, VX_ACT_NONE, &prompt->text);
 }
 
@@ -297,11 +289,11 @@ vx_status vx_flux_step(vx_flux *f, vx_ctx *ctx, const vx_flux_prompt *prompt, in
     VX_TRY(linear(ctx, latent, &f->img_in, VX_ACT_NONE, &img));
     for (int i = 0; i < c->double_blocks; i++) {
         VX_TRY(double_block(ctx, f, &f->dbl[i], &prompt->turns, &v, &txt, &img));
-        vx_tap(ctx, &x, "flux.step%d.double.%d", step, i);
+        vx_observe(ctx, &x, "flux.step%d.double.%d", step, i);
     }
     for (int i = 0; i < c->single_blocks; i++) {
         VX_TRY(single_block(ctx, f, &f->single[i], &prompt->turns, &v, nt, &x));
-        vx_tap(ctx, &x, "flux.step%d.single.%d", step, i);
+        vx_observe(ctx, &x, "flux.step%d.single.%d", step, i);
     }
     vx_tensor shift = next_vector(&v), scale = next_vector(&v);
     VX_TRY(vx_take2(ctx, f->compute, ni, d, &y));

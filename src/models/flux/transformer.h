@@ -34,9 +34,11 @@ typedef enum vx_flux_modulations {
     VX_FLUX_STREAMED /* in their files, which must stay open: vx_flux_prepare reads them one by one */
 } vx_flux_modulations;
 
-/* `precision` is how matrices are stored; f32 computes in f32, others in `native`. NULL on failure. */
+/* `precision` is how matrices are stored; f32 computes in f32, others in `native`. `tokens_max` is
+ * of the largest picture. NULL on failure. */
 vx_status vx_flux_open(vx_flux **flux, const vx_flux_config *config, vx_dtype precision,
-                       vx_dtype native, vx_flux_modulations modulations, vx_error *err);
+                       vx_dtype native, vx_flux_modulations modulations, int64_t tokens_max,
+                       vx_error *err);
 void vx_flux_close(vx_flux **flux);
 const vx_flux_config *vx_flux_configuration(const vx_flux *flux);
 

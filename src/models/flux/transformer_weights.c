@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "models/config.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 #define INT_KEY(key, field, low, high)                                                             \
     {                                                                                              \
@@ -76,21 +76,34 @@ vx_status vx_flux_config_read(const json_t *json, vx_flux_config *config, vx_err
 }
 
 vx_status vx_flux_open(vx_flux **out, const vx_flux_config *config, vx_dtype precision,
-                       vx_dtype native, vx_flux_modulations modulations, vx_error *err)
+                       vx_dtype native, vx_flux_modulations modulations, int64_t tokens_max,
+                       vx_error *err)
 {
-    *out = vx_heap_alloc(sizeof **out);
-    if (*out == NULL)
+    vx_flux *f = *out = vx_heap_alloc(sizeof **out);
+    bool streamed = modulations == VX_FLUX_STREAMED;
+    if (f != NULL) {
+        f->tokens_max = tokens_max;
+        f->turns = vx_heap_alloc((size_t)(tokens_max * config->head_dim) * sizeof *f->turns);
+        if (streamed) f->staging = vx_heap_alloc(VX_STAGING_FLOATS * sizeof *f->staging);
+    }
+    if (f == NULL || f->turns == NULL || (streamed && f->staging == NULL)) {
+        vx_flux_close(out);
         return vx_fail(err, VX_ERR_MEMORY, "no_memory",
                        "no memory for the description of flux.transformer");
-    (*out)->config = *config;
-    (*out)->modulations = modulations;
-    (*out)->store = precision;
-    (*out)->compute = precision == VX_F32 ? VX_F32 : native;
+    }
+    f->config = *config;
+    f->modulations = modulations;
+    f->store = precision;
+    f->compute = precision == VX_F32 ? VX_F32 : native;
     return VX_OK;
 }
 
 void vx_flux_close(vx_flux **flux)
 {
+    if (*flux != NULL) {
+        vx_heap_free((*flux)->turns);
+        vx_heap_free((*flux)->staging);
+    }
     vx_heap_free(*flux);
     *flux = NULL;
 }

@@ -3,7 +3,7 @@
 #define VX_MODELS_FLUX_TRANSFORMER_WEIGHTS_H
 
 #include "models/flux/transformer.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 typedef struct flux_linear {
     vx_weight w;
@@ -46,7 +46,10 @@ struct vx_flux {
     flux_linear final;         /* [channels, D] */
     vx_flux_modulations modulations;
     size_t slot_bytes; /* the largest streamed matrix; all of them are packed into `slot` in turn */
-    void *slot;
+    vx_dev slot;
+    float *staging; /* host, VX_STAGING_FLOATS: rows of a streamed matrix on their way; else NULL */
+    int64_t tokens_max;
+    float *turns; /* host, [tokens_max, head_dim]: the rotation table on its way */
 };
 
 static inline int64_t flux_width(const vx_flux *flux)

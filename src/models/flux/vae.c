@@ -7,7 +7,7 @@
 
 #include "backend/ops.h"
 #include "base/mem.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 /* Every group norm (autoencoder.py: eps=1e-6). */
 static const float EPS = 1e-6f;
@@ -437,14 +437,14 @@ static vx_status run_mid(const vx_vae *vae, vx_ctx *ctx, const half *h, vx_tenso
 /* Two maps take turns: a level reads one and writes the other. Each has room for the largest that it ever
  * holds; the stack below them stays in order. */
 typedef struct maps {
-    void *memory[2];
+    vx_dev memory[2];
     vx_dtype dtype;
     int next;
 } maps;
 
 static vx_tensor next_map(maps *m, int64_t rows, int64_t cols, int64_t channels)
 {
-    void *memory = m->memory[m->next];
+    vx_dev memory = m->memory[m->next];
     m->next ^= 1;
     return vx_view(memory, m->dtype, 4, (const int64_t[]){1, rows, cols, channels});
 }
@@ -517,7 +517,7 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
     vx_tensor x = next_map(&m, rows, cols, c->channels[c->levels - 1]);
     VX_TRY(run_conv(ctx, &in, &h->conv_in, NULL, &x));
     VX_TRY(run_mid(vae, ctx, h, &x));
-    vx_tap(ctx, &x, "vae.mid");
+    vx_observe(ctx, &x, "vae.mid");
     for (int l = c->levels - 1; l >= 0; l--) {
         for (int j = 0; j <= c->blocks; j++) {
             const resblock *r = &h->level[l].block[j];
@@ -532,7 +532,7 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
             VX_TRY(run_conv(ctx, &x, &h->level[l].resample, NULL, &y));
             x = y;
         }
-        vx_tap(ctx, &x, "vae.up.%d", l);
+        vx_observe(ctx, &x, "vae.up.%d", l);
     }
     VX_TRY(run_norm(vae, ctx, &x, &h->norm_out, SWISH, &x));
     vx_tensor out = vx_reshape(picture, 4, (const int64_t[]){1, rows, cols, 3});

@@ -67,7 +67,7 @@ static vx_status norm(vx_ctx *ctx, const vx_kokoro_config *config, const vx_tens
 
 /* word + type 0 + position, normalised, then widened. */
 static vx_status embed(vx_ctx *ctx, const vx_kokoro_albert *a, const vx_kokoro_config *config,
-                       const int32_t *ids, vx_tensor *out)
+                       const vx_tensor *ids, vx_tensor *out)
 {
     vx_mark mark = vx_mark_now(ctx);
     int64_t n = vx_rows(out), narrow = config->plbert.embedding_size;
@@ -120,18 +120,17 @@ static vx_status layer(vx_ctx *ctx, const vx_kokoro_albert *a, const vx_kokoro_c
 }
 
 vx_status vx_kokoro_albert_run(vx_ctx *ctx, const vx_kokoro_albert *a,
-                               const vx_kokoro_config *config, const int32_t *ids, int64_t n,
-                               vx_tensor *out)
+                               const vx_kokoro_config *config, const vx_tensor *ids, vx_tensor *out)
 {
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor x;
-    VX_TRY(vx_take2(ctx, VX_F32, n, config->plbert.hidden_size, &x));
+    VX_TRY(vx_take2(ctx, VX_F32, vx_rows(ids), config->plbert.hidden_size, &x));
     VX_TRY(embed(ctx, a, config, ids, &x));
     for (int i = 0; i < config->plbert.num_hidden_layers; i++)
         VX_TRY(layer(ctx, a, config, &x));
-    vx_tap(ctx, &x, "bert");
+    vx_observe(ctx, &x, "bert");
     VX_TRY(linear(ctx, &a->encoder, &x, VX_ACT_NONE, out));
-    vx_tap(ctx, out, "bert_encoder");
+    vx_observe(ctx, out, "bert_encoder");
     vx_release(ctx, mark);
     return VX_OK;
 }

@@ -107,7 +107,6 @@ vx_status vx_kokoro_bind_filter(vx_binder *b, vx_kokoro_layer *layer, const char
 
     assert(w->kind == VX_WEIGHT_CONV_TRANSPOSE);
     vx_kokoro_tensor t = {0};
-    vx_binder inner = *b;
     int64_t row_floats = w->out * w->kernel[2];
     assert(row_floats <= VX_STAGING_FLOATS / 2);
     void *arg[3] = {layer, &t, NULL};
@@ -116,10 +115,9 @@ vx_status vx_kokoro_bind_filter(vx_binder *b, vx_kokoro_layer *layer, const char
         VX_TRY(find(b, stem, ".weight", 3, (const int64_t[]){w->in, w->out, w->kernel[2]}, &t));
         arg[2] = b->staging + VX_STAGING_FLOATS - row_floats;
     }
-    VX_TRY(vx_weight_plan(b->backend, w, b->err));
-    VX_TRY(vx_arena_take(inner.weights, w->bytes, &w->data, b->err));
-    if (!b->plan && b->record == NULL) {
-        VX_TRY(vx_weight_pack(b->backend, w, fetch_swapped, arg, b->staging,
+    VX_TRY(vx_bind_place(b, w));
+    if (vx_binder_loads(b)) {
+        VX_TRY(vx_weight_pack(b->lane, w, fetch_swapped, arg, b->staging,
                               (size_t)(VX_STAGING_FLOATS - row_floats), b->err));
         vx_kokoro_done(&t);
     }

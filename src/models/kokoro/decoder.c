@@ -25,7 +25,7 @@ vx_status vx_kokoro_text_bind(vx_binder *b, vx_kokoro_text *text, const vx_kokor
     return vx_kokoro_bind_lstm(b, &text->lstm, type, hidden, hidden / 2, "text_encoder.lstm");
 }
 
-vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const int32_t *ids,
+vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const vx_tensor *ids,
                              vx_tensor *out)
 {
     vx_mark mark = vx_mark_now(ctx);
@@ -51,7 +51,7 @@ vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const int3
     VX_TRY(vx_lstm(
         ctx, &(vx_lstm_args){
                  .x = &x, .w = &text->lstm.w, .bias = vx_kokoro_bias(&text->lstm), .out = out}));
-    vx_tap(ctx, out, "text_encoder");
+    vx_observe(ctx, out, "text_encoder");
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -106,7 +106,7 @@ static vx_status place_curve(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx
 }
 
 vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *d, const vx_tensor *styles,
-                                const vx_tensor *text, const int32_t *alignment,
+                                const vx_tensor *text, const vx_tensor *alignment,
                                 const vx_tensor *pitch, const vx_tensor *energy, vx_tensor *out)
 {
     vx_mark mark = vx_mark_now(ctx);
@@ -126,13 +126,13 @@ vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *d, const v
                                             .bias = vx_kokoro_bias(&d->text_residual),
                                             .out = &residual}));
     VX_TRY(vx_kokoro_block_run(ctx, &d->encode, styles, &first, &x));
-    vx_tap(ctx, &x, "decoder.encode");
+    vx_observe(ctx, &x, "decoder.encode");
     for (int i = 0; i < 3; i++) {
         VX_TRY(vx_kokoro_block_run(ctx, &d->decode[i], styles, &joined, &x));
-        vx_tap(ctx, &x, "decoder.decode.%d", i);
+        vx_observe(ctx, &x, "decoder.decode.%d", i);
     }
     VX_TRY(vx_kokoro_block_run(ctx, &d->decode[3], styles, &joined, out));
-    vx_tap(ctx, out, "decoder.decode.3");
+    vx_observe(ctx, out, "decoder.decode.3");
     vx_release(ctx, mark);
     return VX_OK;
 }

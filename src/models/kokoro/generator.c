@@ -91,9 +91,9 @@ vx_status vx_kokoro_generator_spectrum(vx_ctx *ctx, const vx_kokoro_generator *g
                                                               .first_sample = source->first_sample,
                                                               .noise = !source->quiet,
                                                               .out = &excitation}));
-    vx_tap(ctx, &excitation, "excitation");
+    vx_observe(ctx, &excitation, "excitation");
     VX_TRY(vx_stft(ctx, &(vx_stft_args){.x = &excitation, .out = spectrum}));
-    vx_tap(ctx, spectrum, "spectrum");
+    vx_observe(ctx, spectrum, "spectrum");
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -112,7 +112,7 @@ vx_status vx_kokoro_generator_source(vx_ctx *ctx, const vx_kokoro_generator *g, 
     VX_TRY(vx_kokoro_generator_map(ctx, g, stage, vx_rows(out), &t1));
     VX_TRY(vx_kokoro_generator_map(ctx, g, stage, vx_rows(out), &t2));
     VX_TRY(vx_kokoro_snake_run(ctx, &s->source_block, styles, out, &t1, &t2));
-    vx_tap(ctx, out, "source.%d", stage);
+    vx_observe(ctx, out, "source.%d", stage);
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -133,7 +133,7 @@ vx_status vx_kokoro_generator_up(vx_ctx *ctx, const vx_kokoro_generator *g, int 
     vx_tensor up = whole;
     up.dim[0] = rows;
     up.halo = whole.halo - ahead; /* one row less behind, where it is shifted */
-    if (!ctx->plan) up.data = vx_row(&whole, ahead);
+    up.data = vx_row_at(&whole, ahead);
     VX_TRY(vx_conv_transpose1d(
         ctx, &(vx_conv_transpose1d_args){
                  .x = x, .w = &s->up.w, .bias = vx_kokoro_bias(&s->up), .out = &up}));
@@ -143,7 +143,7 @@ vx_status vx_kokoro_generator_up(vx_ctx *ctx, const vx_kokoro_generator *g, int 
     }
     VX_TRY(
         vx_blend(ctx, &(vx_blend_args){.n = 2, .x = {sum, &whole}, .scale = {1, 1}, .out = sum}));
-    vx_tap(ctx, sum, "sum.%d", stage);
+    vx_observe(ctx, sum, "sum.%d", stage);
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -175,7 +175,7 @@ vx_status vx_kokoro_generator_blocks(vx_ctx *ctx, const vx_kokoro_generator *g, 
                                           .scale = {third, third, third},
                                           .act = {VX_ACT_LRELU, slope},
                                           .out = sum}));
-    vx_tap(ctx, sum, "stage.%d", stage);
+    vx_observe(ctx, sum, "stage.%d", stage);
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -193,7 +193,7 @@ vx_status vx_kokoro_generator_wave(vx_ctx *ctx, const vx_kokoro_generator *g, co
     VX_TRY(vx_conv1d(
         ctx, &(vx_conv1d_args){
                  .x = x, .w = &g->post.w, .bias = vx_kokoro_bias(&g->post), .out = &spectrum}));
-    vx_tap(ctx, &spectrum, "conv_post");
+    vx_observe(ctx, &spectrum, "conv_post");
     VX_TRY(vx_istft(ctx, &(vx_istft_args){.x = &spectrum, .out = &wave}));
     vx_tensor kept = vx_slice_rows(&wave, first, count);
     VX_TRY(vx_download(ctx, &kept, samples));

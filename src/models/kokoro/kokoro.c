@@ -20,6 +20,7 @@ struct vx_kokoro {
     vx_kokoro_text text;
     vx_kokoro_decoder decoder;
     vx_kokoro_generator generator;
+    float *chances; /* host, [tokens_max, max_dur]: what durations are sums of */
 };
 
 enum { FRAMES_DEFAULT = 1200 };
@@ -27,23 +28,31 @@ enum { FRAMES_DEFAULT = 1200 };
 vx_status vx_kokoro_open(vx_kokoro **model, vx_backend *backend, const vx_kokoro_params *params,
                          vx_error *err)
 {
+    const vx_kokoro_config *c = &params->config;
     vx_kokoro *m = *model = vx_heap_alloc(sizeof *m);
-    if (m == NULL)
+    if (m != NULL)
+        m->chances = vx_heap_alloc((size_t)c->plbert.max_position_embeddings * (size_t)c->max_dur *
+                                   sizeof *m->chances);
+    if (m == NULL || m->chances == NULL) {
+        vx_kokoro_close(model);
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the description of kokoro");
-    m->config = params->config;
+    }
+    m->config = *c;
     m->frames_max = params->frames_max > 0 ? params->frames_max : FRAMES_DEFAULT;
     m->exact = (vx_kokoro_type){VX_F32, VX_F32, VX_F32};
     m->front = m->exact;
     m->voiced = m->exact;
     if (params->precision != VX_F32)
-        m->voiced = (vx_kokoro_type){VX_BF16, backend->native, VX_BF16};
+        m->voiced = (vx_kokoro_type){VX_BF16, backend->native, backend->half};
     m->blocks = m->voiced;
-    if (params->precision == VX_INT8_ROW) m->blocks = (vx_kokoro_type){VX_INT8_ROW, VX_U8, VX_BF16};
+    if (params->precision == VX_INT8_ROW)
+        m->blocks = (vx_kokoro_type){VX_INT8_ROW, VX_U8, backend->half};
     return VX_OK;
 }
 
 void vx_kokoro_close(vx_kokoro **model)
 {
+    if (*model != NULL) vx_heap_free((*model)->chances);
     vx_heap_free(*model);
     *model = NULL;
 }
@@ -92,14 +101,13 @@ vx_status vx_kokoro_bind(vx_kokoro *m, vx_binder *b)
     return vx_kokoro_styles_bind(b, &m->voice_styles, m->voiced, c->style_dim);
 }
 
-/* One half of the utterance's style on the device, and all scales and shifts that follow from it.
- */
+/* One half of the utterance's style, and all scales and shifts that follow from it. */
 static vx_status take_styles(vx_ctx *ctx, const vx_kokoro *m, const vx_kokoro_utterance *u,
                              bool prosody, vx_tensor *style, vx_tensor *made)
 {
     int64_t width = m->config.style_dim;
-    VX_TRY(vx_take2(ctx, VX_F32, 1, width, style));
-    VX_TRY(vx_upload(ctx, ctx->plan ? NULL : u->style + (prosody ? width : 0), style));
+    *style = vx_slice_cols(&u->style_row, prosody ? width : 0, width);
+    style->ld = width; /* one row: dense */
     return vx_kokoro_styles_run(ctx, prosody ? &m->prosody.styles : &m->voice_styles, style, made);
 }
 
@@ -108,12 +116,16 @@ vx_status vx_kokoro_front(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance *
     const vx_kokoro_config *c = &m->config;
     assert(u->tokens >= 3 && u->tokens <= vx_kokoro_tokens_max(m));
     VX_TRY(vx_take2(ctx, VX_F32, u->tokens, c->hidden_dim + c->style_dim, &u->features));
+    VX_TRY(vx_take2(ctx, VX_F32, 1, 2 * (int64_t)c->style_dim, &u->style_row));
+    VX_TRY(vx_take2(ctx, VX_I32, u->tokens, 1, &u->token_ids));
+    VX_TRY(vx_upload(ctx, u->style, &u->style_row));
+    VX_TRY(vx_upload(ctx, u->ids, &u->token_ids));
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor style, made, text = vx_slice_cols(&u->features, 0, c->hidden_dim);
     VX_TRY(take_styles(ctx, m, u, true, &style, &made));
-    VX_TRY(vx_kokoro_albert_run(ctx, &m->albert, c, u->ids, u->tokens, &text));
-    VX_TRY(
-        vx_kokoro_prosody_durations(ctx, &m->prosody, &made, &style, &u->features, u->durations));
+    VX_TRY(vx_kokoro_albert_run(ctx, &m->albert, c, &u->token_ids, &text));
+    VX_TRY(vx_kokoro_prosody_durations(ctx, &m->prosody, &made, &style, &u->features, m->chances,
+                                       u->durations));
     for (int64_t i = 0; i < u->tokens && !ctx->plan; i++)
         u->durations[i] /= u->speed;
     vx_release(ctx, mark);
@@ -143,14 +155,14 @@ static void align(const vx_kokoro_utterance *u)
 
 /* Pitch and energy, [2T, 1] each, into tensors of the caller. */
 static vx_status curves(vx_ctx *ctx, const vx_kokoro *m, const vx_kokoro_utterance *u,
-                        vx_tensor *pitch, vx_tensor *energy)
+                        const vx_tensor *alignment, vx_tensor *pitch, vx_tensor *energy)
 {
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor style, made, aligned;
     VX_TRY(take_styles(ctx, m, u, true, &style, &made));
     VX_TRY(vx_take2(ctx, VX_F32, u->frames, vx_cols(&u->features), &aligned));
     VX_TRY(vx_gather(
-        ctx, &(vx_gather_args){.table = &u->features, .index = u->alignment, .out = &aligned}));
+        ctx, &(vx_gather_args){.table = &u->features, .index = alignment, .out = &aligned}));
     VX_TRY(vx_kokoro_prosody_curves(ctx, &m->prosody, &made, &aligned, pitch, energy));
     vx_release(ctx, mark);
     return VX_OK;
@@ -158,14 +170,14 @@ static vx_status curves(vx_ctx *ctx, const vx_kokoro *m, const vx_kokoro_utteran
 
 /* The decoder's output, ready for the first stage: [2T, channels], LeakyReLU'd. */
 static vx_status decoded(vx_ctx *ctx, const vx_kokoro *m, const vx_kokoro_utterance *u,
-                         const vx_tensor *made, const vx_tensor *pitch, const vx_tensor *energy,
-                         vx_tensor *x)
+                         const vx_tensor *made, const vx_tensor *alignment, const vx_tensor *pitch,
+                         const vx_tensor *energy, vx_tensor *x)
 {
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor text;
     VX_TRY(vx_take2(ctx, VX_F32, u->tokens, m->config.hidden_dim, &text));
-    VX_TRY(vx_kokoro_text_run(ctx, &m->text, u->ids, &text));
-    VX_TRY(vx_kokoro_decoder_run(ctx, &m->decoder, made, &text, u->alignment, pitch, energy, x));
+    VX_TRY(vx_kokoro_text_run(ctx, &m->text, &u->token_ids, &text));
+    VX_TRY(vx_kokoro_decoder_run(ctx, &m->decoder, made, &text, alignment, pitch, energy, x));
     vx_release(ctx, mark);
     return vx_blend(
         ctx,
@@ -182,10 +194,12 @@ vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance 
     const vx_kokoro_generator *g = &m->generator;
     int64_t long_rows = 2 * u->frames * g->stage[0].rate;
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor pitch, energy, style, made, last, first, x, spectrum;
+    vx_tensor alignment, pitch, energy, style, made, last, first, x, spectrum;
+    VX_TRY(vx_take2(ctx, VX_I32, u->frames, 1, &alignment));
+    VX_TRY(vx_upload(ctx, u->alignment, &alignment));
     VX_TRY(vx_take_seq(ctx, VX_F32, 2 * u->frames, 1, 1, &pitch));
     VX_TRY(vx_take_seq(ctx, VX_F32, 2 * u->frames, 1, 1, &energy));
-    VX_TRY(curves(ctx, m, u, &pitch, &energy));
+    VX_TRY(curves(ctx, m, u, &alignment, &pitch, &energy));
     VX_TRY(take_styles(ctx, m, u, false, &style, &made));
 
     /* What both stages get from the source comes first: see generator.c. */
@@ -201,7 +215,7 @@ vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance 
 
     VX_TRY(vx_take_seq(ctx, m->voiced.sequence, 2 * u->frames,
                        m->config.istftnet.upsample_initial_channel, 1, &x));
-    VX_TRY(decoded(ctx, m, u, &made, &pitch, &energy, &x));
+    VX_TRY(decoded(ctx, m, u, &made, &alignment, &pitch, &energy, &x));
     VX_TRY(vx_kokoro_generator_up(ctx, g, 0, &x, &first));
     VX_TRY(vx_kokoro_generator_blocks(ctx, g, 0, &made, 0.1f, &first));
     VX_TRY(vx_kokoro_generator_up(ctx, g, 1, &first, &last));
@@ -209,5 +223,5 @@ vx_status vx_kokoro_decode(const vx_kokoro *m, vx_ctx *ctx, vx_kokoro_utterance 
     VX_TRY(vx_kokoro_generator_blocks(ctx, g, 1, &made, 0.01f, &last)); /* torch's default slope */
     VX_TRY(vx_kokoro_generator_wave(ctx, g, &last, first_sample, count, samples));
     vx_release(ctx, mark);
-    return VX_OK;
+    return vx_finish(ctx);
 }

@@ -98,7 +98,9 @@ typedef struct vx_kokoro_utterance {
     uint64_t seed;         /* of the source's noise */
     uint64_t first_sample; /* counter of the noise: samples of this speech made before */
     bool quiet;            /* no noise: for parity */
-    vx_tensor features;    /* front's: [tokens, hidden + style], on the workspace */
+    /* Front's, on the workspace, where decode finds them: [tokens, hidden + style]; [1, 2*style_dim];
+     * [tokens, 1] i32. */
+    vx_tensor features, style_row, token_ids;
 } vx_kokoro_utterance;
 
 vx_status vx_kokoro_front(const vx_kokoro *model, vx_ctx *ctx, vx_kokoro_utterance *u);

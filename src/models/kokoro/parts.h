@@ -123,9 +123,9 @@ typedef struct vx_kokoro_albert {
 
 vx_status vx_kokoro_albert_bind(vx_binder *b, vx_kokoro_albert *albert,
                                 const vx_kokoro_config *config, vx_kokoro_type type);
-/* ids [n] on the host -> out [n, hidden_dim], a view. */
+/* ids [n, 1] i32 -> out [n, hidden_dim], a view. */
 vx_status vx_kokoro_albert_run(vx_ctx *ctx, const vx_kokoro_albert *albert,
-                               const vx_kokoro_config *config, const int32_t *ids, int64_t n,
+                               const vx_kokoro_config *config, const vx_tensor *ids,
                                vx_tensor *out);
 
 /* ---- prosody predictor (prosody.c) ---------------------------------------------------------- */
@@ -144,10 +144,10 @@ vx_status vx_kokoro_prosody_bind(vx_binder *b, vx_kokoro_prosody *prosody,
                                  const vx_kokoro_config *config, vx_kokoro_type front,
                                  vx_kokoro_type curves);
 /* features [n, hidden + style]: hidden part filled, both parts rewritten; durations [n] on the
- * host, in frames at speed 1. */
+ * host, in frames at speed 1, through `chances`, host, [n, bins]. */
 vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *prosody,
                                       const vx_tensor *styles, const vx_tensor *style,
-                                      vx_tensor *features, float *durations);
+                                      vx_tensor *features, float *chances, float *durations);
 /* aligned [T, hidden + style] -> pitch and energy, each [2T, 1] f32 from vx_take_seq. */
 vx_status vx_kokoro_prosody_curves(vx_ctx *ctx, const vx_kokoro_prosody *prosody,
                                    const vx_tensor *styles, const vx_tensor *aligned,
@@ -165,8 +165,8 @@ typedef struct vx_kokoro_text {
 
 vx_status vx_kokoro_text_bind(vx_binder *b, vx_kokoro_text *text, const vx_kokoro_config *config,
                               vx_kokoro_type type);
-/* ids [n] on the host -> out [n, hidden_dim] f32. */
-vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const int32_t *ids,
+/* ids [n, 1] i32 -> out [n, hidden_dim] f32. */
+vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const vx_tensor *ids,
                              vx_tensor *out);
 
 /* The decoder's widths are constants in its source, 1024 and 64; here twice and an eighth of
@@ -181,11 +181,10 @@ typedef struct vx_kokoro_decoder {
 vx_status vx_kokoro_decoder_bind(vx_binder *b, vx_kokoro_decoder *decoder, vx_kokoro_styles *styles,
                                  const vx_kokoro_config *config, vx_kokoro_type type,
                                  vx_kokoro_type exact);
-/* text [n, hidden] by alignment [T] (host), curves [2T, 1] -> out [2T, channels] from vx_take_seq.
- */
+/* text [n, hidden] by alignment [T, 1] i32, curves [2T, 1] -> out [2T, channels] from vx_take_seq. */
 vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *decoder,
                                 const vx_tensor *styles, const vx_tensor *text,
-                                const int32_t *alignment, const vx_tensor *pitch,
+                                const vx_tensor *alignment, const vx_tensor *pitch,
                                 const vx_tensor *energy, vx_tensor *out);
 
 /* ---- generator (generator.c) ---------------------------------------------------------------- */

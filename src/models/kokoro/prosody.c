@@ -46,7 +46,7 @@ static vx_status lstm(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx_tensor
 
 vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *p,
                                       const vx_tensor *styles, const vx_tensor *style,
-                                      vx_tensor *features, float *durations)
+                                      vx_tensor *features, float *chances, float *durations)
 {
     vx_mark mark = vx_mark_now(ctx);
     int64_t n = vx_rows(features), hidden = vx_cols(features) - vx_cols(style);
@@ -63,7 +63,7 @@ vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *p,
             ctx, &(vx_layer_norm_args){
                      .x = &y, .scale = &scale, .shift = &shift, .eps = norm_eps, .out = &text}));
     }
-    vx_tap(ctx, features, "features");
+    vx_observe(ctx, features, "features");
     VX_TRY(lstm(ctx, &p->lstm, features, &y));
     VX_TRY(vx_take2(ctx, VX_F32, n, bins, &chance));
     VX_TRY(vx_linear(ctx, &(vx_linear_args){.x = &y,
@@ -71,14 +71,12 @@ vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *p,
                                             .bias = vx_kokoro_bias(&p->duration),
                                             .act = {VX_ACT_SIGMOID, 0},
                                             .out = &chance}));
-    float row[1000];
-    assert(bins <= 1000);
+    VX_TRY(vx_download(ctx, &chance, chances));
+    VX_TRY(vx_finish(ctx));
     for (int64_t i = 0; i < n && !ctx->plan; i++) {
-        vx_tensor one = vx_slice_rows(&chance, i, 1);
-        VX_TRY(vx_download(ctx, &one, row));
         double sum = 0;
         for (int64_t j = 0; j < bins; j++)
-            sum += row[j];
+            sum += chances[i * bins + j];
         durations[i] = (float)sum;
     }
     vx_release(ctx, mark);
@@ -101,7 +99,7 @@ static vx_status curve(vx_ctx *ctx, const vx_kokoro_prosody *p, int c, const vx_
                                             .w = &p->projection[c].w,
                                             .bias = vx_kokoro_bias(&p->projection[c]),
                                             .out = out}));
-    vx_tap(ctx, out, "%s", curve_name[c]);
+    vx_observe(ctx, out, "%s", curve_name[c]);
     vx_release(ctx, mark);
     return VX_OK;
 }

@@ -38,7 +38,8 @@ void vx_kokoro_style_at(const vx_tensor *made, int64_t place, int64_t channels, 
                         vx_tensor *shift)
 {
     assert(place + 2 * channels <= vx_cols(made));
-    float *at = made->data;
-    *scale = vx_view(at ? at + place : NULL, VX_F32, 1, &channels);
-    *shift = vx_view(at ? at + place + channels : NULL, VX_F32, 1, &channels);
+    vx_tensor a = vx_slice_cols(made, place, channels),
+              b = vx_slice_cols(made, place + channels, channels);
+    *scale = vx_view(a.data, VX_F32, 1, &channels);
+    *shift = vx_view(b.data, VX_F32, 1, &channels);
 }

@@ -66,7 +66,7 @@ vx_status vx_lp_appearance_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_
     }
     for (int i = 0; i < c->f.resblocks; i++)
         VX_TRY(run_resblock(ctx, &lp->f.resblocks[i], &volume));
-    vx_tap(ctx, features, "f_s");
+    vx_observe(ctx, features, "f_s");
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -86,7 +86,7 @@ vx_status vx_lp_compress(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor
         VX_TRY(vx_pool2(ctx, &(vx_pool2_args){.x = &volume, .out = &x}));
     }
     VX_TRY(vx_lp_linear(ctx, &x, &lp->w.compress, RELU, NULL, compressed));
-    vx_tap(ctx, compressed, "compressed");
+    vx_observe(ctx, compressed, "compressed");
     vx_release(ctx, mark);
     return VX_OK;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 /* torch's BatchNorm default, in every module of util.py. */
 static const float NORM_EPS = 1e-5f;
@@ -60,19 +60,25 @@ static vx_status read_vector(const vx_binder *b, const char *name, const char *k
     return status;
 }
 
+/* Floats of the host, row by row. */
+typedef struct array {
+    const float *at;
+    int64_t rows, cols;
+} array;
+
 static vx_status fetch_array(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     (void)first, (void)err;
     assert(first == 0 && count == 1);
-    const vx_tensor *values = arg;
-    memcpy(dst, values->data, (size_t)vx_cols(values) * sizeof *dst);
+    const array *values = arg;
+    memcpy(dst, values->at, (size_t)values->cols * sizeof *dst);
     return VX_OK;
 }
 
 /* n floats of the host as a vector; `values` is not looked at in a plan. */
 static vx_status bind_array(vx_binder *b, float *values, int64_t n, vx_tensor *out)
 {
-    vx_tensor host = vx_view2(values, VX_F32, 1, n);
+    array host = {values, 1, n};
     VX_TRY(vx_bind_table(b, out, VX_F32, 1, n, fetch_array, &host));
     *out = vx_reshape(out, 1, &n);
     return VX_OK;
@@ -303,11 +309,11 @@ vx_status vx_lp_bind_linear(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec 
 static vx_status fetch_diagonal(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     (void)err;
-    const vx_tensor *scale = arg;
-    int64_t n = vx_cols(scale);
+    const array *scale = arg;
+    int64_t n = scale->cols;
     memset(dst, 0, (size_t)(count * n) * sizeof *dst);
     for (int64_t r = 0; r < count; r++)
-        dst[r * n + first + r] = ((const float *)scale->data)[first + r];
+        dst[r * n + first + r] = scale->at[first + r];
     return VX_OK;
 }
 
@@ -322,7 +328,7 @@ vx_status vx_lp_bind_affine(vx_liveportrait *lp, vx_binder *b, const char *norm,
         if (values == NULL) return no_memory(b);
         status = read_norm(b, norm, channels, values, values + channels);
     }
-    vx_tensor scale = vx_view2(values, VX_F32, 1, channels);
+    array scale = {values, 1, channels};
     layer->w = vx_weight_linear(channels, channels, VX_F32, VX_F32);
     if (status == VX_OK) status = vx_bind_weight(b, &layer->w, fetch_diagonal, &scale);
     if (status == VX_OK)
@@ -357,11 +363,11 @@ static vx_status fetch_transposed(void *arg, int64_t first, int64_t count, float
                                   vx_error *err)
 {
     (void)err;
-    const vx_tensor *whole = arg;
-    int64_t channels = vx_rows(whole), taps = vx_cols(whole);
+    const array *whole = arg;
+    int64_t channels = whole->rows, taps = whole->cols;
     for (int64_t r = 0; r < count; r++)
         for (int64_t c = 0; c < channels; c++)
-            *dst++ = ((const float *)whole->data)[c * taps + first + r];
+            *dst++ = whole->at[c * taps + first + r];
     return VX_OK;
 }
 
@@ -378,7 +384,7 @@ vx_status vx_lp_bind_depthwise(vx_binder *b, const char *name, int64_t channels,
         if (values == NULL) return no_memory(b);
         status = vx_source_read(rows.source, rows.tensor, 0, channels * k * k, values, b->err);
     }
-    vx_tensor whole = vx_view2(values, VX_F32, channels, k * k);
+    array whole = {values, channels, k * k};
     if (status == VX_OK)
         status = vx_bind_table(b, out, VX_F32, k * k, channels, fetch_transposed, &whole);
     if (status == VX_OK) *out = vx_reshape(out, 3, shape);

@@ -103,7 +103,7 @@ static vx_status run_block(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_s
 
 /* The up blocks and the picture of frame `index`. x [1, s, s, width of the middle]. */
 static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *seg,
-                        const vx_tensor *x, int index, uint8_t *rgb)
+                        const vx_tensor *x, int index, vx_dev rgb)
 {
     const vx_liveportrait_config *c = &lp->config;
     vx_mark mark = vx_mark_now(ctx);
@@ -113,27 +113,27 @@ static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor 
         VX_TRY(take_maps(ctx, VX_F32, 1, at.dim[1] * 2, c->g.features[i], &out));
         VX_TRY(run_block(lp, ctx, &lp->g.block[c->g.middle + i - 1], seg, &at, &out));
         at = out;
-        vx_tap(ctx, &at, "g.up.%d.%d", i - 1, index);
+        vx_observe(ctx, &at, "g.up.%d.%d", i - 1, index);
     }
     int64_t side = at.dim[1], frame = side * c->g.shuffle;
     VX_TRY(take_maps(ctx, lp->compute, 1, side, vx_cols(&at), &normed));
     VX_TRY(take_maps(ctx, VX_F32, 1, side, lp->g.conv_img.w.out, &logits));
-    VX_TRY(vx_take(ctx, VX_U8, 3, (const int64_t[]){frame, frame, 3}, &picture));
+    const int64_t shape[3] = {frame, frame, 3};
+    picture = vx_view(rgb, VX_U8, 3, shape);
     VX_TRY(vx_blend(
         ctx, &(vx_blend_args){.n = 1, .x = {&at}, .scale = {1}, .act = LRELU, .out = &normed}));
     VX_TRY(vx_lp_conv(ctx, &normed, &lp->g.conv_img, NONE, NULL, &logits));
-    vx_tap(ctx, &logits, "g.logits.%d", index);
+    vx_observe(ctx, &logits, "g.logits.%d", index);
     vx_tensor plane = vx_lp_frame(&logits, 0);
     VX_TRY(vx_to_picture(
         ctx, &(vx_to_picture_args){.x = &plane, .factor = c->g.shuffle, .out = &picture}));
-    VX_TRY(vx_download(ctx, &picture, rgb));
     vx_release(ctx, mark);
     return VX_OK;
 }
 
 /* The middle works on all frames together; the large maps of the up blocks exist for one frame at a time. */
 vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *seg,
-                              uint8_t *rgb, size_t stride)
+                              vx_dev frames, size_t stride)
 {
     const vx_liveportrait_config *c = &lp->config;
     int64_t n = seg->dim[0], side = seg->dim[1];
@@ -141,10 +141,10 @@ vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_t
     vx_tensor x;
     VX_TRY(take_maps(ctx, VX_F32, n, side, c->g.features[0], &x));
     VX_TRY(vx_lp_conv(ctx, seg, &lp->g.fc, NONE, NULL, &x));
-    vx_tap(ctx, &x, "g.fc");
+    vx_observe(ctx, &x, "g.fc");
     for (int i = 0; i < c->g.middle; i++) {
         VX_TRY(run_block(lp, ctx, &lp->g.block[i], seg, &x, &x));
-        vx_tap(ctx, &x, "g.middle.%d", i);
+        vx_observe(ctx, &x, "g.middle.%d", i);
     }
     for (int64_t i = 0; i < n; i++) {
         const int64_t one[4] = {1, side, side, c->g.features[0]};
@@ -152,7 +152,7 @@ vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_t
         vx_tensor of_x = vx_lp_frame(&x, i), of_seg = vx_lp_frame(seg, i);
         of_x = vx_reshape(&of_x, 4, one);
         of_seg = vx_reshape(&of_seg, 4, one_seg);
-        VX_TRY(finish(lp, ctx, &of_seg, &of_x, (int)i, rgb ? rgb + (size_t)i * stride : NULL));
+        VX_TRY(finish(lp, ctx, &of_seg, &of_x, (int)i, vx_dev_plus(frames, i * (int64_t)stride)));
     }
     vx_release(ctx, mark);
     return VX_OK;

@@ -5,47 +5,12 @@
 #include "base/mem.h"
 #include "models/liveportrait/parts.h"
 
-/* ---- shared by the parts -------------------------------------------------------------------- */
-
-vx_tensor vx_lp_frame(const vx_tensor *batch, int64_t i)
-{
-    assert(batch->rank > 1 && i >= 0 && i < batch->dim[0] && vx_dense(batch));
-    int64_t rows = vx_rows(batch) / batch->dim[0];
-    vx_tensor all = vx_reshape(batch, 2, (const int64_t[]){vx_rows(batch), vx_cols(batch)});
-    vx_tensor one = vx_slice_rows(&all, i * rows, rows);
-    return vx_reshape(&one, batch->rank - 1, batch->dim + 1);
-}
-
-vx_status vx_lp_conv(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                     const vx_tensor *residual, vx_tensor *out)
-{
-    return vx_conv(ctx, &(vx_conv_args){.x = x,
-                                        .w = &layer->w,
-                                        .bias = vx_lp_bias(layer),
-                                        .residual = residual,
-                                        .act = act,
-                                        .out = out});
-}
-
-vx_status vx_lp_linear(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                       const vx_tensor *residual, vx_tensor *out)
-{
-    return vx_linear(ctx, &(vx_linear_args){.x = x,
-                                            .w = &layer->w,
-                                            .bias = vx_lp_bias(layer),
-                                            .residual = residual,
-                                            .act = act,
-                                            .out = out});
-}
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Floats that pass through `host`: a picture, M's coordinates, rows of the stitching network. */
+/* Floats that pass through `host`: M's coordinates. */
 static size_t host_floats(const vx_liveportrait_config *c)
 {
-    size_t picture = 3 * (size_t)c->image_size * (size_t)c->image_size;
-    size_t rows = (size_t)VX_LP_STITCH_ROWS * (size_t)(6 * c->points);
-    return picture > rows ? picture : rows;
+    return 2 * (size_t)c->m.input_size * (size_t)c->m.input_size;
 }
 
 vx_status vx_liveportrait_open(vx_liveportrait **out, const vx_liveportrait_config *config,
@@ -96,27 +61,28 @@ bool vx_liveportrait_stitches(const vx_liveportrait *lp)
 
 /* ---- source --------------------------------------------------------------------------------- */
 
-static size_t align(size_t bytes)
+static size_t floats_bytes(const vx_tensor *t)
 {
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+    return vx_align_up((size_t)vx_elements(t) * sizeof(float));
 }
 
-/* The portrait's tensors over `memory`. */
-static void shape_portrait(const vx_liveportrait_config *c, void *memory, vx_portrait *p)
+/* The portrait's tensors over `memory`; returns their bytes. */
+static size_t shape_portrait(const vx_liveportrait_config *c, vx_dev memory, vx_portrait *p)
 {
     int64_t side = vx_liveportrait_feature_side(c), d = c->w.divisor;
     p->features = vx_view(memory, VX_F32, 4, (const int64_t[]){c->depth, side, side, c->channels});
-    size_t first = align((size_t)vx_elements(&p->features) * sizeof(float));
-    p->compressed = vx_view(memory ? (char *)memory + first : NULL, VX_F32, 4,
+    size_t at = floats_bytes(&p->features);
+    p->compressed = vx_view(vx_dev_plus(memory, (int64_t)at), VX_F32, 4,
                             (const int64_t[]){c->depth / d, side / d, side / d, c->w.compress});
+    at += floats_bytes(&p->compressed);
+    p->points = vx_view2(vx_dev_plus(memory, (int64_t)at), VX_F32, c->points, 3);
+    return at + floats_bytes(&p->points);
 }
 
 size_t vx_liveportrait_source_bytes(const vx_liveportrait *lp)
 {
     vx_portrait p;
-    shape_portrait(&lp->config, NULL, &p);
-    return align((size_t)vx_elements(&p.features) * sizeof(float)) +
-           align((size_t)vx_elements(&p.compressed) * sizeof(float));
+    return shape_portrait(&lp->config, VX_DEV_PLAN, &p);
 }
 
 /* The picture as floats 0..1 on the device. */
@@ -124,15 +90,19 @@ static vx_status take_picture(vx_liveportrait *lp, vx_ctx *ctx, const uint8_t *r
 {
     int64_t side = lp->config.image_size;
     VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){side, side, 3}, out));
-    for (int64_t i = 0; i < side * side * 3 && !ctx->plan; i++)
-        lp->host[i] = (float)rgb[i] / 255;
-    return vx_upload(ctx, lp->host, out);
+    vx_mark mark = vx_mark_now(ctx);
+    vx_tensor bytes;
+    VX_TRY(vx_take(ctx, VX_U8, 3, (const int64_t[]){side, side, 3}, &bytes));
+    VX_TRY(vx_upload(ctx, rgb, &bytes));
+    VX_TRY(vx_from_picture(ctx, &(vx_from_picture_args){.x = &bytes, .divisor = 255, .out = out}));
+    vx_release(ctx, mark);
+    return VX_OK;
 }
 
-vx_status vx_liveportrait_source(vx_liveportrait *lp, vx_ctx *ctx, const uint8_t *rgb, void *memory,
-                                 vx_portrait *out)
+vx_status vx_liveportrait_source(vx_liveportrait *lp, vx_ctx *ctx, const uint8_t *rgb,
+                                 vx_dev memory, vx_portrait *out)
 {
-    assert(ctx->plan || (rgb != NULL && memory != NULL));
+    assert(memory.at != 0 && (ctx->plan || rgb != NULL));
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor picture;
     shape_portrait(&lp->config, memory, out);
@@ -144,7 +114,7 @@ vx_status vx_liveportrait_source(vx_liveportrait *lp, vx_ctx *ctx, const uint8_t
     if (!ctx->plan)
         vx_liveportrait_keypoints(&lp->config, (const float(*)[3])out->motion.canonical,
                                   &out->motion, out->x_s);
-    return VX_OK;
+    return vx_upload(ctx, out->x_s, &out->points);
 }
 
 vx_status vx_liveportrait_motion(vx_liveportrait *lp, vx_ctx *ctx, const uint8_t *rgb,
@@ -195,73 +165,70 @@ void vx_liveportrait_keypoints(const vx_liveportrait_config *c, const float (*ca
 
 /* ---- stitching ------------------------------------------------------------------------------ */
 
-/* Up to VX_LP_STITCH_ROWS rows: host holds [rows, 6K] on the way in and [rows, 3K + 2] on the way out. */
-static vx_status stitch_rows(vx_liveportrait *lp, vx_ctx *ctx, int64_t rows)
+/* x_d [n, K, 3] += the network's delta of each point, and its shift of all points along x and y. */
+static vx_status stitch(vx_liveportrait *lp, vx_ctx *ctx, const vx_portrait *portrait,
+                        vx_tensor *driving)
 {
     const vx_liveportrait_config *c = &lp->config;
+    int64_t n = driving->dim[0], points = c->points, wide = 3 * points;
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor x;
-    VX_TRY(vx_take2(ctx, VX_F32, rows, 6 * (int64_t)c->points, &x));
-    VX_TRY(vx_upload(ctx, lp->host, &x));
+    vx_tensor x, delta, shift, moved = vx_reshape(driving, 2, (const int64_t[]){n, wide});
+    VX_TRY(vx_take2(ctx, VX_F32, n, 2 * wide, &x));
+    vx_tensor left = vx_slice_cols(&x, 0, wide), right = vx_slice_cols(&x, wide, wide);
+    vx_tensor source = vx_reshape(&portrait->points, 1, &wide);
+    VX_TRY(vx_broadcast(ctx, &(vx_broadcast_args){.x = &source, .out = &left}));
+    VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &moved, .out = &right}));
     for (int i = 0; i < c->stitch_layers; i++) {
         vx_act act = {.kind = i + 1 < c->stitch_layers ? VX_ACT_RELU : VX_ACT_NONE};
         vx_tensor y;
-        VX_TRY(vx_take2(ctx, VX_F32, rows, lp->stitch[i].w.out, &y));
+        VX_TRY(vx_take2(ctx, VX_F32, n, lp->stitch[i].w.out, &y));
         VX_TRY(vx_lp_linear(ctx, &x, &lp->stitch[i], act, NULL, &y));
         x = y;
     }
-    VX_TRY(vx_download(ctx, &x, lp->host));
-    vx_release(ctx, mark);
-    return VX_OK;
-}
-
-vx_status vx_liveportrait_stitch(vx_liveportrait *lp, vx_ctx *ctx, const float *x_s, float *x_d,
-                                 int n)
-{
-    if (ctx->plan) return stitch_rows(lp, ctx, VX_LP_STITCH_ROWS);
-    assert(lp->stitches);
-    int wide = 3 * lp->config.points, deltas = wide + 2;
-    for (int first = 0; first < n; first += VX_LP_STITCH_ROWS) {
-        int rows = n - first < VX_LP_STITCH_ROWS ? n - first : VX_LP_STITCH_ROWS;
-        float *moved = x_d + (ptrdiff_t)first * wide;
-        for (int r = 0; r < rows; r++) {
-            float *row = lp->host + (ptrdiff_t)r * 2 * wide;
-            memcpy(row, x_s, (size_t)wide * sizeof *row);
-            memcpy(row + wide, moved + (ptrdiff_t)r * wide, (size_t)wide * sizeof *row);
-        }
-        VX_TRY(stitch_rows(lp, ctx, rows));
-        for (int r = 0; r < rows; r++) {
-            const float *delta = lp->host + (ptrdiff_t)r * deltas;
-            for (int i = 0; i < wide; i++)
-                moved[r * wide + i] += delta[i] + (i % 3 < 2 ? delta[wide + i % 3] : 0);
-        }
+    VX_TRY(vx_take2(ctx, VX_F32, n, wide, &delta));
+    VX_TRY(vx_take2(ctx, VX_F32, n * points, 2, &shift));
+    vx_tensor deltas = vx_slice_cols(&x, 0, wide);
+    VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &deltas, .out = &delta}));
+    for (int64_t i = 0; i < n; i++) {
+        vx_tensor row = vx_slice_rows(&x, i, 1), all = vx_slice_rows(&shift, i * points, points);
+        vx_tensor t = vx_slice_cols(&row, wide, 2);
+        VX_TRY(vx_broadcast(ctx, &(vx_broadcast_args){.x = &t, .out = &all}));
     }
+    vx_tensor each = vx_reshape(&delta, 2, (const int64_t[]){n * points, 3});
+    vx_tensor plane = vx_slice_cols(&each, 0, 2);
+    VX_TRY(vx_blend(
+        ctx, &(vx_blend_args){.n = 2, .x = {&plane, &shift}, .scale = {1, 1}, .out = &plane}));
+    VX_TRY(vx_blend(
+        ctx, &(vx_blend_args){.n = 2, .x = {&moved, &delta}, .scale = {1, 1}, .out = &moved}));
+    vx_release(ctx, mark);
     return VX_OK;
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
 vx_status vx_liveportrait_frames(vx_liveportrait *lp, vx_ctx *ctx, const vx_portrait *portrait,
-                                 const float *x_d, int n, uint8_t *rgb, size_t stride)
+                                 const vx_portrait_batch *batch)
 {
     const vx_liveportrait_config *c = &lp->config;
-    assert(n >= 1 && n <= lp->batch);
-    assert(ctx->plan || (portrait != NULL && x_d != NULL && rgb != NULL));
+    assert(batch->n >= 1 && batch->n <= lp->batch && batch->frames.at != 0);
+    assert(ctx->plan || (portrait != NULL && batch->x_d != NULL));
+    assert(!batch->stitch || lp->stitches || ctx->plan);
     int64_t side = vx_liveportrait_feature_side(c);
     vx_portrait planned;
     if (ctx->plan) {
-        shape_portrait(c, NULL, &planned);
+        shape_portrait(c, VX_DEV_PLAN, &planned);
         portrait = &planned;
     }
     vx_mark mark = vx_mark_now(ctx);
-    vx_tensor source, driving, seg;
-    VX_TRY(vx_take2(ctx, VX_F32, c->points, 3, &source));
-    VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){n, c->points, 3}, &driving));
-    VX_TRY(vx_take(ctx, lp->compute, 4, (const int64_t[]){n, side, side, c->w.features}, &seg));
-    VX_TRY(vx_upload(ctx, portrait->x_s, &source));
-    VX_TRY(vx_upload(ctx, x_d, &driving));
-    VX_TRY(vx_lp_warping_run(lp, ctx, portrait, &source, &driving, &seg));
-    VX_TRY(vx_lp_generator_run(lp, ctx, &seg, ctx->plan ? NULL : rgb, stride));
+    vx_tensor driving, seg;
+    VX_TRY(vx_take(ctx, VX_F32, 3, (const int64_t[]){batch->n, c->points, 3}, &driving));
+    VX_TRY(
+        vx_take(ctx, lp->compute, 4, (const int64_t[]){batch->n, side, side, c->w.features}, &seg));
+    VX_TRY(vx_upload(ctx, batch->x_d, &driving));
+    if (batch->stitch) VX_TRY(stitch(lp, ctx, portrait, &driving));
+    vx_observe(ctx, &driving, "x_d");
+    VX_TRY(vx_lp_warping_run(lp, ctx, portrait, &portrait->points, &driving, &seg));
+    VX_TRY(vx_lp_generator_run(lp, ctx, &seg, batch->frames, batch->stride));
     vx_release(ctx, mark);
     return VX_OK;
 }

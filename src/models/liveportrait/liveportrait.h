@@ -90,6 +90,7 @@ typedef struct vx_portrait {
     float x_s[VX_PORTRAIT_POINTS_MAX][3];
     vx_tensor features;   /* [depth, side, side, channels] f32: f_s */
     vx_tensor compressed; /* [d, side', side', compress] f32: what dense motion shifts about */
+    vx_tensor points;     /* [points, 3] f32: x_s where ops find it */
 } vx_portrait;
 
 typedef struct vx_liveportrait vx_liveportrait;
@@ -121,9 +122,9 @@ bool vx_liveportrait_stitches(const vx_liveportrait *model);
 size_t vx_liveportrait_source_bytes(const vx_liveportrait *model);
 
 /* rgb: host, [image_size, image_size, 3]. Fills *out; `memory` (vx_liveportrait_source_bytes, aligned to
- * VX_ALIGN) stays the caller's and must live as long as *out is used. In a plan rgb and memory are NULL. */
+ * VX_ALIGN) stays the caller's and must live as long as *out is used. In a plan rgb is NULL. */
 vx_status vx_liveportrait_source(vx_liveportrait *model, vx_ctx *ctx, const uint8_t *rgb,
-                                 void *memory, vx_portrait *out);
+                                 vx_dev memory, vx_portrait *out);
 /* M alone, for driving pictures and for refining a crop. */
 vx_status vx_liveportrait_motion(vx_liveportrait *model, vx_ctx *ctx, const uint8_t *rgb,
                                  vx_motion *out);
@@ -135,14 +136,17 @@ void vx_liveportrait_rotation(float pitch, float yaw, float roll, float out[3][3
 void vx_liveportrait_keypoints(const vx_liveportrait_config *config, const float (*canonical)[3],
                                const vx_motion *motion, float (*out)[3]);
 
-/* x_s [points][3]; x_d [n][points][3] is changed in place. Needs the stitching network. In a plan both are
- * NULL and n is not looked at. */
-vx_status vx_liveportrait_stitch(vx_liveportrait *model, vx_ctx *ctx, const float *x_s, float *x_d,
-                                 int n);
+/* Frames that are made together. */
+typedef struct vx_portrait_batch {
+    int n;            /* 1 to the model's batch */
+    bool stitch;      /* x_d is moved by the stitching network first, which the files must have */
+    const float *x_d; /* host, [n][points][3]; NULL in a plan */
+    vx_dev frames;    /* receives frame i at frames + i*stride: [side, side, 3] 8 bits */
+    size_t stride;
+} vx_portrait_batch;
 
-/* n frames, 1 <= n <= batch. x_d: host, [n][points][3]. Frame i is written to rgb + i*stride, host, [side,
- * side, 3] 8 bits. In a plan portrait, x_d and rgb may be NULL. */
+/* The frames are there after vx_finish. In a plan portrait is NULL. */
 vx_status vx_liveportrait_frames(vx_liveportrait *model, vx_ctx *ctx, const vx_portrait *portrait,
-                                 const float *x_d, int n, uint8_t *rgb, size_t stride);
+                                 const vx_portrait_batch *batch);
 
 #endif

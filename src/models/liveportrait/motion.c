@@ -84,7 +84,7 @@ static vx_status run_stages(vx_liveportrait *lp, vx_ctx *ctx, vx_tensor *x)
         for (int j = 0; j < c->m.depths[i]; j++)
             VX_TRY(run_block(ctx, &lp->m.stage[i][j], &y));
         *x = y;
-        vx_tap(ctx, x, "m.stage.%d", i);
+        vx_observe(ctx, x, "m.stage.%d", i);
     }
     /* The mean over all pixels: their number is a power of four. */
     for (; side > 1; side /= 2) {
@@ -145,9 +145,10 @@ vx_status vx_lp_motion_run(vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *pi
         VX_TRY(vx_lp_linear(ctx, &x, &lp->m.head[i], NONE, NULL, &part));
         at += lp->m.head[i].w.out;
     }
-    vx_tap(ctx, &heads, "m.heads");
+    vx_observe(ctx, &heads, "m.heads");
     VX_TRY(vx_download(ctx, &heads, values));
     vx_release(ctx, mark);
+    VX_TRY(vx_finish(ctx));
     if (!ctx->plan) read_heads(c, values, out);
     return VX_OK;
 }

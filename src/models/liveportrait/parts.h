@@ -77,11 +77,8 @@ struct vx_liveportrait {
     vx_lp_warping w;
     vx_lp_generator g;
     vx_lp_layer stitch[VX_PORTRAIT_LEVELS_MAX];
-    float *host; /* a picture as floats, or rows of the stitching network */
+    float *host; /* M's coordinates on their way to the device */
 };
-
-/* Rows that the stitching network takes at once. */
-enum { VX_LP_STITCH_ROWS = 64 };
 
 /* Widths of the hourglass: of the map below its level i, level 0 being the finest. */
 int vx_lp_hourglass_width(const vx_liveportrait_config *c, int i);
@@ -113,8 +110,8 @@ vx_status vx_lp_compress(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor
 /* x_s [K, 3], x_d [n, K, 3] on the device -> seg [n, s, s, w.features]. */
 vx_status vx_lp_warping_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_portrait *portrait,
                             const vx_tensor *x_s, const vx_tensor *x_d, vx_tensor *seg);
-/* seg -> pictures on the host. */
+/* seg -> picture i at frames + i*stride. */
 vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *seg,
-                              uint8_t *rgb, size_t stride);
+                              vx_dev frames, size_t stride);
 
 #endif

@@ -84,11 +84,11 @@ static vx_status predict(vx_ctx *ctx, const volume *v, const vx_tensor *compress
                                                             .variance = VARIANCE,
                                                             .out = &out}));
     }
-    vx_tap(ctx, &skip[0], "w.input");
+    vx_observe(ctx, &skip[0], "w.input");
     VX_TRY(encode(ctx, v, skip));
     VX_TRY(decode(ctx, v, skip, &both));
     VX_TRY(vx_lp_conv(ctx, &both, &v->lp->w.conv, RELU, NULL, prediction));
-    vx_tap(ctx, prediction, "w.prediction");
+    vx_observe(ctx, prediction, "w.prediction");
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -101,7 +101,7 @@ static vx_status run_field(vx_ctx *ctx, const volume *v, const vx_tensor *predic
     vx_tensor logits;
     VX_TRY(take_volume(ctx, v, VX_F32, 0, v->lp->config.points + 1, &logits));
     VX_TRY(vx_lp_conv(ctx, prediction, &v->lp->w.mask, NONE, NULL, &logits));
-    vx_tap(ctx, &logits, "w.mask");
+    vx_observe(ctx, &logits, "w.mask");
     for (int64_t i = 0; i < v->n; i++) {
         vx_tensor in = vx_lp_frame(&logits, i), driving = vx_lp_frame(x_d, i);
         vx_tensor out = vx_lp_frame(field, i);
@@ -109,7 +109,7 @@ static vx_status run_field(vx_ctx *ctx, const volume *v, const vx_tensor *predic
             ctx, &(vx_motion_field_args){
                      .logits = &in, .source = x_s, .driving = &driving, .out = &out}));
     }
-    vx_tap(ctx, field, "w.displacement");
+    vx_observe(ctx, field, "w.displacement");
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -121,7 +121,7 @@ static vx_status occlude(vx_ctx *ctx, const volume *v, const vx_tensor *predicti
     vx_tensor logits;
     VX_TRY(vx_take(ctx, VX_F32, 5, (const int64_t[]){v->n, 1, v->side, v->side, 1}, &logits));
     VX_TRY(vx_lp_conv(ctx, prediction, &v->lp->w.occlusion, NONE, NULL, &logits));
-    vx_tap(ctx, &logits, "w.occlusion");
+    vx_observe(ctx, &logits, "w.occlusion");
     for (int64_t i = 0; i < v->n; i++) {
         vx_tensor x = vx_lp_frame(seg, i), s = vx_lp_frame(&logits, i);
         VX_TRY(vx_row_gate(ctx, &(vx_row_gate_args){.x = &x, .s = &s, .act = SIGMOID, .out = &x}));
@@ -146,7 +146,7 @@ static vx_status move(vx_ctx *ctx, const volume *v, const vx_tensor *features,
         VX_TRY(vx_warp(
             ctx, &(vx_warp_args){.x = features, .field = &by, .grid = c->w.grid, .out = &out}));
     }
-    vx_tap(ctx, &warped, "w.warped");
+    vx_observe(ctx, &warped, "w.warped");
     VX_TRY(vx_lp_conv(ctx, &warped, &v->lp->w.third, LRELU, NULL, &hidden));
     VX_TRY(vx_lp_linear(ctx, &hidden, &v->lp->w.fourth, NONE, NULL, seg));
     vx_release(ctx, mark);
@@ -168,7 +168,7 @@ vx_status vx_lp_warping_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_por
     VX_TRY(run_field(ctx, &v, &prediction, x_s, x_d, &field));
     VX_TRY(move(ctx, &v, &portrait->features, &field, seg));
     if (c->w.occlusion) VX_TRY(occlude(ctx, &v, &prediction, seg));
-    vx_tap(ctx, seg, "w.seg");
+    vx_observe(ctx, seg, "w.seg");
     vx_release(ctx, mark);
     return VX_OK;
 }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "models/liveportrait/fold.h"
-#include "models/names.h"
+#include "models/stack.h"
 
 /* "a.%d.b" into a name that lives as long as the expression. */
 #define NAME(...) (snprintf(name, sizeof name, __VA_ARGS__), name)

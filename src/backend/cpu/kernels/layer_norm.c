@@ -31,7 +31,7 @@ static inline int lanes_at(int64_t i, int64_t cols)
 
 static inline const float *data_of(const vx_tensor *v)
 {
-    return v ? v->data : NULL;
+    return v ? vx_host(v->data) : NULL;
 }
 
 typedef struct row_in {

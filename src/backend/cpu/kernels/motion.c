@@ -109,7 +109,7 @@ void VX_SIMD(vx_cpu_field_rows)(const vx_motion_field_args *a, const float *by, 
             for (int i = 0; i < 4; i++)
                 sum[i] = vf_fma(e, vf_load(by + i * room + k), sum[i]);
         }
-        float *out = (float *)a->out->data + r * 3, total = vf_sum(sum[0]);
+        float *out = (float *)vx_host(a->out->data) + r * 3, total = vf_sum(sum[0]);
         for (int i = 0; i < 3; i++)
             out[i] = vf_sum(sum[i + 1]) / total;
     }

@@ -59,7 +59,7 @@ INLINE void depthwise_at(const vx_depthwise_args *a, const window *w, void *out,
                          int lanes)
 {
     vx_dtype from = a->x->dtype;
-    vf sum = a->bias ? get(a->bias->data, VX_F32, c, lanes) : vf_set(0.0f);
+    vf sum = a->bias ? get(vx_host(a->bias->data), VX_F32, c, lanes) : vf_set(0.0f);
     for (int64_t i = 0; i < w->rows; i++)
         for (int64_t k = 0; k < w->columns; k++) {
             const char *x = w->x + i * w->x_row + k * w->x_column;
@@ -77,7 +77,7 @@ void VX_SIMD(vx_cpu_depthwise_pixel)(const vx_depthwise_args *a, int64_t y, int6
     int64_t right = x + half < width ? k : width - x + half;
     window w = {.rows = bottom - top, .columns = right - left};
     w.x = vx_row(a->x, (y - half + top) * width + x - half + left);
-    w.weight = (const float *)a->weight->data + (top * k + left) * a->weight->ld;
+    w.weight = (const float *)vx_host(a->weight->data) + (top * k + left) * a->weight->ld;
     w.x_column = a->x->ld * (a->x->dtype == VX_BF16 ? 2 : 4);
     w.x_row = w.x_column * width;
     w.weight_column = a->weight->ld;
@@ -122,14 +122,21 @@ void VX_SIMD(vx_cpu_gate_rows)(const vx_row_gate_args *a, int64_t first, int64_t
 
 /* ---- to_picture ----------------------------------------------------------------------------- */
 
-INLINE void sigmoid_at(const void *x, vx_dtype from, float *value, bool bytes, int64_t i, int lanes)
+INLINE void level_at(const void *x, vx_dtype from, bool logits, float *value, bool bytes, int64_t i,
+                     int lanes)
 {
-    vf y = vf_sigmoid(get(x, from, i, lanes));
-    if (bytes) y = vf_max(vf_round(vf_mul(y, vf_set(255.0f))), vf_set(0.0f)); /* NaN: 0 */
+    vf y = get(x, from, i, lanes), half = vf_set(0.5f), white = vf_set(255.0f);
+    y = logits ? vf_sigmoid(y) : vf_add(vf_mul(y, half), half);
+    /* NaN: 0 */
+    if (bytes) y = vf_min(vf_max(vf_round(vf_mul(y, white)), vf_set(0.0f)), white);
     put(value, VX_F32, i, y, lanes);
 }
 
-void VX_SIMD(vx_cpu_sigmoid_row)(const void *x, vx_dtype from, float *value, bool bytes, int64_t n)
+void VX_SIMD(vx_cpu_level_row)(const void *x, vx_dtype from, bool logits, float *value, bool bytes,
+                               int64_t n)
 {
-    EACH_VECTOR(n, sigmoid_at, x, from, value, bytes);
+    if (logits)
+        EACH_VECTOR(n, level_at, x, from, true, value, bytes);
+    else
+        EACH_VECTOR(n, level_at, x, from, false, value, bytes);
 }

@@ -31,7 +31,7 @@ static inline void turn(float *y, const float *table, int64_t width)
 static inline void head(const vx_qk_norm_args *a, int64_t first, int64_t width, const void *x,
                         const float *table, void *out)
 {
-    const float *weight = a->weight->data;
+    const float *weight = vx_host(a->weight->data);
     float y[QK_HEAD_MAX];
     int64_t whole = width - width % VF_LANES;
     int rest = (int)(width - whole);

@@ -49,8 +49,8 @@ INLINE void modulate(const vx_spade_args *a, const vx_cpu_columns *f, kinds k, i
     const char *map = vx_row(a->map, first);
     char *out = vx_row(a->out, first);
     for (int64_t r = 0; r < rows; r++) {
-        const void *from =
-            (const char *)a->x->data + (y / up * a->x->dim[1] + x / up) * step_of(a->x, k.from);
+        const void *from = (const char *)vx_host(a->x->data) +
+                           (y / up * a->x->dim[1] + x / up) * step_of(a->x, k.from);
         int64_t c = 0;
         for (; c + VF_LANES <= cols; c += VF_LANES)
             modulate_at(k, act, f, from, map, cols, out, c, VF_LANES);

@@ -1,4 +1,4 @@
-#include "backend/cpu/yardstick.h"
+#include "backend/cpu/peak.h"
 
 #include <stdatomic.h>
 
@@ -18,14 +18,14 @@ typedef struct share {
     dnnl_stream_t stream;
 } share;
 
-typedef struct yardstick {
+typedef struct probe {
     dnnl_engine_t engine;
     void *x;
     share *shares;
     atomic_bool failed;
-} yardstick;
+} probe;
 
-static dnnl_status_t open_memory(yardstick *y, share *s, int place, vx_layout_ref desc, void *fixed)
+static dnnl_status_t open_memory(probe *y, share *s, int place, vx_layout_ref desc, void *fixed)
 {
     void *data = fixed;
     if (fixed == NULL) {
@@ -35,7 +35,7 @@ static dnnl_status_t open_memory(yardstick *y, share *s, int place, vx_layout_re
     return dnnl_memory_create(&s->memory[place], desc, y->engine, data);
 }
 
-static dnnl_status_t open_share(yardstick *y, share *s, dnnl_data_type_t type, int64_t cols)
+static dnnl_status_t open_share(probe *y, share *s, dnnl_data_type_t type, int64_t cols)
 {
     vx_layout x = {0}, w = {0}, out = {0};
     dnnl_primitive_attr_t attr;
@@ -79,7 +79,7 @@ static void close_share(share *s)
 static void run_share(void *arg, int64_t tile, int worker)
 {
     (void)worker;
-    yardstick *y = arg;
+    probe *y = arg;
     vx_onednn_hold_one_thread();
     const share *s = &y->shares[tile];
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, s->memory[0]},
@@ -91,7 +91,7 @@ static void run_share(void *arg, int64_t tile, int worker)
         atomic_store(&y->failed, true);
 }
 
-static double best_seconds(yardstick *y, vx_pool *pool, int workers)
+static double best_seconds(probe *y, vx_pool *pool, int workers)
 {
     double best = 0;
     for (int i = 0; i <= RUNS; i++) {
@@ -105,7 +105,7 @@ static double best_seconds(yardstick *y, vx_pool *pool, int workers)
     return best;
 }
 
-vx_status vx_cpu_yardstick(vx_backend *backend, double *flops_per_s, vx_error *err)
+vx_status vx_cpu_peak(vx_backend *backend, double *flops_per_s, vx_error *err)
 {
     const vx_cpu *cpu = vx_cpu_of(backend);
     int workers = vx_pool_workers(cpu->pool);
@@ -113,8 +113,8 @@ vx_status vx_cpu_yardstick(vx_backend *backend, double *flops_per_s, vx_error *e
     dnnl_data_type_t type = backend->native == VX_BF16 ? dnnl_bf16 : dnnl_f32;
     *flops_per_s = 0;
     vx_onednn_hold_one_thread();
-    yardstick y = {.x = vx_heap_alloc((size_t)ROWS * IN * sizeof(float)),
-                   .shares = vx_heap_alloc((size_t)workers * sizeof(share))};
+    probe y = {.x = vx_heap_alloc((size_t)ROWS * IN * sizeof(float)),
+               .shares = vx_heap_alloc((size_t)workers * sizeof(share))};
     dnnl_status_t status = dnnl_out_of_memory;
     if (y.x != NULL && y.shares != NULL) status = dnnl_engine_create(&y.engine, dnnl_cpu, 0);
     int64_t panels = COLS / VX_PANEL;

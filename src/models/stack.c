@@ -1,4 +1,4 @@
-#include "models/names.h"
+#include "models/stack.h"
 
 vx_status vx_fetch_stack(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
@@ -31,15 +31,13 @@ static vx_status pack_stored(vx_binder *b, vx_weight *w, const vx_stack *stack, 
             !vx_source_stored_rows(part->tensor, part->first_row, part->rows, &parts[i]))
             return VX_OK;
     }
-    return vx_weight_pack_stored(b->backend, w, parts, stack->count, taken, b->err);
+    return vx_weight_pack_stored(b->lane, w, parts, stack->count, taken, b->err);
 }
 
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
 {
-    VX_TRY(vx_binder_go_on(b));
-    VX_TRY(vx_weight_plan(b->backend, w, b->err));
-    VX_TRY(vx_arena_take(b->weights, w->bytes, &w->data, b->err));
-    return b->plan || b->record != NULL ? VX_OK : vx_pack_stack(b, w, stack);
+    VX_TRY(vx_bind_place(b, w));
+    return vx_binder_loads(b) ? vx_pack_stack(b, w, stack) : VX_OK;
 }
 
 vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
@@ -47,7 +45,7 @@ vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack)
     bool taken;
     VX_TRY(pack_stored(b, w, stack, &taken));
     if (!taken)
-        VX_TRY(vx_weight_pack(b->backend, w, vx_fetch_stack, stack, b->staging, VX_STAGING_FLOATS,
+        VX_TRY(vx_weight_pack(b->lane, w, vx_fetch_stack, stack, b->staging, VX_STAGING_FLOATS,
                               b->err));
     for (int i = 0; i < stack->count; i++)
         VX_TRY(vx_source_intact(stack->part[i].source, b->err));

@@ -7,7 +7,8 @@ One sentence a line. Needs misaki 0.9.4 with spaCy's en_core_web_sm; --spacy nam
 when it is installed under another name. --espeak names the espeak-ng library for misaki, so that both
 fall back to the same voice data. Reported for each file: words, the share said alike, the share
 without heteronyms (words that the lexicon says in several ways; misaki has a tagger for them), and
-with -v every difference. Words are aligned by their text; where the two split a text differently, the
+with -v every difference. --judged names a file of differences already judged, "ours TAB theirs TAB ours|theirs|both" a
+line, who is right: then the words that ours has wrong are counted too, and differences not judged. Words are aligned by their text; where the two split a text differently, the
 phonemes of the shared stretch are compared.
 """
 import argparse
@@ -78,12 +79,19 @@ def main():
     parser.add_argument("--spacy")
     parser.add_argument("--espeak")
     parser.add_argument("--gb", action="store_true")
+    parser.add_argument("--judged")
     parser.add_argument("-v", action="store_true")
     args = parser.parse_args()
     gold = json.load(open(os.path.join(args.lexicon, f"{'gb' if args.gb else 'us'}_gold.json"),
                           encoding="utf-8"))
     heteronyms = {k for k, v in gold.items() if isinstance(v, dict) and set(v) - {"DEFAULT", "None"}}
+    judged = {}
+    if args.judged:
+        for line in open(args.judged, encoding="utf-8").read().splitlines():
+            mine, theirs, who = line.split("\t")
+            judged[mine, theirs] = who
     sums = [0, 0, 0, 0]
+    verdicts = {"ours": 0, "theirs": 0, "both": 0, "not judged": 0}
     for path in args.files:
         lines = [line for line in open(path, encoding="utf-8").read().splitlines() if line.strip()]
         counts = [0, 0, 0, 0]  # words, alike, heteronyms, heteronyms alike
@@ -96,11 +104,16 @@ def main():
                 if text in heteronyms or text.lower() in heteronyms:
                     counts[2] += words
                     counts[3] += words * same
+                if not same:
+                    verdicts[judged.get((p, q), "not judged")] += words
                 if args.v and not same:
                     print(f"  {text!r}: {p} | {q}    {line}")
         report(os.path.basename(path), counts)
         sums = [a + b for a, b in zip(sums, counts)]
     report("all", sums)
+    if args.judged:
+        print("differences by who is right: " + ", ".join(f"{k} {v}" for k, v in verdicts.items()) +
+              f"; ours wrong {100 * verdicts['theirs'] / max(1, sums[0]):.2f} %")
 
 
 def report(name, counts):

@@ -164,20 +164,21 @@ smoke_short() {
     smoke 5 build/fuzz/smoke
 }
 
-# Programs whose threads ThreadSanitizer watches.
-THREADED="base engine vortex animate"
+# Programs whose threads ThreadSanitizer watches, and the one that takes as long as all of them.
+THREADED="base vortex animate"
+THREADED_LONG="engine"
 
-check_threads() {
+# threads NAMES: those tests, side by side.
+threads() {
     programs=""
-    for name in $THREADED; do
+    for name in $1; do
         programs="$programs test_$name"
     done
     # shellcheck disable=SC2086
     build tsan $programs || return 1
-    for program in $programs; do
-        "build/tsan/tests/$program" >"build/tsan/$program.log" 2>&1 ||
-            [ $? = 77 ] || { tail -n 60 "build/tsan/$program.log" >&2; return 1; }
-    done
+    # shellcheck disable=SC2086
+    printf '%s\n' $programs | xargs -P "$JOBS" -I NAME sh -c \
+        'build/tsan/tests/NAME >build/tsan/NAME.log 2>&1 || [ $? = 77 ] || { tail -n 60 build/tsan/NAME.log >&2; exit 1; }'
 }
 
 verdict() {
@@ -199,7 +200,7 @@ test_short() {
     step builds "build, clang with sanitizers and fuzzers" build clang
     run_tests release release -LE long
     run_tests sanitizers clang -LE 'long|arithmetic'
-    step threads "threads" check_threads
+    step threads "threads" threads "$THREADED"
     step static "clang-format" check_format
     step static "clang-tidy, changed files" check_tidy
     step fuzz "fuzz, 5 s each" smoke_short
@@ -222,6 +223,7 @@ test_long() {
     run_tests tests plain-clang-Release
     run_tests tests asan
     run_tests tests clang -L 'long|arithmetic'
+    step tests "threads" threads "$THREADED_LONG"
     step static "clang-tidy, all files" tidy_all
     step fuzz "fuzz, 600 s each" smoke 600 build/fuzz/corpus
     step debian "Debian 12 from nothing" fresh_release bookworm

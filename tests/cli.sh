@@ -280,11 +280,21 @@ cp r.yaml keep.yaml
 
 # ---- pipes: one signal ends the waiting, with a sentence; what is ignored by the parent stays ignored
 mkfifo pipe
+# Until process $1 catches SIGINT, ten seconds at most: a slow start is no fault.
+ready() {
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        case $(sed -n 's/^SigCgt:.*\(.\)$/\1/p' "/proc/$1/status" 2>/dev/null) in
+        [2367abef]) return ;;
+        esac
+        sleep 0.5
+    done
+}
 # interrupt ARGS…: SIGINT while vortex waits for the other end of `pipe`.
 interrupt() {
     checks=$((checks + 1))
     env --default-signal=INT "$vortex" "$@" >stdout.txt 2>stderr.txt </dev/null &
     process=$!
+    ready $process
     sleep 0.3
     kill -INT $process
     wait $process
@@ -384,6 +394,7 @@ else
             env --default-signal=INT "$vortex" $speech generate r.yaml -o out.mp4 \
                 --report out.json >stdout.txt 2>stderr.txt &
             process=$!
+            ready $process
             sleep 1
             kill -$signal $process
             wait $process

@@ -130,7 +130,10 @@ static void check_round_trip(vx_container container, const char *name)
     assert_int_equal(about->height, H);
     assert_int_equal(about->fps_num, FPS * about->fps_den);
     assert_true(about->has_sound);
-    assert_true(fabs(about->duration_s - 50.0 / FPS) < 0.005);
+    /* FFmpeg 7 counts the delay of the AAC encoder, one frame of 1024, into a Matroska's length. */
+    double over_s = about->duration_s - 50.0 / FPS;
+    assert_true(fabs(over_s) < 0.005 ||
+                (container == VX_MKV && fabs(over_s - 1024.0 / RATE) < 0.005));
     assert_true(fabs(about->start_s) < 0.0005);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 50; i++) {

@@ -248,8 +248,8 @@ size_t vx_read_power(vx_expansion *x, size_t i, const char *t, size_t n)
 {
     (void)i;
     bool sum = false; /* shown to be one */
-    size_t at = 0, operands = 0, bytes, last = 0;
-    for (;; operands++) {
+    size_t at = 0, bytes, last = 0;
+    for (;;) {
         size_t m = operand_at(t, n, at);
         if (m == 0) break;
         /* "10*" at the end of what is emphasised is no product. */

@@ -74,8 +74,8 @@ static bool is_left_over(const table_row *row, const char *name)
     return pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-/* Removes what a process that was killed has left beside this target. A process of another machine or container,
- * whose number says nothing here, holds the lock. */
+/* Removes what a process that was killed has left beside this target. A process of another machine
+ * or container, whose number says nothing here, holds the lock. */
 static void sweep_dead(const table_row *row)
 {
     char path[PATH_MAX] = ".";
@@ -217,8 +217,8 @@ vx_status vx_outfile_write(vx_outfile *file, const void *data, size_t bytes, vx_
     return vx_outfile_write_at(file, file->written, data, bytes, err);
 }
 
-/* The file's bytes, and the folder's new name, on the disk. What cannot be synced (a folder that may not be read,
- * a file system without it) is not an error. */
+/* The file's bytes, and the folder's new name, on the disk. What cannot be synced (a folder that
+ * may not be read, a file system without it) is not an error. */
 static bool sync_file(int fd)
 {
     return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOSYS;
@@ -232,7 +232,8 @@ void vx_folder_sync(const char *target)
     snprintf(folder, sizeof folder, "%.*s", (int)length, slash != NULL ? target : ".");
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
-    /* The file is whole and has its name: all that can still happen is that a power cut takes the name away. */
+    /* The file is whole and has its name: all that can still happen is that a power cut
+     * takes the name away. */
     if (!sync_file(fd))
         vx_log(VX_LOG_WARN, "the folder %s cannot be synced: %s", folder, strerror(errno));
     close(fd);

@@ -12,10 +12,11 @@
  *     return status;
  *
  * "-" is stdout. A path that exists and is no regular file (/dev/null, a named pipe) is written
- * directly; a pipe is opened as soon as somebody reads it. A symbolic link stays a link: its target is
- * replaced; a link to nothing is refused. A file that is replaced keeps its permissions. Commit syncs the file
- * and then its folder, so that after a power cut there is the old file or the new one. What a process that was
- * killed left beside the same target is removed by the next one. Waiting for pipes heeds wait.h's token.
+ * directly; a pipe is opened as soon as somebody reads it. A symbolic link stays a link: its target
+ * is replaced; a link to nothing is refused. A file that is replaced keeps its permissions. Commit
+ * syncs the file and then its folder, so that after a power cut there is the old file or the new
+ * one. What a process that was killed left beside the same target is removed by the next one.
+ * Waiting for pipes heeds wait.h's token.
  *
  * A program that writes to pipes ignores SIGPIPE, so that a closed reader is VX_ERR_IO here. */
 #ifndef VX_BASE_FILE_H
@@ -75,8 +76,8 @@ typedef enum vx_file_kind {
 } vx_file_kind;
 
 /* read(2) that a signal or another thread can end: waits for data until the token (may be NULL) is
- * asked, which is -1 with errno ECANCELED; signals that ask for nothing are waited through. Works on
- * descriptors that block and that do not. */
+ * asked, which is -1 with errno ECANCELED; signals that ask for nothing are waited through. Works
+ * on descriptors that block and that do not. */
 ssize_t vx_read_cancellable(int fd, void *buffer, size_t bytes, vx_cancel *cancel);
 /* VX_ERR_CANCELLED when the token stopped the reading of `path`, with the sentence that says so. */
 vx_status vx_fail_cancelled(vx_error *err, const char *path);
@@ -87,8 +88,8 @@ vx_status vx_fail_cancelled(vx_error *err, const char *path);
 vx_status vx_file_open(const char *path, vx_file_kind kind, int *fd, int64_t *length,
                        vx_error *err);
 
-/* Whether an open file is what a document may name: regular, and of no file system that is the kernel's own
- * (files of /proc are regular too). */
+/* Whether an open file is what a document may name: regular, and of no file system that is the
+ * kernel's own (files of /proc are regular too). */
 bool vx_file_is_plain(int fd);
 
 /* Zero bytes behind what is read, as FFmpeg's decoders want them (AV_INPUT_BUFFER_PADDING_SIZE). */

@@ -23,7 +23,8 @@ static int openat2_beneath(int folder, const char *name)
     return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
 }
 
-/* Part by part and no link followed, for kernels before 5.6 and sandboxes that do not know openat2. */
+/* Part by part and no link followed, for kernels before 5.6 and sandboxes that
+ * do not know openat2. */
 static int walk_beneath(int folder, const char *name)
 {
     char part[NAME_MAX + 1];

@@ -1,7 +1,7 @@
 /* What a command reads and writes, looked at together before anything runs.
  *
- * An hour's work is not to end with a folder that cannot be written, nor a result to lie in the place of another
- * or of what it was made from. */
+ * An hour's work is not to end with a folder that cannot be written, nor a result to lie in the
+ * place of another or of what it was made from. */
 #ifndef VX_BASE_USES_H
 #define VX_BASE_USES_H
 
@@ -19,11 +19,13 @@ typedef struct vx_use {
     const char *name; /* "--timings", "the recipe": for messages */
     const char *path; /* NULL: not used */
     const char *
-        endings; /* "mp4 mkv": what an output may end with when its ending names a format; NULL: all */
+        /* "mp4 mkv": what an output may end with when its ending names a format; NULL: all */
+        endings;
 } vx_use;
 
-/* VX_ERR_USAGE when an output is also an input or another output - by device and inode, or, before it exists, by
- * its folder's and its name - or ends as another format does; VX_ERR_IO when it cannot be written there. */
+/* VX_ERR_USAGE when an output is also an input or another output - by device and inode, or, before
+ * it exists, by its folder's and its name - or ends as another format does; VX_ERR_IO when it
+ * cannot be written there. */
 vx_status vx_uses_check(const vx_use *uses, int count, vx_error *err);
 
 #endif

@@ -2,10 +2,10 @@
  *
  *     vortex [global flags] COMMAND [flags] [words]
  *
- * Each command is one file, cmd_NAME.c, with one vx_command that stands in commands.c. Its flags are
- * rows of the same schema as recipes, so ranges, choices and defaults are written the same way; the
- * frame parses them into a zeroed struct of the command's own and calls run. What run returns is the
- * exit code, negated. */
+ * Each command is one file, cmd_NAME.c, with one vx_command that stands in commands.c. Its flags
+ * are rows of the same schema as recipes, so ranges, choices and defaults are written the same way;
+ * the frame parses them into a zeroed struct of the command's own and calls run. What run returns
+ * is the exit code, negated. */
 #ifndef VX_CLI_CLI_H
 #define VX_CLI_CLI_H
 
@@ -13,8 +13,8 @@
 #include "base/uses.h"
 #include "config/settings.h"
 
-/* One flag; a required one must be given. BOOL flags take no value; the others take the next word, or what follows '='. The last
- * one given wins. */
+/* One flag; a required one must be given. BOOL flags take no value; the others take the next word,
+ * or what follows '='. The last one given wins. */
 typedef struct vx_flag {
     vx_field field;    /* key: the long name without its dashes; NULL ends a table */
     char letter;       /* 0: none */
@@ -91,7 +91,8 @@ vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_err
 /* "#rrggbb" into three bytes; NULL gives white. VX_ERR_USAGE. */
 vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err);
 
-/* Whether the files that the command reads and writes go together and can be written (base/uses.h). */
+/* Whether the files that the command reads and writes go together and can be
+ * written (base/uses.h). */
 vx_status vx_cli_check_uses(const vx_cli *cli, const void *params, vx_error *err);
 
 /* The help text of a command, of a group ("models") or, for NULL, of the program, to stdout. */

@@ -74,8 +74,8 @@ typedef struct vx_pack {
 
 /* Opens a pack by path (a folder or its pack.yaml) or by name, looked up in
  * $XDG_DATA_HOME/vortex/packs, the installed data folder and the source tree. NULL: "toon", else
- * "speech". VX_ERR_MISSING when there is none, VX_ERR_INPUT with code "bad_pack" and the line. Close
- * it in any case. */
+ * "speech". VX_ERR_MISSING when there is none, VX_ERR_INPUT with code "bad_pack" and the line.
+ * Close it in any case. */
 vx_status vx_pack_open(vx_pack *pack, const char *name, vx_error *err);
 /* The same of the text of a pack.yaml that would lie in `folder`. */
 vx_status vx_pack_parse(vx_pack *pack, const char *folder, const char *text, size_t bytes,
@@ -87,7 +87,8 @@ void vx_pack_close(vx_pack *pack);
  * the command that fetches what can be fetched; `why` says who needs it: "speech", "a prompt". */
 vx_status vx_pack_need(const vx_pack *pack, vx_component component, const char *why, vx_error *err);
 
-/* The component whose files, tokenizer and configuration hold: itself, or the one that it is the same as. */
+/* The component whose files, tokenizer and configuration hold: itself, or the one
+ * that it is the same as. */
 const vx_pack_component *vx_pack_files(const vx_pack *pack, vx_component component);
 
 /* Compares every file of the component that has a hash with it. VX_ERR_INPUT, "bad_weights". */

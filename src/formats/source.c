@@ -17,9 +17,9 @@
 #include "formats/guard.h"
 #include "tensor/quant.h"
 
-/* A read of this many bytes gives its pages back at once: a tensor of a gigabyte that is read in
- * pieces, or a filter of fifty megabytes that is read by rows, then never has more than a piece of it
- * resident. */
+/* A read of this many bytes gives its pages back at once: a tensor of a gigabyte that is read
+ * in pieces, or a filter of fifty megabytes that is read by rows, then never has more than a
+ * piece of it resident. */
 enum { LONG_READ = 32 << 10 };
 
 /* A heap block that dies with the source; its contents follow. */
@@ -377,8 +377,8 @@ const char *vx_source_format(const vx_source *source)
     return source->format;
 }
 
-/* Gives back the pages that [at, at+bytes) touches, and what the kernel maps around a page that is read (64 KB
- * windows, fault_around_bytes): small tensors would leave most of a file resident. */
+/* Gives back the pages that [at, at+bytes) touches, and what the kernel maps around a page that is
+ * read (64 KB windows, fault_around_bytes): small tensors would leave most of a file resident. */
 static void forget(const vx_source *source, const unsigned char *at, uint64_t bytes)
 {
     enum { AROUND = 64 << 10 };

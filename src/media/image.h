@@ -1,10 +1,10 @@
 /* Still images: any of PNG, JPEG, WebP, HEIC, AVIF, GIF, BMP, TIFF, TGA, PNM and QOI in, PNG out.
  *
- * Reading gives 8-bit RGB the way Pillow's convert("RGB") does: palettes and grey are expanded; JPEG
- * chroma is upsampled as libjpeg does. 16-bit samples keep their high byte (Pillow clips grey ones
- * at 255 instead). Transparency is blended, which convert("RGB") does not do. An EXIF orientation is
- * applied, so that a photograph from a phone stands upright. Of an animation the first frame is
- * taken. */
+ * Reading gives 8-bit RGB the way Pillow's convert("RGB") does: palettes and grey are expanded;
+ * JPEG chroma is upsampled as libjpeg does. 16-bit samples keep their high byte (Pillow clips grey
+ * ones at 255 instead). Transparency is blended, which convert("RGB") does not do. An EXIF
+ * orientation is applied, so that a photograph from a phone stands upright. Of an animation the
+ * first frame is taken. */
 #ifndef VX_MEDIA_IMAGE_H
 #define VX_MEDIA_IMAGE_H
 
@@ -21,7 +21,8 @@ enum { VX_IMAGE_SIDE_MAX = 8192 };
 #define VX_IMAGE_BYTES_MAX ((size_t)64 << 20)
 /* What a decoder's picture may take, and the RGB made of it: 32 million pixels of 3 bytes. */
 #define VX_IMAGE_DECODED_MAX ((size_t)96000000)
-/* Most pixels of a JPEG, which is decoded at a half, a quarter or an eighth when it is too large. */
+/* Most pixels of a JPEG, which is decoded at a half, a quarter or an eighth
+ * when it is too large. */
 #define VX_IMAGE_PIXELS_MAX ((int64_t)100000000)
 
 /* A view of RGB pixels, 8 bits each; whoever hands it out says who owns the memory. */
@@ -53,12 +54,12 @@ typedef struct vx_image_reading {
     int width, height; /* out: what the file says, upright; the picture may be smaller */
 } vx_image_reading;
 
-/* The picture is the caller's (vx_image_free) and its rows are dense. `reading` may be NULL. What is
- * transparent is blended over the background, with a warning. As vx_file_read;
+/* The picture is the caller's (vx_image_free) and its rows are dense. `reading` may be NULL. What
+ * is transparent is blended over the background, with a warning. As vx_file_read;
  * VX_ERR_INPUT when the format is not one of ours, the file is broken, cut short or longer than
- * VX_IMAGE_BYTES_MAX, a side exceeds VX_IMAGE_SIDE_MAX (unless halving helps a JPEG), or the picture
- * VX_IMAGE_DECODED_MAX; VX_ERR_MISSING when HEIC or AVIF needs a library that is not installed;
- * VX_ERR_CANCELLED. *picture is empty then. "-" is stdin. */
+ * VX_IMAGE_BYTES_MAX, a side exceeds VX_IMAGE_SIDE_MAX (unless halving helps a JPEG), or the
+ * picture VX_IMAGE_DECODED_MAX; VX_ERR_MISSING when HEIC or AVIF needs a library that is not
+ * installed; VX_ERR_CANCELLED. *picture is empty then. "-" is stdin. */
 vx_status vx_image_read(vx_picture *picture, const char *path, vx_image_reading *reading,
                         vx_error *err);
 /* The same from memory; `name` stands in messages. */

@@ -23,7 +23,8 @@ enum {
     HEIF_CHROMA_RGBA = 11,
     HEIF_CHANNEL_INTERLEAVED = 10
 };
-/* What libheif 1.15 was measured to take for a pixel: the decoder's picture, its copy, and the RGB. */
+/* What libheif 1.15 was measured to take for a pixel: the decoder's picture,
+ * its copy, and the RGB. */
 enum { DECODER_BYTES = 9 };
 #define HEIF_VERSION_MIN 0x010F0000u /* 1.15.0 */
 

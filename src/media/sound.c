@@ -281,8 +281,9 @@ static void close_stream(reading *r)
     vx_av_input_close(&r->in);
 }
 
-/* Refuses by what the packets say they last, or else by when they begin, before any is decoded and kept; where they
- * say neither, or of a pipe, the samples are counted as they come. Begins again at the start. */
+/* Refuses by what the packets say they last, or else by when they begin, before any is
+ * decoded and kept; where they say neither, or of a pipe, the samples are counted as they
+ * come. Begins again at the start. */
 static vx_status check_length(reading *r)
 {
     /* Priming and padding, which are cut off later, count here. */
@@ -309,7 +310,7 @@ static vx_status check_length(reading *r)
     return open_stream(r);
 }
 
-/* ---- memory: a mapping as long as the sound may be, of which pages are taken as they are written -- */
+/* ---- memory: a mapping as long as the sound may be, pages taken as they are written --------- */
 
 static bool map_samples(vx_sound *sound, int64_t count)
 {
@@ -340,7 +341,7 @@ static vx_status fail_memory(vx_error *err, const char *path)
                       path != NULL ? " of " : "", path != NULL ? path : "");
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Reads the file once; *only tells which channel alone has what the mix has lost, else it is -1. */
 static vx_status read_once(reading *r, int *only)

@@ -97,8 +97,8 @@ static vx_status start_over(pull *p, vx_error *err)
     return VX_OK;
 }
 
-/* Whether the open part is still what the name leads to: until it was locked, another process could give it
- * its final name. */
+/* Whether the open part is still what the name leads to: until it was locked, another process could
+ * give it its final name. */
 static bool is_current(const pull *p)
 {
     struct stat open_file, named;

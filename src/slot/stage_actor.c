@@ -30,8 +30,9 @@ static vx_status imagine(vx_stage_run *run)
     return VX_OK;
 }
 
-/* What a picture's decoder may take beside the workspaces, in the room that the plan has for the film's encoder
- * and the sheet, which come later: the coefficients of a progressive JPEG of 12 million pixels. */
+/* What a picture's decoder may take beside the workspaces, in the room that the plan has for
+ * the film's encoder and the sheet, which come later: the coefficients of a progressive JPEG
+ * of 12 million pixels. */
 enum { HEAP_BYTES = 37000000 };
 
 /* The recipe's file into the block; *used bytes, followed by VX_FILE_PADDING zero ones. */
@@ -62,8 +63,9 @@ static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_
     return VX_OK;
 }
 
-/* The recipe's image, as large as a film needs it, and where the face is in it. File and decoder's picture lie
- * in the lanes' workspaces, which are idle: no recipe takes the process over its plan. */
+/* The recipe's image, as large as a film needs it, and where the face is in it. File and decoder's
+ * picture lie in the lanes' workspaces, which are idle: no recipe takes the process over its
+ * plan. */
 static vx_status read_image(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;

@@ -1,18 +1,11 @@
 /* Names of tensors across the forms in which a checkpoint circulates, and rows
  * gathered from several.
  *
-<<<<<<< HEAD:src/models/names.h
  * Binding code spells the official name. A translation function gives the other names that the
  * same tensor has elsewhere; rows of several tensors can be stacked into one matrix (query,
  * key and value, say). */
-#ifndef VX_MODELS_NAMES_H
-#define VX_MODELS_NAMES_H
-=======
- * Binding code spells the official name. A translation function gives the other names that the same tensor
- * has elsewhere; rows of several tensors can be stacked into one matrix (query, key and value, say). */
 #ifndef VX_MODELS_STACK_H
 #define VX_MODELS_STACK_H
->>>>>>> 581dd0d (backend: memory gets a type and an owner; the engine forgets the models):src/models/stack.h
 
 #include "models/binder.h"
 
@@ -38,13 +31,8 @@ vx_status vx_fetch_stack(void *stack, int64_t first, int64_t count, float *dst, 
  * are taken as they are. Pages of the files are given back. The stack is unused in a plan. */
 vx_status vx_bind_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 
-<<<<<<< HEAD:src/models/names.h
 /* Its last part: packs the stack's rows into w->data, of a weight that is planned and has memory.
- * Of the binder it takes the backend, the staging buffer and err. */
-=======
-/* Its last part: packs the stack's rows into w->data, of a weight that is planned and has memory. Of the binder
- * it takes the lane, the staging buffer and err. */
->>>>>>> 581dd0d (backend: memory gets a type and an owner; the engine forgets the models):src/models/stack.h
+ * Of the binder it takes the lane, the staging buffer and err. */
 vx_status vx_pack_stack(vx_binder *b, vx_weight *w, vx_stack *stack);
 
 /* Fetches a vx_stack as one row: for vectors, whose parts are columns of one element. */

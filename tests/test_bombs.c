@@ -492,11 +492,17 @@ static void pictures_of_recipes(void **state)
     clear_scratch();
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__clang__)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
 int main(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 77; /* sanitizers take terabytes of address space */
-#endif
+    if (SANITIZED) return 77; /* sanitizers take terabytes of address space */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sounds_and_films),
         cmocka_unit_test(pictures_of_recipes),

@@ -140,6 +140,11 @@ static vx_status fail_decode(int result, const decoding *d, vx_error *err)
                           "the image %s is %dx%d and takes more than %.0f MB to decode; make it "
                           "smaller, or save it as JPEG",
                           d->name, w, h, (double)d->frames.bytes_max / 1e6);
+    if (result == AVERROR(EINVAL)) /* max_pixels, or a header that contradicts itself */
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", d->name, 0,
+                          "the image %s has more than %d million pixels, or is broken; make it "
+                          "smaller, or save it again as PNG",
+                          d->name, (int)(VX_IMAGE_PIXELS_MAX / 1000000));
     return vx_fail_at(err, vx_av_status(result, VX_ERR_INPUT), "bad_image", d->name, 0,
                       "the image %s is broken: %s; save it again as PNG", d->name,
                       vx_av_strerror(result).text);

@@ -5,7 +5,9 @@
 #include <vortex/vortex.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "base/pool.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
@@ -66,6 +68,15 @@ static vx_status deliver(const vx_cli *cli, const generate_params *p, const vx_r
     return delivered != VX_OK ? delivered : status;
 }
 
+/* Of the library 0 is the settings'; of --threads it is all that there are. */
+static int threads_of(const vx_cli *cli)
+{
+    vx_limits limits;
+    if (cli->threads != 0) return cli->threads > 0 ? (int)cli->threads : 0;
+    vx_limits_read(&limits, "");
+    return limits.processors.value < VX_WORKERS_MAX ? (int)limits.processors.value : VX_WORKERS_MAX;
+}
+
 static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
 {
     generate_params *p = raw;
@@ -86,7 +97,7 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
     vx_open_params open = {.settings = cli->config,
                            .pack = cli->pack,
                            .device = cli->device,
-                           .threads = cli->threads > 0 ? (int)cli->threads : 0,
+                           .threads = threads_of(cli),
                            .only = &submit,
                            .progress = show_loading,
                            .progress_arg = &b,
@@ -124,6 +135,9 @@ const vx_command vx_command_generate = {
     .name = "generate",
     .usage = "RECIPE -o slot.mp4",
     .summary = "a slot from a recipe: the main job",
+    .details = "A recipe's picture lies beside it or where its path says; a recipe from standard "
+               "input (-) may name\n"
+               "only what lies beneath the working folder.",
     .flags = flags,
     .params_bytes = sizeof(generate_params),
     .words_min = 1,

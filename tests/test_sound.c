@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "media/sound.h"
-#include "media/wav.h"
+#include "media/sound_out.h"
 #include "media_helpers.h"
 
 static uint32_t get32(const char *p)
@@ -28,12 +28,12 @@ static uint32_t get32(const char *p)
 static vx_status write_wav(const char *path, const float *samples, int64_t n, int rate,
                            vx_error *err)
 {
-    vx_wav wav;
-    VX_TRY(vx_wav_open(&wav, path, rate, err));
-    vx_status status = vx_wav_write(&wav, samples, n / 3, err);
-    if (status == VX_OK) status = vx_wav_write(&wav, samples + n / 3, n - n / 3, err);
-    if (status == VX_OK) return vx_wav_finish(&wav, err);
-    vx_wav_abort(&wav);
+    vx_sound_out *wav;
+    VX_TRY(vx_sound_out_open(&wav, &(vx_sound_out_params){.path = path, .sample_rate = rate}, err));
+    vx_status status = vx_sound_out_put(wav, samples, n / 3, err);
+    if (status == VX_OK) status = vx_sound_out_put(wav, samples + n / 3, n - n / 3, err);
+    if (status == VX_OK) return vx_sound_out_finish(&wav, err);
+    vx_sound_out_abort(&wav);
     return status;
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -53,7 +52,6 @@ typedef struct film {
     vx_mux *mux;
     vx_progress progress;
     vx_error *err;
-    int threads;
 } film;
 
 /* ---- input ---------------------------------------------------------------------------------- */
@@ -82,6 +80,8 @@ static vx_status check_flags(const vx_cli *cli, const animate_params *p, vx_erro
     if (p->face != NULL && p->keypoints != NULL)
         return usage(err,
                      "with --keypoints the portrait is the crop itself, so there is no --face");
+    vx_container container;
+    if (p->out != NULL) VX_TRY(vx_container_of(p->out, -1, &container, err));
     int to_stdout = cli->json + (p->out != NULL && strcmp(p->out, "-") == 0) +
                     (p->motion_out != NULL && strcmp(p->motion_out, "-") == 0);
     return to_stdout > 1 ? usage(err, "more than one output wants stdout") : VX_OK;
@@ -286,14 +286,13 @@ static vx_status begin_film(void *arg, int width, int height, vx_error *err)
     const inputs *in = f->in;
     if (p->frames_out != NULL) VX_TRY(vx_folder_make(p->frames_out, err));
     if (p->out == NULL) return VX_OK;
-    const char *dot = strrchr(p->out, '.');
-    bool mkv = strcmp(p->out, "-") == 0 || (dot != NULL && strcasecmp(dot, ".mkv") == 0);
+    vx_container container;
+    VX_TRY(vx_container_of(p->out, -1, &container, err));
     vx_mux_params params = {.path = p->out,
-                            .container = mkv ? VX_MKV : VX_MP4,
+                            .container = container,
                             .width = width,
                             .height = height,
-                            .sample_rate = in->rate,
-                            .threads = f->threads};
+                            .sample_rate = in->rate};
     rate_of(in->fps, &params.fps_num, &params.fps_den);
     VX_TRY(vx_mux_open(&f->mux, &params, err));
     return in->rate > 0 ? vx_mux_samples(f->mux, in->samples, in->count, err) : VX_OK;
@@ -359,11 +358,7 @@ static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *
 static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew, inputs *in,
                       vx_error *err)
 {
-    film f = {.cli = cli,
-              .params = p,
-              .in = in,
-              .err = err,
-              .threads = vx_pool_workers(vx_engine_pool(crew->engine))};
+    film f = {.cli = cli, .params = p, .in = in, .err = err};
     vx_motion_table table = in->motion;
     vx_animated made;
     vx_ctx ctx = vx_engine_ctx(crew->engine, VX_LANE_PICTURE, cli->cancel, err);

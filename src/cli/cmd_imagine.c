@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
+#include "media/image_out.h"
 #include "slot/imagine.h"
 #include "formats/writer.h"
 
@@ -57,6 +58,7 @@ static vx_status read_inputs(const vx_cli *cli, const imagine_params *p, inputs 
         return vx_fail(err, VX_ERR_USAGE, "bad_usage",
                        "--init and --strength belong together: which picture, and how much of it "
                        "is made anew");
+    VX_TRY(vx_image_write_check(p->out, err));
     VX_TRY(read_size(p->size, in, err));
     uint8_t background[3];
     vx_image_reading reading = {.cancel = cli->cancel, .background = background};
@@ -160,7 +162,7 @@ static vx_status write_outputs(const imagine_params *p, const vx_imagined *made,
 {
     const int64_t dim[3] = {made->size.z, made->size.rows, made->size.cols};
     if (p->latents != NULL) VX_TRY(vx_npy_write(p->latents, 3, dim, made->latent, err));
-    return vx_image_write_png(&made->picture, p->out, err);
+    return vx_image_write(&made->picture, p->out, err);
 }
 
 static vx_status make(vx_cli *cli, const imagine_params *p, inputs *in, vx_engine *engine,
@@ -224,7 +226,7 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG_FILE(OUT, "png", "out", 'o', "FILE", imagine_params, out, "the PNG; - is stdout",
+    VX_FLAG_FILE(OUT, "png jpg jpeg", "out", 'o', "FILE", imagine_params, out, "the picture: .png, .jpg, or - (PNG)",
                  .required = true),
     VX_FLAG("steps", 0, "N", imagine_params, steps, INT, "1 to 8; else the pack's", .min = 1,
             .max = 8, .fallback = "0"),

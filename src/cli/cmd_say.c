@@ -9,13 +9,14 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "slot/speak.h"
-#include "media/wav.h"
+#include "media/sound_out.h"
 #include "text/clean.h"
 
 typedef struct say_params {
     const char *file, *phonemes, *out, *voice, *timings;
     double speed;
     bool explain;
+    int format;
 } say_params;
 
 /* The text to speak: a word, a file or the phonemes. */
@@ -27,7 +28,7 @@ typedef struct script {
 
 /* One speech under way. */
 typedef struct saying {
-    vx_wav wav;
+    vx_sound_out *out;
     vx_progress progress;
     vx_cancel *cancel;
     vx_error *err;
@@ -57,7 +58,7 @@ static vx_status write_chunk(void *arg, const float *samples, int64_t first, int
     if (vx_cancelled(s->cancel))
         return vx_fail(s->err, VX_ERR_CANCELLED, "cancelled", "the speech was cancelled");
     vx_progress_update(&s->progress, (uint64_t)(first + count), s->expected);
-    return vx_wav_write(&s->wav, samples, count, s->err);
+    return vx_sound_out_put(s->out, samples, count, s->err);
 }
 
 /* A bound on the speech's length. Slow voices speak 12 characters a second; digits and signs expand
@@ -88,17 +89,19 @@ static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_
                                 .sink = write_chunk,
                                 .sink_arg = &s};
     s.expected = (uint64_t)((double)text->bytes / 15 / p->speed * VX_KOKORO_RATE);
-    VX_TRY(vx_wav_open(&s.wav, p->out, VX_KOKORO_RATE, err));
+    vx_sound_out_params out = {.path = p->out, .sample_rate = VX_KOKORO_RATE};
+    VX_TRY(vx_sound_format_of(p->out, p->format, &out.format, err));
+    VX_TRY(vx_sound_out_open(&s.out, &out, err));
     vx_progress_start(&s.progress, cli->quiet, "speaking", "samples");
     vx_status status = vx_speaker_run(speaker, &ctx, &request, &spoken);
     vx_progress_end(&s.progress);
     if (status == VX_OK && p->timings != NULL)
         status = vx_json_write(p->timings, vx_spoken_timings(&spoken), err);
     if (status != VX_OK) {
-        vx_wav_abort(&s.wav);
+        vx_sound_out_abort(&s.out);
         return status;
     }
-    VX_TRY(vx_wav_finish(&s.wav, err));
+    VX_TRY(vx_sound_out_finish(&s.out, err));
     if (!cli->json) return VX_OK;
     return vx_json_print(json_pack("{s:o, s:s, s:f, s:i, s:o}", "path", vx_json_text(p->out),
                                    "voice", spoken.voice, "duration_s",
@@ -136,6 +139,8 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
     if (cli->json && strcmp(p->out, "-") == 0)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage",
                        "--json and -o - both want stdout; choose one");
+    vx_sound_format format;
+    VX_TRY(vx_sound_format_of(p->out, p->format, &format, err));
     VX_TRY(read_script(cli, p, &text, err));
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
     vx_engine_params params = {VX_OUR_PARTS,
@@ -161,11 +166,15 @@ static const vx_flag flags[] = {
     VX_FLAG_FILE(IN, NULL, "file", 'f', "FILE", say_params, file, "speak a text file; - is stdin"),
     VX_FLAG("phonemes", 0, "STRING", say_params, phonemes, TEXT,
             "speak Kokoro's own symbols, at most 510, verbatim"),
-    VX_FLAG_FILE(OUT, NULL, "out", 'o', "FILE", say_params, out, "the WAV file; - is stdout"),
+    VX_FLAG_FILE(OUT, "wav flac mp3 opus ogg aac pcm", "out", 'o', "FILE", say_params, out,
+                 "the sound: .wav, .flac, .mp3, .opus, .aac or .pcm; - is stdout"),
     VX_FLAG("voice", 'v', "V", say_params, voice, WORD,
             "a voice, an alias or a blend: af_heart, af_heart:0.7,af_bella:0.3"),
     VX_FLAG("speed", 0, "S", say_params, speed, FLOAT, "0.5 to 2", .min = 0.5, .max = 2,
             .fallback = "1"),
+    VX_FLAG("format", 0, "FORMAT", say_params, format, ENUM,
+            "for -o -: wav (the default), flac, mp3, opus, aac or pcm",
+            .choices = VX_SOUND_FORMAT_NAMES),
     VX_FLAG_FILE(OUT, "json", "timings", 0, "FILE", say_params, timings,
                  "start and end of every phoneme and word, as JSON"),
     VX_FLAG("explain", 0, NULL, say_params, explain, BOOL,
@@ -177,7 +186,8 @@ const vx_command vx_command_say = {
     .name = "say",
     .usage = "TEXT | -f FILE | --phonemes STRING  -o out.wav | --explain",
     .summary = "speech only",
-    .details = "16-bit PCM, 24 kHz, mono. A long text streams: its first chunk is short.",
+    .details = "24 kHz, mono; WAV, FLAC and PCM of 16 bits. A long text streams: its first chunk "
+               "is short.",
     .flags = flags,
     .params_bytes = sizeof(say_params),
     .words_max = 1,

@@ -22,9 +22,6 @@ enum {
 typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
 #define VX_FIT_NAMES "error|speed|truncate"
 
-/* In the order of media/mux.h's vx_container. */
-#define VX_CONTAINER_NAMES "mp4|mkv"
-
 typedef struct vx_recipe_audio {
     const char *script;   /* at least one character that is no space */
     const char *voice_id; /* a name, an alias or a blend; NULL: the pack's first */

@@ -3,8 +3,8 @@
  * The first frame and the first sample start together at time zero: the encoder's priming samples
  * are declared to the container (an edit list in MP4, the codec delay in Matroska), so a player
  * drops them. Frames and samples may arrive in any order and in any pieces; packets are interleaved
- * by time. The same input gives the same bytes: one thread policy, no dates, no version strings
- * but the encoder's own.
+ * by time. The same input gives the same bytes: two threads for the encoder whatever the machine has, no
+ * dates, no version strings but the encoder's own. Every two seconds there is a key frame.
  *
  *     vx_mux *mux;
  *     VX_TRY(vx_mux_open(&mux, &params, err));
@@ -25,13 +25,19 @@
 
 typedef enum vx_container { VX_MP4, VX_MKV } vx_container;
 
+/* In that order; also the endings. */
+#define VX_CONTAINER_NAMES "mp4|mkv"
+
+/* What a film is to be: what its name ends in, else `given` (vx_container; -1: not given), else Matroska for
+ * "-" and MP4 for a name without an ending. VX_ERR_USAGE for an ending that is neither. */
+vx_status vx_container_of(const char *path, int given, vx_container *container, vx_error *err);
+
 typedef struct vx_mux_params {
     const char *path; /* written under a temporary name and moved; "-" (stdout) for MKV only */
     vx_container container;
     int width, height;    /* 16..VX_IMAGE_SIDE_MAX; an odd side repeats its last row or column */
     int fps_num, fps_den; /* frames per second, 1..240; fps_den 0 means 1 */
     int sample_rate;      /* mono sound, 8000..48000; 0: no sound */
-    int threads;          /* of the encoder; 0 means 1. The bytes depend on it */
     int crf;              /* x264's quality, 1..51; 0 means 20 */
     const char *preset;   /* x264's; NULL means "veryfast" */
     const char *title;    /* metadata, UTF-8; NULL leaves them out */
@@ -42,7 +48,7 @@ typedef struct vx_mux vx_mux;
 
 /* What the encoders take from the heap for a film of this size, in bytes: about, as measured
  * (docs/bench/slot.md) at the preset "veryfast", whose frames in flight are what counts. */
-size_t vx_mux_bytes(int width, int height, int threads);
+size_t vx_mux_bytes(int width, int height);
 
 /* VX_ERR_USAGE for parameters out of range, VX_ERR_MISSING when FFmpeg lacks libx264, VX_ERR_IO
  * when the file cannot be made. *mux is NULL on failure. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/uses.h"
+#include "media/image_out.h"
 #include "service/api.h"
 #include "service/job.h"
 
@@ -31,6 +32,9 @@ vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *
     if (p->has_seed && p->seed < 0)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "seed is %lld and must not be negative",
                        (long long)p->seed);
+    vx_container container;
+    if (p->path != NULL) VX_TRY(vx_container_of(p->path, -1, &container, err));
+    if (p->sheet != NULL) VX_TRY(vx_image_write_check(p->sheet, err));
     if (p->recipe != NULL) {
         VX_TRY(vx_recipe_read(recipe, p->recipe, err));
     } else {

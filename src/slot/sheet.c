@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "media/draw.h"
+#include "media/image_out.h"
 #include "media/resize.h"
 #include "text/utf8.h"
 
@@ -134,7 +135,7 @@ vx_status vx_sheet_write(const vx_slot *slot, const char *path, vx_error *err)
     draw_wave(slot, &sheet, wave);
     draw_symbols(slot, &sheet, symbols);
     draw_jaw(slot, &sheet, jaw);
-    if (status == VX_OK) status = vx_image_write_png(&sheet, path, err);
+    if (status == VX_OK) status = vx_image_write(&sheet, path, err);
     vx_image_free(&sheet);
     return status;
 }

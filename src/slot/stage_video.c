@@ -2,7 +2,6 @@
  * animation model the actor stands still. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "slot/stage.h"
 #include "media/draw.h"
@@ -103,12 +102,16 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
 
 /* ---- the film ------------------------------------------------------------------------------- */
 
-/* The recipe's word, else what the name ends in. */
-static vx_container container_of(const vx_slot *slot)
+/* What the name ends in, else the recipe's word. */
+static vx_status container_of(const vx_slot *slot, vx_container *container, vx_error *err)
 {
-    const char *dot = strrchr(slot->path, '.');
-    if (slot->recipe->output.container >= 0) return (vx_container)slot->recipe->output.container;
-    return dot != NULL && strcasecmp(dot, ".mkv") == 0 ? VX_MKV : VX_MP4;
+    int given = slot->recipe->output.container;
+    VX_TRY(vx_container_of(slot->path, given, container, err));
+    if (given >= 0 && given != (int)*container)
+        vx_warn("container", "output.container",
+                "the film's name says %s and the recipe %s: the name counts",
+                *container == VX_MP4 ? "MP4" : "Matroska", given == VX_MP4 ? "MP4" : "Matroska");
+    return VX_OK;
 }
 
 /* The recipe as one line of JSON, for the file's metadata; NULL when out of memory, and then it goes without. */
@@ -125,15 +128,16 @@ vx_status vx_stage_video(vx_stage_run *run)
     vx_slot *slot = run->slot;
     vx_error *err = run->ctx.err;
     vx_mux *mux;
+    vx_container container;
+    VX_TRY(container_of(slot, &container, err));
     char *comment = recipe_text(slot);
     vx_mux_params params = {.path = slot->path,
-                            .container = container_of(slot),
+                            .container = container,
                             .width = slot->width,
                             .height = slot->height,
                             .fps_num = slot->fps,
                             .fps_den = 1,
                             .sample_rate = VX_KOKORO_RATE,
-                            .threads = vx_pool_workers(vx_engine_pool(slot->crew->engine)),
                             .title = slot->recipe->slot_id,
                             .comment = comment};
     slot->frames = frames_for(slot->spoken.count, slot->fps);

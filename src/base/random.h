@@ -16,7 +16,8 @@ typedef enum vx_stream {
     VX_STREAM_DRIVE = 3,       /* blinks, gaze, head motion */
     VX_STREAM_PROMPT = 4,      /* prompt expander */
     VX_STREAM_SYNTH = 5,       /* synthetic weights */
-    VX_STREAM_TEST = 6
+    VX_STREAM_TEST = 6,
+    VX_STREAM_ROOM_TONE = 7 /* noise under the speech of films */
 } vx_stream;
 
 /* The four 32-bit words of block `counter`. */

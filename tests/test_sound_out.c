@@ -72,7 +72,7 @@ static void every_format_sounds_alike(void **state)
         vx_error err = {0};
         assert_int_equal(put_in_pieces(&p, 1000, &err), VX_OK);
         vx_sound sound;
-        assert_int_equal(vx_sound_read(&sound, path_of(f), RATE, 10, &err), VX_OK);
+        assert_int_equal(vx_sound_read(&sound, path_of(f), RATE, 10, NULL, &err), VX_OK);
         /* Lossless ones are as long to the sample; MP3 and ADTS know only whole frames, and an encoder begins
          * up to two of them (of 1024) early. */
         bool lossless = f == VX_SOUND_WAV || f == VX_SOUND_FLAC, exact = lossless || f == VX_SOUND_OPUS;

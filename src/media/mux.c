@@ -120,9 +120,8 @@ static int open_video(vx_mux *mux, const vx_mux_params *p)
     encoder->chroma_sample_location = AVCHROMA_LOC_LEFT;
     encoder->thread_count = VIDEO_THREADS;
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
-    mux->key_frames = llround(KEY_SECONDS * av_q2d(fps));
-    encoder->gop_size = (int)mux->key_frames;
-    av_opt_set_int(encoder->priv_data, "forced-idr", 1, 0);
+    encoder->gop_size = (int)llround(KEY_SECONDS * av_q2d(fps));
+    av_opt_set_int(encoder->priv_data, "sc_threshold", 0, 0); /* no other key frames between */
     av_opt_set(encoder->priv_data, "preset", p->preset != NULL ? p->preset : "veryfast", 0);
     av_opt_set_double(encoder->priv_data, "crf", p->crf > 0 ? p->crf : CRF_DEFAULT, 0);
     int result = avcodec_open2(encoder, codec, NULL);
@@ -277,8 +276,6 @@ vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err)
         result = av_frame_make_writable(planes);
         if (result >= 0) vx_rgb_to_yuv420(frame, planes->data, planes->linesize);
     }
-    planes->pict_type =
-        mux->frames % mux->key_frames == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     planes->pts = mux->frames++;
     if (result >= 0) result = encode(mux, planes);
     return result >= 0 ? VX_OK : fail_mux(mux, result, "encoding a frame", err);

@@ -182,7 +182,7 @@ static void pictures_are_what_their_name_says(void **state)
         assert_int_equal(vx_file_read(scratch(good[i]), 1 << 20, &data, &bytes, NULL), VX_OK);
         assert_memory_equal(data, magic[i], 3);
         vx_heap_free(data);
-        assert_int_equal(vx_image_read(&back, scratch(good[i]), NULL), VX_OK);
+        assert_int_equal(vx_image_read(&back, scratch(good[i]), NULL, NULL), VX_OK);
         assert_int_equal(back.width, 37);
         assert_int_equal(back.height, 21);
         for (int y = 0; y < 21; y++)

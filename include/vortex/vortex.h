@@ -53,8 +53,8 @@ typedef struct vx_job vx_job;       /* one slot: waiting, under way or ended */
 typedef struct vx_cancel vx_cancel; /* a wish to stop */
 
 /* Of this header. 1: the first release. 2: vx_api; the log's callback and level (vx_open_params);
- * vx_result.bytes. */
-#define VORTEX_API 2
+ * vx_result.bytes. 3: loudness and captions (vx_submit_params). */
+#define VORTEX_API 3
 
 /* Of the library that runs. */
 VX_API int vx_api(void);
@@ -132,6 +132,10 @@ typedef struct vx_submit_params {
     /* Every frame in order as it goes to the encoder; a view that is valid during the call. */
     void (*frame)(void *arg, int64_t index, const vx_frame *frame);
     void *arg; /* of both */
+    /* Since 3. What of the recipe is to be otherwise. */
+    double loudness;       /* of the film in LUFS, -30..-10; positive: as it is; 0: the recipe's */
+    const char *subtitles; /* in the film: "none" or "track"; NULL: the recipe's */
+    const char *srt, *vtt; /* paths of caption files; NULL: none */
 } vx_submit_params;
 
 /* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is
@@ -181,7 +185,7 @@ typedef struct vx_result {
     int stage_count;
 
     /* After "done" and "verify_failed", until the lease ends: views of the engine's buffers. */
-    const float *samples; /* -1..1, mono */
+    const float *samples; /* -1..1, mono; as the film times them, before its gain */
     int64_t sample_count;
     int sample_rate;
     const uint32_t *symbol;          /* the phonemes as code points */

@@ -9,6 +9,10 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
+#include "cli/tell.h"
+#include "config/recipe.h"
+#include "media/loudness.h"
+#include "slot/captions.h"
 #include "slot/crew.h"
 #include "formats/source.h"
 #include "media/mux.h"
@@ -19,7 +23,9 @@ enum { SOUND_RATE = 48000, SECONDS_MAX = 600 };
 
 typedef struct animate_params {
     const char *say, *audio, *timings, *drive, *motion, *keypoints;
-    const char *out, *frames_out, *motion_out, *face, *voice, *background;
+    const char *out, *frames_out, *motion_out, *face, *voice, *background, *srt, *vtt;
+    double loudness;
+    int subtitles;
     int64_t fps;
     int mood;
 } animate_params;
@@ -40,6 +46,8 @@ typedef struct inputs {
     const float *samples;
     int64_t count;
     int rate;
+    vx_spoken spoken; /* of --say */
+    vx_loudness loudness;
     const char *driven_by;
     double sync_s; /* negative: not driven by timings */
 } inputs;
@@ -77,6 +85,8 @@ static vx_status check_flags(const vx_cli *cli, const animate_params *p, vx_erro
         return usage(err, "--motion-out writes what speech or a sound was turned into; a video "
                           "and key points are no motion table");
     if (p->voice != NULL && p->say == NULL) return usage(err, "--voice belongs to --say");
+    if ((p->srt != NULL || p->vtt != NULL || p->subtitles > VX_SUBTITLES_NONE) && p->say == NULL)
+        return usage(err, "captions (--srt, --vtt, --subtitles) are of what --say says");
     if (p->face != NULL && p->keypoints != NULL)
         return usage(err,
                      "with --keypoints the portrait is the crop itself, so there is no --face");
@@ -228,12 +238,14 @@ static void free_inputs(inputs *in)
 /* ---- what drives ---------------------------------------------------------------------------- */
 
 static vx_status speak(const vx_cli *cli, const animate_params *p, vx_crew *crew, inputs *in,
-                       vx_spoken *spoken, vx_error *err)
+                       vx_error *err)
 {
+    vx_spoken *spoken = &in->spoken;
     vx_ctx ctx = vx_engine_ctx(crew->engine, VX_LANE_AUDIO, cli->cancel, err);
     vx_speak_request request = {.text = p->say,
                                 .bytes = strlen(p->say),
                                 .voice_id = p->voice,
+                                .film = true,
                                 .seed = cli->seed > 0 ? (uint64_t)cli->seed : 0};
     VX_TRY(vx_speaker_run(crew->speaker, &ctx, &request, spoken));
     sound_is(in, spoken->samples, spoken->count, VX_KOKORO_RATE);
@@ -250,13 +262,12 @@ static int64_t frames_for(const inputs *in)
 static vx_status drive(const vx_cli *cli, const animate_params *p, vx_crew *crew, inputs *in,
                        vx_motion_table *table, vx_error *err)
 {
-    vx_spoken spoken = {0};
     void *memory;
-    if (p->say != NULL) VX_TRY(speak(cli, p, crew, in, &spoken, err));
+    if (p->say != NULL) VX_TRY(speak(cli, p, crew, in, err));
     vx_drive_request r = {.seed = cli->seed > 0 ? (uint64_t)cli->seed : 0,
                           .mood = p->mood,
-                          .phone = p->say != NULL ? spoken.phone : in->timings.phone,
-                          .phones = p->say != NULL ? spoken.symbols : in->timings.count,
+                          .phone = p->say != NULL ? in->spoken.phone : in->timings.phone,
+                          .phones = p->say != NULL ? in->spoken.symbols : in->timings.count,
                           .samples = in->samples,
                           .sample_count = in->count,
                           .sample_rate = in->rate};
@@ -279,6 +290,29 @@ static void rate_of(double fps, int *num, int *den)
     }
 }
 
+static vx_status sound_to_film(void *arg, const float *samples, int64_t n, vx_error *err)
+{
+    return vx_mux_samples(arg, samples, n, err);
+}
+
+/* As loud as it is wanted; speech at twice its rate and in a room. */
+static vx_status feed_sound(film *f, vx_error *err)
+{
+    inputs *in = f->in;
+    double target = f->params->loudness;
+    if (in->rate == 0) return VX_OK;
+    if (target == VX_LOUDNESS_UNSET) target = f->cli->settings.loudness;
+    vx_loudness_params params = {.sample_rate = in->rate,
+                                 .twice = f->params->say != NULL,
+                                 .room_tone = f->params->say != NULL,
+                                 .target_lufs = target,
+                                 .put = sound_to_film,
+                                 .arg = f->mux};
+    VX_TRY(vx_loudness_run(&params, in->samples, in->count, &in->loudness, err));
+    vx_loudness_warn(&in->loudness, target, "--loudness");
+    return VX_OK;
+}
+
 static vx_status begin_film(void *arg, int width, int height, vx_error *err)
 {
     film *f = arg;
@@ -292,10 +326,13 @@ static vx_status begin_film(void *arg, int width, int height, vx_error *err)
                             .container = container,
                             .width = width,
                             .height = height,
-                            .sample_rate = in->rate};
+                            .sample_rate = p->say != NULL ? 2 * in->rate : in->rate};
+    vx_captions captions = vx_captions_of(&in->spoken);
+    params.captions_arg = &captions;
+    if (p->subtitles == VX_SUBTITLES_TRACK) params.captions = vx_captions_feed;
     rate_of(in->fps, &params.fps_num, &params.fps_den);
     VX_TRY(vx_mux_open(&f->mux, &params, err));
-    return in->rate > 0 ? vx_mux_samples(f->mux, in->samples, in->count, err) : VX_OK;
+    return feed_sound(f, err);
 }
 
 /* On the ring's thread. */
@@ -349,6 +386,9 @@ static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *
         doc, "memory",
         json_pack("{s:I, s:I}", "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
                   "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine)));
+    if (p->out != NULL && in->rate > 0)
+        json_object_set_new(doc, "audio",
+                            json_pack("{s:o}", "loudness", vx_loudness_json(&in->loudness)));
     if (in->sync_s >= 0)
         json_object_set_new(doc, "sync", json_pack("{s:f}", "max_offset_s", in->sync_s));
     return doc;
@@ -379,8 +419,14 @@ static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew,
     vx_progress_end(&f.progress);
     if (status == VX_OK && p->motion_out != NULL)
         status = vx_motion_write(&table, p->motion_out, err);
+    if (status == VX_OK && p->srt != NULL) status = vx_captions_write_srt(&in->spoken, p->srt, err);
+    if (status == VX_OK && p->vtt != NULL) status = vx_captions_write_vtt(&in->spoken, p->vtt, err);
     if (status == VX_OK && f.mux != NULL) status = vx_mux_finish(&f.mux, err);
     vx_mux_abort(&f.mux);
+    if (status == VX_OK)
+        vx_tell(cli, "%s: %lld frames, %.1f s, %d x %d, driven by %s",
+                p->out != NULL ? p->out : p->frames_out, (long long)made.frames,
+                (double)made.frames / in->fps, made.width, made.height, in->driven_by);
     if (status == VX_OK && cli->json)
         status = vx_json_print(report(cli, p, in, crew->engine, &made), err);
     return status;
@@ -419,7 +465,8 @@ static vx_status run_animate(vx_cli *cli, void *raw, vx_error *err)
         vx_film_size(&in.portrait, &params.frame_width, &params.frame_height);
         if (p->say != NULL) {
             params.speech_seconds = longest_speech(p->say);
-            params.frames = (int64_t)ceil(params.speech_seconds * in.fps);
+            double edges = (double)(VX_FILM_LEAD + VX_FILM_TAIL) / VX_KOKORO_RATE;
+            params.frames = (int64_t)ceil((params.speech_seconds + edges) * in.fps);
             accents = vx_speaker_accents(&cli->settings, &pack, p->voice);
         } else if (in.count > 0) {
             params.frames = frames_for(&in);
@@ -463,6 +510,16 @@ static const vx_flag flags[] = {
     VX_FLAG("mood", 0, "MOOD", animate_params, mood, ENUM,
             "neutral, excited, calm, manic, sad or angry", .choices = VX_MOOD_NAMES,
             .fallback = "neutral"),
+    VX_FLAG("loudness", 0, "LUFS", animate_params, loudness, FLOAT,
+            "of the film's sound: -30 to -10, or off; else the settings' or -16",
+            .min = VX_LOUDNESS_MIN, .max = VX_LOUDNESS_MAX, .off = true,
+            .fallback = VX_LOUDNESS_UNSET_TEXT),
+    VX_FLAG_FILE(OUT, "srt", "srt", 0, "FILE", animate_params, srt,
+                 "with --say: captions as SubRip"),
+    VX_FLAG_FILE(OUT, "vtt", "vtt", 0, "FILE", animate_params, vtt,
+                 "with --say: captions as WebVTT, with word times"),
+    VX_FLAG("subtitles", 0, "HOW", animate_params, subtitles, ENUM,
+            "with --say: captions in the film, none or track", .choices = VX_SUBTITLES_NAMES),
     VX_FLAG("voice", 'v', "V", animate_params, voice, WORD, "with --say: who speaks"),
     VX_FLAG("fps", 0, "N", animate_params, fps, INT,
             "frames a second, 1 to 60; else the video's own, or 24", .min = 1, .max = 60,

@@ -11,12 +11,16 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
+#include "cli/tell.h"
+#include "config/recipe.h"
 
 /* How soon an interrupt reaches the slot. */
 enum { POLL_MS = 20 };
 
 typedef struct generate_params {
-    const char *out, *report, *sheet;
+    const char *out, *report, *sheet, *srt, *vtt;
+    double loudness;
+    int subtitles;
     int64_t deadline_ms;
 } generate_params;
 
@@ -50,6 +54,22 @@ static void await(const vx_cli *cli, vx_job *job)
         if (vx_cancelled(cli->cancel)) vx_job_cancel(job);
 }
 
+/* "slot.mp4: 8.2 s, 197 frames, -16.0 LUFS; B 0.71, L 0.69, passed" */
+static void tell(const vx_cli *cli, const generate_params *p, const vx_result *r,
+                 const json_t *report)
+{
+    char scores[96] = "", loudness[32] = "";
+    const json_t *lufs =
+        json_object_get(json_object_get(json_object_get(report, "audio"), "loudness"), "lufs");
+    if (json_is_real(lufs))
+        snprintf(loudness, sizeof loudness, ", %.1f LUFS", json_real_value(lufs));
+    if (r->verified)
+        snprintf(scores, sizeof scores, "; B %.3f, L %.3f, %s", r->score_b, r->score_l,
+                 r->pass ? "passed" : "failed");
+    vx_tell(cli, "%s: %.1f s, %lld frames%s%s", p->out, (double)r->sample_count / r->sample_rate,
+            (long long)r->frames, loudness, scores);
+}
+
 /* The report goes where it was asked for whenever there is a film. */
 static vx_status deliver(const vx_cli *cli, const generate_params *p, const vx_result *result,
                          vx_error *err)
@@ -61,6 +81,7 @@ static vx_status deliver(const vx_cli *cli, const generate_params *p, const vx_r
     }
     json_t *report = json_loads(result->report, 0, NULL);
     vx_status delivered = VX_OK;
+    tell(cli, p, result, report);
     if (p->report != NULL) delivered = vx_json_write(p->report, json_incref(report), err);
     if (delivered == VX_OK && cli->json) delivered = vx_json_print(json_incref(report), err);
     json_decref(report);
@@ -83,7 +104,7 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
     vx_vortex *vortex = NULL;
     vx_job *job = NULL;
     bar b = {.quiet = cli->quiet};
-    char *text = NULL, level[8];
+    char *text = NULL, level[8], subtitles[16];
     bool piped = strcmp(cli->words[0], "-") == 0;
     vx_submit_params submit = {.recipe = piped ? NULL : cli->words[0],
                                .folder = piped ? "." : NULL,
@@ -93,7 +114,15 @@ static vx_status run_generate(vx_cli *cli, void *raw, vx_error *err)
                                .seed = cli->seed,
                                .deadline_ms = p->deadline_ms,
                                .progress = show,
-                               .arg = &b};
+                               .arg = &b,
+                               .loudness = p->loudness == VX_LOUDNESS_UNSET ? 0
+                                           : p->loudness == VX_LOUDNESS_OFF ? 1
+                                                                            : p->loudness,
+                               .srt = p->srt,
+                               .vtt = p->vtt};
+    if (p->subtitles >= 0)
+        submit.subtitles =
+            vx_choice_name(VX_SUBTITLES_NAMES, p->subtitles, subtitles, sizeof subtitles);
     vx_open_params open = {.settings = cli->config,
                            .pack = cli->pack,
                            .device = cli->device,
@@ -125,6 +154,15 @@ static const vx_flag flags[] = {
                  "the slot's report, as JSON"),
     VX_FLAG_FILE(OUT, "png jpg jpeg", "sheet", 0, "FILE", generate_params, sheet,
                  "a picture (.png, .jpg) of key frames, waveform, phonemes, jaw and scores"),
+    VX_FLAG_FILE(OUT, "srt", "srt", 0, "FILE", generate_params, srt, "captions as SubRip"),
+    VX_FLAG_FILE(OUT, "vtt", "vtt", 0, "FILE", generate_params, vtt,
+                 "captions as WebVTT, with word times"),
+    VX_FLAG("subtitles", 0, "HOW", generate_params, subtitles, ENUM,
+            "captions in the film: none or track; else the recipe's",
+            .choices = VX_SUBTITLES_NAMES),
+    VX_FLAG("loudness", 0, "LUFS", generate_params, loudness, FLOAT,
+            "-30 to -10, or off; else the recipe's, the settings' or -16", .min = VX_LOUDNESS_MIN,
+            .max = VX_LOUDNESS_MAX, .off = true, .fallback = VX_LOUDNESS_UNSET_TEXT),
     VX_FLAG("deadline-ms", 0, "N", generate_params, deadline_ms, INT,
             "give up when the slot is not done in N milliseconds", .min = 1, .max = 86400000,
             .fallback = "0"),

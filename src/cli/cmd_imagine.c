@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
+#include "cli/tell.h"
 #include "media/image_out.h"
 #include "slot/imagine.h"
 #include "formats/writer.h"
@@ -187,6 +188,9 @@ static vx_status make(vx_cli *cli, const imagine_params *p, inputs *in, vx_engin
     vx_status status = vx_imaginer_run(imaginer, &ctx, &request, &made);
     vx_progress_end(&b->progress);
     if (status == VX_OK) status = write_outputs(p, &made, err);
+    if (status == VX_OK)
+        vx_tell(cli, "%s: %d x %d, %d steps, seed %lld", p->out, made.size.width, made.size.height,
+                made.size.steps, (long long)request.seed);
     if (status == VX_OK && cli->json)
         status = vx_json_print(report(p, engine, &request, &made), err);
     return status;

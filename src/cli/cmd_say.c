@@ -8,13 +8,17 @@
 #include "cli/explain.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
+#include "cli/tell.h"
+#include "media/loudness.h"
+#include "slot/captions.h"
 #include "slot/speak.h"
 #include "media/sound_out.h"
 #include "text/clean.h"
 
 typedef struct say_params {
     const char *file, *phonemes, *out, *voice, *timings;
-    double speed;
+    const char *srt, *vtt;
+    double speed, loudness; /* VX_LOUDNESS_OFF unless asked for */
     bool explain;
     int format;
 } say_params;
@@ -33,6 +37,8 @@ typedef struct saying {
     vx_cancel *cancel;
     vx_error *err;
     uint64_t expected; /* samples, roughly */
+    bool whole;        /* written when all of it is there */
+    vx_loudness loudness;
 } saying;
 
 static vx_status read_script(const vx_cli *cli, const say_params *p, script *s, vx_error *err)
@@ -58,7 +64,30 @@ static vx_status write_chunk(void *arg, const float *samples, int64_t first, int
     if (vx_cancelled(s->cancel))
         return vx_fail(s->err, VX_ERR_CANCELLED, "cancelled", "the speech was cancelled");
     vx_progress_update(&s->progress, (uint64_t)(first + count), s->expected);
-    return vx_sound_out_put(s->out, samples, count, s->err);
+    return s->whole ? VX_OK : vx_sound_out_put(s->out, samples, count, s->err);
+}
+
+static vx_status put_whole(void *arg, const float *samples, int64_t count, vx_error *err)
+{
+    return vx_sound_out_put(arg, samples, count, err);
+}
+
+/* The speech at the loudness that was asked for, which is known only when all of it is there. */
+static vx_status write_whole(saying *s, const say_params *p, const vx_spoken *spoken)
+{
+    vx_loudness_params params = {
+        .sample_rate = VX_KOKORO_RATE, .target_lufs = p->loudness, .put = put_whole, .arg = s->out};
+    VX_TRY(vx_loudness_run(&params, spoken->samples, spoken->count, &s->loudness, s->err));
+    vx_loudness_warn(&s->loudness, p->loudness, "--loudness");
+    return VX_OK;
+}
+
+/* What stands beside the sound. */
+static vx_status write_companions(const say_params *p, const vx_spoken *spoken, vx_error *err)
+{
+    if (p->timings != NULL) VX_TRY(vx_json_write(p->timings, vx_spoken_timings(spoken), err));
+    if (p->srt != NULL) VX_TRY(vx_captions_write_srt(spoken, p->srt, err));
+    return p->vtt != NULL ? vx_captions_write_vtt(spoken, p->vtt, err) : VX_OK;
 }
 
 /* A bound on the speech's length. Slow voices speak 12 characters a second; digits and signs expand
@@ -77,7 +106,7 @@ static double longest_seconds(const script *text, double speed)
 static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_engine *engine,
                        vx_speaker *speaker, vx_error *err)
 {
-    saying s = {.cancel = cli->cancel, .err = err};
+    saying s = {.cancel = cli->cancel, .err = err, .whole = p->loudness != VX_LOUDNESS_OFF};
     vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_AUDIO, cli->cancel, err);
     vx_spoken spoken;
     vx_speak_request request = {.text = text->text,
@@ -95,19 +124,21 @@ static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_
     vx_progress_start(&s.progress, cli->quiet, "speaking", "samples");
     vx_status status = vx_speaker_run(speaker, &ctx, &request, &spoken);
     vx_progress_end(&s.progress);
-    if (status == VX_OK && p->timings != NULL)
-        status = vx_json_write(p->timings, vx_spoken_timings(&spoken), err);
+    if (status == VX_OK && s.whole) status = write_whole(&s, p, &spoken);
+    if (status == VX_OK) status = write_companions(p, &spoken, err);
     if (status != VX_OK) {
         vx_sound_out_abort(&s.out);
         return status;
     }
     VX_TRY(vx_sound_out_finish(&s.out, err));
+    double seconds = (double)spoken.count / VX_KOKORO_RATE;
+    vx_tell(cli, "%s: %.1f s, voice %s", p->out, seconds, spoken.voice);
     if (!cli->json) return VX_OK;
-    return vx_json_print(json_pack("{s:o, s:s, s:f, s:i, s:o}", "path", vx_json_text(p->out),
-                                   "voice", spoken.voice, "duration_s",
-                                   (double)spoken.count / VX_KOKORO_RATE, "chunks", spoken.chunks,
-                                   "timings", vx_spoken_timings(&spoken)),
-                         err);
+    json_t *doc = json_pack("{s:o, s:s, s:f, s:i, s:o}", "path", vx_json_text(p->out), "voice",
+                            spoken.voice, "duration_s", seconds, "chunks", spoken.chunks, "timings",
+                            vx_spoken_timings(&spoken));
+    if (s.whole) json_object_set_new(doc, "loudness", vx_loudness_json(&s.loudness));
+    return vx_json_print(doc, err);
 }
 
 static vx_status explain_script(vx_cli *cli, const say_params *p, vx_error *err)
@@ -175,6 +206,12 @@ static const vx_flag flags[] = {
     VX_FLAG("format", 0, "FORMAT", say_params, format, ENUM,
             "for -o -: wav (the default), flac, mp3, opus, aac or pcm",
             .choices = VX_SOUND_FORMAT_NAMES),
+    VX_FLAG("loudness", 0, "LUFS", say_params, loudness, FLOAT,
+            "-30 to -10: as loud as that, which waits for the whole speech", .min = VX_LOUDNESS_MIN,
+            .max = VX_LOUDNESS_MAX, .off = true, .fallback = "0"),
+    VX_FLAG_FILE(OUT, "srt", "srt", 0, "FILE", say_params, srt, "captions as SubRip"),
+    VX_FLAG_FILE(OUT, "vtt", "vtt", 0, "FILE", say_params, vtt,
+                 "captions as WebVTT, with word times"),
     VX_FLAG_FILE(OUT, "json", "timings", 0, "FILE", say_params, timings,
                  "start and end of every phoneme and word, as JSON"),
     VX_FLAG("explain", 0, NULL, say_params, explain, BOOL,

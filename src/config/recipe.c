@@ -76,6 +76,8 @@ static const vx_field audio_rows[] = {
     VX_ROW(vx_recipe_audio, speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
     VX_ROW(vx_recipe_audio, mood, ENUM, .choices = VX_MOOD_NAMES),
     VX_ROW(vx_recipe_audio, fit, ENUM, .choices = VX_FIT_NAMES, .fallback = "error"),
+    VX_ROW(vx_recipe_audio, loudness, FLOAT, .min = VX_LOUDNESS_MIN, .max = VX_LOUDNESS_MAX,
+           .off = true, .fallback = VX_LOUDNESS_UNSET_TEXT),
     VX_ROWS_END,
 };
 
@@ -106,6 +108,7 @@ static const vx_field output_rows[] = {
     VX_ROW(vx_recipe_output, fps, INT, .min = 1, .max = VX_SLOT_FPS_MAX),
     VX_ROW(vx_recipe_output, max_seconds, FLOAT, .min = 0.1, .max = VX_SLOT_SECONDS_MAX),
     VX_ROW(vx_recipe_output, container, ENUM, .choices = VX_CONTAINER_NAMES),
+    VX_ROW(vx_recipe_output, subtitles, ENUM, .choices = VX_SUBTITLES_NAMES, .fallback = "none"),
     VX_ROWS_END,
 };
 

@@ -9,6 +9,7 @@
 #include "base/named.h"
 #include "drive/mood.h"
 #include "config/schema.h"
+#include "media/loudness.h"
 #include "media/mux.h"
 
 enum {
@@ -22,12 +23,17 @@ enum {
 typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
 #define VX_FIT_NAMES "error|speed|truncate"
 
+/* How a film shows what is said. */
+typedef enum vx_subtitles { VX_SUBTITLES_NONE, VX_SUBTITLES_TRACK } vx_subtitles;
+#define VX_SUBTITLES_NAMES "none|track"
+
 typedef struct vx_recipe_audio {
     const char *script;   /* at least one character that is no space */
     const char *voice_id; /* a name, an alias or a blend; NULL: the pack's first */
     double speed;         /* 0.5..2 */
     int mood;             /* vx_mood; -1: what the prompt implies, else neutral */
     int fit;              /* vx_fit */
+    double loudness;      /* LUFS; VX_LOUDNESS_OFF; VX_LOUDNESS_UNSET: the settings' */
 } vx_recipe_audio;
 
 typedef struct vx_recipe_visual {
@@ -48,7 +54,8 @@ typedef struct vx_recipe_output {
     int64_t width, height; /* 0: the pack's; else a multiple of 16 from 64 to 1024 */
     int64_t fps;           /* 0: the pack's */
     double max_seconds;    /* 0: the pack's; at most 45 */
-    int container;         /* vx_container; -1: by the output's name, else MP4 */
+    int container;         /* vx_container, when the output's name doesn't say; -1: not given */
+    int subtitles;         /* vx_subtitles */
 } vx_recipe_output;
 
 typedef struct vx_recipe_verify {

@@ -68,7 +68,7 @@ static const char *wanted(const vx_field *field, char buffer[160])
         snprintf(buffer, 160, "a whole number%s%s", range, multiple);
         break;
     case VX_FIELD_FLOAT:
-        snprintf(buffer, 160, "a number%s", range);
+        snprintf(buffer, 160, "a number%s%s", range, field->off ? ", or off" : "");
         break;
     case VX_FIELD_BOOL:
         snprintf(buffer, 160, "true or false");
@@ -171,6 +171,10 @@ bool vx_field_convert(const vx_field *field, const char *text, size_t length, bo
         *(int64_t *)value = integer;
         return true;
     case VX_FIELD_FLOAT:
+        if (field->off && length == 3 && memcmp(text, "off", 3) == 0) {
+            *(double *)value = 0;
+            return true;
+        }
         if ((type != VX_YAML_INT && type != VX_YAML_FLOAT) || out_of_range(field, real))
             return refuse(field, text, length, reason);
         *(double *)value = real;

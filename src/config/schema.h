@@ -44,6 +44,7 @@ typedef struct vx_field {
     size_t offset;
     double min, max;      /* numbers: range; texts: bytes; lists: items; both 0: no limit */
     int multiple;         /* int: must divide by it; 0 for any */
+    bool off;             /* float: "off" will do too, and is 0 */
     const char *choices;  /* enum: "a|b|c" */
     const char *fallback; /* the default as it would be written, not range-checked; NULL: a text is
                              NULL, a number 0, an enum -1 */

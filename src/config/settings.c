@@ -4,6 +4,7 @@
 
 #include "base/pool.h"
 #include "config/pack.h"
+#include "media/loudness.h"
 
 bool vx_settings_is_device(const char *text)
 {
@@ -58,6 +59,12 @@ static const vx_field flux_rows[] = {
     VX_ROWS_END,
 };
 
+static const vx_field audio_rows[] = {
+    VX_ROW(vx_settings, loudness, FLOAT, .min = VX_LOUDNESS_MIN, .max = VX_LOUDNESS_MAX,
+           .off = true, .fallback = "-16"),
+    VX_ROWS_END,
+};
+
 static const vx_field log_rows[] = {
     VX_ROW_AS("level", vx_settings, log_level, ENUM, .choices = VX_LOG_LEVEL_NAMES,
               .fallback = "warn"),
@@ -76,6 +83,7 @@ static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, pipeline_depth, INT, .min = 1, .max = VX_SETS_MAX, .fallback = "1"),
     VX_PART("kokoro", .fields = kokoro_rows),
     VX_PART("flux", .fields = flux_rows),
+    VX_PART("audio", .fields = audio_rows),
     VX_PART("log", .fields = log_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,
            .size = sizeof(vx_voice_alias), .min = 0, .max = 256),

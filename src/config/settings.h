@@ -27,6 +27,7 @@ typedef struct vx_settings {
     double timeout_factor;                        /* times what the stage has been taking */
     int64_t frames_max;   /* Kokoro: the longest chunk, in frames of 25 ms */
     int flux_modulations; /* vx_flux_modulations: resident, or streamed from the file once a prompt */
+    double loudness;      /* of films: LUFS, or VX_LOUDNESS_OFF */
     int log_level;        /* vx_log_level */
     vx_list voices;       /* vx_voice_alias, before the pack's */
 } vx_settings;

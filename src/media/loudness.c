@@ -7,6 +7,7 @@
 #include <ebur128.h>
 
 #include "base/random.h"
+#include "base/warnings.h"
 
 enum {
     BLOCK = 2048,     /* samples that are worked on at once */
@@ -22,6 +23,11 @@ enum {
 static const double CEILING_DBTP = -1, TONE_DBFS = -70;
 /* How much may be limited, and in what steps the gain is taken back until it is so. */
 static const double SHARE_MAX = 0.01, STEP_DB = 0.25;
+/* The ways to a peak and back that are tried, as parts of 5 ms: 5, 2.5 and 1 ms; and the gain that may be given up
+ * for a longer one. */
+enum { LOOKS = 3 };
+static const int look_parts[LOOKS] = {1, 2, 5};
+static const double SPARED_DB = 0.5;
 /* No speech is recorded that far below the target; more would only raise its noise. */
 static const double GAIN_MAX_DB = 24;
 static const double SILENT_DBTP = -200;
@@ -32,7 +38,7 @@ typedef struct run {
     int64_t count; /* of what comes out */
     bool twice, room_tone, limit;
     float gain, ceiling;
-    int look; /* samples, 5 ms */
+    int look; /* samples, at most 5 ms */
     float up[UP_TAPS], quarter[3][TAPS];
 } run;
 
@@ -140,8 +146,8 @@ static float peak_at(const run *r, const float *sample, int i)
     return most;
 }
 
-/* The gain of every sample of the block: what each peak asks for, held and then averaged over 5 ms, so that it
- * is reached in time and left as slowly. False when nothing is to be limited. */
+/* The gain of every sample of the block: what each peak asks for, held and then averaged over the look-ahead, so
+ * that it is reached in time and left as slowly. False when nothing is to be limited. */
 static bool find_gains(const run *r, block *b)
 {
     bool any = false;
@@ -212,13 +218,27 @@ static bool few_are_limited(const run *r, block *b)
     return limited < most || limited == 0;
 }
 
+/* The highest gain down to `least_db` under which few samples are limited. */
+static bool lower_gain(run *r, double wanted_db, double least_db, block *b, vx_loudness *result)
+{
+    for (result->gain_db = wanted_db; result->gain_db >= least_db; result->gain_db -= STEP_DB) {
+        r->gain = (float)pow(10, result->gain_db / 20);
+        if (few_are_limited(r, b)) return true;
+    }
+    return false;
+}
+
+/* The longer a peak is prepared for, the less it is heard, and the more samples it takes along: the longest way
+ * that costs next to no gain; where even the shortest would limit too much, the gain goes down for it. */
 static void find_gain(run *r, double wanted_db, block *b, vx_loudness *result)
 {
-    result->gain_db = fmin(wanted_db, GAIN_MAX_DB);
-    for (;; result->gain_db -= STEP_DB) {
-        r->gain = (float)pow(10, result->gain_db / 20);
-        if (few_are_limited(r, b)) return;
+    wanted_db = fmin(wanted_db, GAIN_MAX_DB);
+    int longest = r->look;
+    for (int i = 0; i < LOOKS; i++) {
+        r->look = longest / look_parts[i];
+        if (lower_gain(r, wanted_db, wanted_db - SPARED_DB, b, result)) return;
     }
+    lower_gain(r, wanted_db - SPARED_DB, -HUGE_VAL, b, result);
 }
 
 static vx_status deliver(const run *r, const vx_loudness_params *p, ebur128_state *meter, block *b,
@@ -270,4 +290,20 @@ vx_status vx_loudness_run(const vx_loudness_params *p, const float *samples, int
     vx_status status = deliver(&r, p, meter, &b, result, err);
     ebur128_destroy(&meter);
     return status;
+}
+
+void vx_loudness_warn(const vx_loudness *l, double target_lufs, const char *where)
+{
+    if (!l->audible || target_lufs == VX_LOUDNESS_OFF || l->lufs >= target_lufs - 1) return;
+    vx_warn("quieter", where,
+            "the sound comes out at %.1f LUFS, not %.1f: more gain would clip its peaks or raise "
+            "its noise",
+            l->lufs, target_lufs);
+}
+
+json_t *vx_loudness_json(const vx_loudness *l)
+{
+    return json_pack("{s:o, s:f, s:f, s:f}", "lufs", l->audible ? json_real(l->lufs) : json_null(),
+                     "gain_db", l->gain_db, "true_peak_dbtp", l->true_peak_dbtp, "limited_share",
+                     l->limited_share);
 }

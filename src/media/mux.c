@@ -29,7 +29,7 @@ struct vx_mux {
     AVFormatContext *format;
     AVPacket *packet;
     AVCodecContext *video;
-    AVStream *video_stream, *sound_stream;
+    AVStream *video_stream, *sound_stream, *caption_stream;
     AVFrame *planes;
     int64_t frames;        /* given so far */
     int64_t key_frames;    /* frames from one key frame to the next */
@@ -171,6 +171,59 @@ static int add_stream(vx_mux *mux, const AVCodecContext *encoder, AVStream **str
     return avcodec_parameters_from_context(added->codecpar, encoder);
 }
 
+/* How an MP4 draws its captions, the text sample entry of 3GPP TS 26.245 after its first eight bytes: below,
+ * centred, white, no box of its own, one font. */
+static const uint8_t text_entry[] = {
+    0, 0,    0, 0,                                              /* display flags */
+    1, 0xFF,                                                    /* centred, at the bottom */
+    0, 0,    0, 0,                                              /* background */
+    0, 0,    0, 0,  0,   0,   0,   0,                           /* the box is the whole picture */
+    0, 0,    0, 0,  0,   1,   0,   16,  0xFF, 0xFF, 0xFF, 0xFF, /* style: font 1, 16 points, white */
+    0, 0,    0, 18, 'f', 't', 'a', 'b', 0,    1,    0,    1,    5, 'S', 'e', 'r', 'i', 'f'};
+
+static int add_caption_stream(vx_mux *mux, bool mp4)
+{
+    AVStream *stream = mux->caption_stream = avformat_new_stream(mux->format, NULL);
+    if (stream == NULL) return AVERROR(ENOMEM);
+    stream->time_base = (AVRational){1, 1000};
+    AVCodecParameters *p = stream->codecpar;
+    p->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    p->codec_id = mp4 ? AV_CODEC_ID_MOV_TEXT : AV_CODEC_ID_SUBRIP;
+    stream->disposition = AV_DISPOSITION_DEFAULT;
+    if (mp4) {
+        p->extradata = av_mallocz(sizeof text_entry + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (p->extradata == NULL) return AVERROR(ENOMEM);
+        memcpy(p->extradata, text_entry, sizeof text_entry);
+        p->extradata_size = sizeof text_entry;
+    }
+    return av_dict_set(&stream->metadata, "language", "eng", 0);
+}
+
+/* Matroska takes a cue as it is, MP4 after its length. */
+static int write_captions(vx_mux *mux, const vx_mux_params *p)
+{
+    vx_mux_caption caption;
+    int result = 0;
+    bool counted = p->container == VX_MP4;
+    while (result >= 0 && p->captions(p->captions_arg, &caption)) {
+        size_t length = strlen(caption.text);
+        result = av_new_packet(mux->packet, (int)length + 2 * counted);
+        if (result < 0) return result;
+        if (counted) {
+            mux->packet->data[0] = (uint8_t)(length >> 8);
+            mux->packet->data[1] = (uint8_t)length;
+        }
+        memcpy(mux->packet->data + 2 * counted, caption.text, length);
+        mux->packet->pts = mux->packet->dts = llround(caption.start_s * 1000);
+        mux->packet->duration = llround(caption.end_s * 1000) - mux->packet->pts;
+        mux->packet->flags |= AV_PKT_FLAG_KEY;
+        mux->packet->stream_index = mux->caption_stream->index;
+        av_packet_rescale_ts(mux->packet, (AVRational){1, 1000}, mux->caption_stream->time_base);
+        result = av_interleaved_write_frame(mux->format, mux->packet);
+    }
+    return result;
+}
+
 static int open_container(vx_mux *mux, const vx_mux_params *p)
 {
     bool mp4 = p->container == VX_MP4;
@@ -192,6 +245,7 @@ static int open_container(vx_mux *mux, const vx_mux_params *p)
     result = add_stream(mux, mux->video, &mux->video_stream);
     if (result >= 0 && mux->sound.encoder != NULL)
         result = add_stream(mux, mux->sound.encoder, &mux->sound_stream);
+    if (result >= 0 && p->captions != NULL) result = add_caption_stream(mux, mp4);
     AVDictionary *options = NULL;
     if (result >= 0 && mp4) result = av_dict_set(&options, "movflags", "+faststart", 0);
     if (result >= 0) result = avformat_write_header(format, &options);
@@ -216,6 +270,7 @@ static vx_status start(vx_mux *mux, const vx_mux_params *p, vx_error *err)
                        "FFmpeg's libavcodec here has no libx264 or no AAC encoder; install a build "
                        "with both");
     if (result >= 0) result = open_container(mux, p);
+    if (result >= 0 && p->captions != NULL) result = write_captions(mux, p);
     return result >= 0 ? VX_OK : fail_mux(mux, result, "opening the film", err);
 }
 

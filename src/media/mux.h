@@ -32,6 +32,12 @@ typedef enum vx_container { VX_MP4, VX_MKV } vx_container;
  * "-" and MP4 for a name without an ending. VX_ERR_USAGE for an ending that is neither. */
 vx_status vx_container_of(const char *path, int given, vx_container *container, vx_error *err);
 
+/* Text that a player may show over the picture. */
+typedef struct vx_mux_caption {
+    double start_s, end_s;
+    char text[512]; /* UTF-8, lines parted by '\n' */
+} vx_mux_caption;
+
 typedef struct vx_mux_params {
     const char *path; /* written under a temporary name and moved; "-" (stdout) for MKV only */
     vx_container container;
@@ -42,6 +48,9 @@ typedef struct vx_mux_params {
     const char *preset;   /* x264's; NULL means "veryfast" */
     const char *title;    /* metadata, UTF-8; NULL leaves them out */
     const char *comment;
+    /* A track of captions in English: called until it says false, while the film is opened. NULL: none. */
+    bool (*captions)(void *arg, vx_mux_caption *caption);
+    void *captions_arg;
 } vx_mux_params;
 
 typedef struct vx_mux vx_mux;

@@ -6,15 +6,17 @@
 static const struct {
     size_t open, submit;
 } sizes[VORTEX_API + 1] = {
-    [1] = {offsetof(vx_open_params, log), sizeof(vx_submit_params)},
-    [2] = {sizeof(vx_open_params), sizeof(vx_submit_params)},
+    [1] = {offsetof(vx_open_params, log), offsetof(vx_submit_params, loudness)},
+    [2] = {sizeof(vx_open_params), offsetof(vx_submit_params, loudness)},
+    [3] = {sizeof(vx_open_params), sizeof(vx_submit_params)},
 };
 
 /* What version 1 ended with stays where it was. */
 _Static_assert(offsetof(vx_open_params, log) ==
                    offsetof(vx_open_params, cancel) + sizeof(vx_cancel *),
                "vx_open_params grows at its end");
-_Static_assert(sizeof(vx_submit_params) == offsetof(vx_submit_params, arg) + sizeof(void *),
+_Static_assert(offsetof(vx_submit_params, loudness) ==
+                   offsetof(vx_submit_params, arg) + sizeof(void *),
                "vx_submit_params grows at its end, with a row of its own");
 _Static_assert(offsetof(vx_result, bytes) == offsetof(vx_result, embedding_l_count) + sizeof(int),
                "vx_result grows at its end");

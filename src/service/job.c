@@ -32,6 +32,16 @@ vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *
     if (p->has_seed && p->seed < 0)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "seed is %lld and must not be negative",
                        (long long)p->seed);
+    int subtitles = -1;
+    if (p->subtitles != NULL)
+        subtitles = vx_choice_index(VX_SUBTITLES_NAMES, p->subtitles, strlen(p->subtitles));
+    if (p->subtitles != NULL && subtitles < 0)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "subtitles is '%.40s' and must be one of %s",
+                       p->subtitles, VX_SUBTITLES_NAMES);
+    if (p->loudness < 0 && !(p->loudness >= VX_LOUDNESS_MIN && p->loudness <= VX_LOUDNESS_MAX))
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "loudness is %g LUFS and must be from %g to %g, or positive for none",
+                       p->loudness, VX_LOUDNESS_MIN, VX_LOUDNESS_MAX);
     vx_container container;
     if (p->path != NULL) VX_TRY(vx_container_of(p->path, -1, &container, err));
     if (p->sheet != NULL) VX_TRY(vx_image_write_check(p->sheet, err));
@@ -42,8 +52,18 @@ vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *
         VX_TRY(vx_recipe_parse(recipe, "recipe", p->folder, p->text, bytes, err));
     }
     if (p->has_seed) recipe->seed = p->seed;
+    if (subtitles >= 0) recipe->output.subtitles = subtitles;
+    if (p->loudness != 0) recipe->audio.loudness = p->loudness > 0 ? VX_LOUDNESS_OFF : p->loudness;
     VX_TRY(vx_recipe_check_files(recipe, err));
     return check_uses(recipe, p, err);
+}
+
+/* A copy of a path, or NULL for none. */
+static vx_status keep_path(char **copy, const char *path, vx_error *err)
+{
+    *copy = path != NULL ? vx_heap_text(path, strlen(path)) : NULL;
+    if (path == NULL || *copy != NULL) return VX_OK;
+    return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
 }
 
 static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
@@ -52,13 +72,15 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
     VX_TRY(vx_job_recipe(&job->recipe, p, err));
     VX_TRY(vx_recipe_check_files(&job->recipe, err));
-    job->path = vx_heap_text(p->path, strlen(p->path));
-    if (p->sheet != NULL) job->sheet = vx_heap_text(p->sheet, strlen(p->sheet));
-    if (job->path == NULL || (p->sheet != NULL && job->sheet == NULL))
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
+    VX_TRY(keep_path(&job->path, p->path, err));
+    VX_TRY(keep_path(&job->sheet, p->sheet, err));
+    VX_TRY(keep_path(&job->srt, p->srt, err));
+    VX_TRY(keep_path(&job->vtt, p->vtt, err));
     job->request = (vx_slot_request){.recipe = &job->recipe,
                                      .path = job->path,
                                      .sheet = job->sheet,
+                                     .srt = job->srt,
+                                     .vtt = job->vtt,
                                      .begin_s = vx_now_s(),
                                      .deadline_ms = p->deadline_ms,
                                      .cancel = &job->cancel,
@@ -94,6 +116,8 @@ static void discard(vx_job *job)
     vx_slot_close(&job->slot);
     vx_recipe_close(&job->recipe);
     vx_heap_free(job->report);
+    vx_heap_free(job->vtt);
+    vx_heap_free(job->srt);
     vx_heap_free(job->sheet);
     vx_heap_free(job->path);
     vx_heap_free(job);

@@ -35,7 +35,7 @@ struct vx_vortex {
 struct vx_job {
     vx_vortex *vortex; /* NULL until it is queued */
     vx_recipe recipe;
-    char *path, *sheet;
+    char *path, *sheet, *srt, *vtt;
     vx_slot_request request;
     vx_cancel cancel;
     vx_state state;

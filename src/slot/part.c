@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "backend/ops.h"
+#include "slot/speak.h"
 #include "engine/part.h"
 #include "media/mux.h"
 
@@ -304,6 +305,7 @@ static void film_buffers(const vx_part *part, vx_buffer_list *list)
 static void speech_buffers(const vx_part *part, vx_buffer_list *list)
 {
     size_t samples = (size_t)(speech_seconds(part->params) * VX_KOKORO_RATE);
+    if (part->params->wants & VX_WANT_FILM) samples += VX_FILM_LEAD + VX_FILM_TAIL;
     int64_t style = vx_kokoro_configuration(part->model)->style_dim;
     vx_buffer_add(list, VX_BUFFER_SAMPLES, "kokoro", "samples", VX_PLACE_HOST,
                   samples * sizeof(float), true);

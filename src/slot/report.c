@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "base/sha256.h"
+#include "slot/captions.h"
 
 static json_t *stages_json(const vx_stage_time *stage, int stages)
 {
@@ -62,6 +63,20 @@ static json_t *verify_json(const vx_slot *slot)
                      "l", numbers_json(slot->embedding_l, slot->embedding_l_count));
 }
 
+static json_t *subtitles_json(const vx_slot *slot)
+{
+    vx_captions captions = vx_captions_of(&slot->spoken);
+    vx_caption cue;
+    char how[16];
+    int cues = 0;
+    while (vx_captions_next(&captions, &cue))
+        cues++;
+    vx_choice_name(VX_SUBTITLES_NAMES, slot->recipe->output.subtitles, how, sizeof how);
+    return json_pack("{s:s, s:i, s:o, s:o}", "in_film", how, "cues", cues, "srt",
+                     slot->srt != NULL ? vx_json_text(slot->srt) : json_null(), "vtt",
+                     slot->vtt != NULL ? vx_json_text(slot->vtt) : json_null());
+}
+
 json_t *vx_report(vx_slot *slot, vx_status status)
 {
     const vx_recipe *r = slot->recipe;
@@ -92,6 +107,9 @@ json_t *vx_report(vx_slot *slot, vx_status status)
                                       (double)slot->spoken.count / VX_KOKORO_RATE, "timings",
                                       vx_spoken_timings(&slot->spoken)));
     if (status != VX_OK && status != VX_ERR_VERIFY) return report;
+    json_object_set_new(json_object_get(report, "audio"), "loudness",
+                        vx_loudness_json(&slot->loudness));
+    json_object_set_new(report, "subtitles", subtitles_json(slot));
     char mood[16] = "";
     if (slot->motion.count > 0) vx_choice_name(VX_MOOD_NAMES, slot->mood, mood, sizeof mood);
     json_object_set_new(report, "video",

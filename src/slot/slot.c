@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/wait.h"
+#include "slot/captions.h"
 #include "slot/report.h"
 #include "slot/sheet.h"
 #include "slot/watch.h"
@@ -193,7 +194,8 @@ vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_err
                        "output.width and height smaller, or raise slot.width and slot.height in "
                        "the settings",
                        width, height);
-    if ((size_t)(seconds * VX_KOKORO_RATE) * sizeof(float) > samples_bytes)
+    size_t edges = VX_FILM_LEAD + VX_FILM_TAIL;
+    if (((size_t)(seconds * VX_KOKORO_RATE) + edges) * sizeof(float) > samples_bytes)
         return vx_fail(err, VX_ERR_INPUT, "film_too_long",
                        "the slot may last %.1f s, longer than this engine was planned for; lower "
                        "output.max_seconds, or raise slot.max_seconds in the settings",
@@ -238,6 +240,8 @@ static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
                       .width = width_of(recipe, pack),
                       .height = height_of(recipe, pack),
                       .fps = (int)fps_of(recipe, pack),
+                      .srt = request->srt,
+                      .vtt = request->vtt,
                       .seconds = seconds_of(recipe, pack)};
     vx_warnings_init(&slot->warnings);
 }
@@ -254,6 +258,10 @@ static vx_status deliver(vx_slot *slot, const char *sheet, vx_status status, vx_
 {
     vx_error failed;
     vx_status delivered = status == VX_ERR_VERIFY ? VX_OK : status;
+    if (delivered == VX_OK && slot->srt != NULL)
+        delivered = vx_captions_write_srt(&slot->spoken, slot->srt, &failed);
+    if (delivered == VX_OK && slot->vtt != NULL)
+        delivered = vx_captions_write_vtt(&slot->spoken, slot->vtt, &failed);
     if (delivered == VX_OK && sheet != NULL) delivered = vx_sheet_write(slot, sheet, &failed);
     if (delivered == VX_OK) delivered = vx_mux_finish(&slot->film, &failed);
     vx_mux_abort(&slot->film);

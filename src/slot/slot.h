@@ -14,12 +14,13 @@
 
 typedef struct vx_slot_request {
     const vx_recipe *recipe;
-    const char *path;    /* of the film */
-    const char *sheet;   /* of the contact sheet; NULL: none */
-    int set;             /* of the engine's buffers */
-    double begin_s;      /* vx_now_s() from which the deadline counts; 0: now */
-    int64_t deadline_ms; /* from begin_s; 0: the recipe's, which may be none */
-    vx_cancel *cancel;   /* may be NULL */
+    const char *path;      /* of the film */
+    const char *sheet;     /* of the contact sheet; NULL: none */
+    const char *srt, *vtt; /* of captions; NULL: none */
+    int set;               /* of the engine's buffers */
+    double begin_s;        /* vx_now_s() from which the deadline counts; 0: now */
+    int64_t deadline_ms;   /* from begin_s; 0: the recipe's, which may be none */
+    vx_cancel *cancel;     /* may be NULL */
     /* Called with the stage's name and the share of it that is done, and with every frame, from the stages'
      * threads, one call at a time; may be NULL. */
     void (*progress)(void *arg, const char *stage, double share);

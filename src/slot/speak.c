@@ -142,7 +142,7 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     uint32_t *symbol = s->symbol + (size_t)r->set * SYMBOLS_MAX;
     vx_speech_span *symbol_span = s->symbol_span + (size_t)r->set * SYMBOLS_MAX;
     vx_speech_span *word_span = s->word_span + (size_t)r->set * WORDS_MAX;
-    *spoken = (vx_spoken){.voice = voice, .text = r->text};
+    *spoken = (vx_spoken){.voice = voice, .text = r->text, .bytes = r->bytes};
     VX_TRY(load_voice(s, voice, ctx->err));
     if (!r->phonemes) {
         vx_accent accent = vx_voice_british(&library, voice) ? VX_ACCENT_GB : VX_ACCENT_US;
@@ -166,7 +166,8 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     spoken->symbol = symbol;
     spoken->symbol_span = symbol_span;
     spoken->word_span = word_span;
-    int64_t room = (int64_t)(samples_bytes / sizeof(float));
+    int64_t lead = r->film ? VX_FILM_LEAD : 0, tail = r->film ? VX_FILM_TAIL : 0;
+    int64_t room = (int64_t)(samples_bytes / sizeof(float)) - lead - tail;
     if (r->samples_max > 0 && r->samples_max < room) room = r->samples_max;
     *out = (vx_speech_request){.voice = &s->voice,
                                .phonemes = phonemes,
@@ -179,11 +180,56 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                                .truncate = r->truncate,
                                .sink = r->sink,
                                .sink_arg = r->sink_arg,
-                               .samples = (float *)spoken->samples,
+                               .samples = (float *)spoken->samples + lead,
                                .samples_room = room,
                                .symbol_span = symbol_span,
                                .word_span = word_span};
     return VX_OK;
+}
+
+/* Where the first or the last sound is: of stretches of 5 ms, those no more than 45 dB below the loudest. */
+static int64_t find_sound(const float *samples, int64_t count, bool last)
+{
+    enum { STRETCH = VX_KOKORO_RATE / 200 };
+    double loudest = 0, power[2] = {0};
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t k = 0; k < count; k += STRETCH) {
+            int64_t at = last ? count - STRETCH - k : k;
+            power[0] = 0;
+            for (int64_t i = at < 0 ? 0 : at; i < at + STRETCH && i < count; i++)
+                power[0] += (double)(samples[i] * samples[i]);
+            if (pass == 1 && power[0] > 0 && power[0] >= loudest * 3.16e-5)
+                return last ? at + STRETCH : at;
+            loudest = pass == 0 && power[0] > loudest ? power[0] : loudest;
+        }
+    return last ? count : 0;
+}
+
+static void move_spans(vx_speech_span *span, int64_t spans, int64_t by, int64_t count)
+{
+    for (int64_t i = 0; i < spans; i++) {
+        int64_t *at[2] = {&span[i].start, &span[i].end};
+        for (int k = 0; k < 2; k++) {
+            *at[k] += by;
+            if (*at[k] < 0) *at[k] = 0;
+            if (*at[k] > count) *at[k] = count;
+        }
+    }
+}
+
+/* The speech lies VX_FILM_LEAD samples behind the buffer's begin; its first sound is put there. */
+static void place_in_film(const vx_speech_request *r, vx_spoken *spoken)
+{
+    float *samples = r->samples - VX_FILM_LEAD;
+    int64_t first = find_sound(r->samples, spoken->count, false);
+    int64_t end = find_sound(r->samples, spoken->count, true);
+    memset(samples, 0, VX_FILM_LEAD * sizeof *samples);
+    memset(r->samples + spoken->count, 0, VX_FILM_TAIL * sizeof *samples);
+    memmove(samples, samples + first,
+            (size_t)(VX_FILM_LEAD + end - first + VX_FILM_TAIL) * sizeof *samples);
+    spoken->count = VX_FILM_LEAD + end - first + VX_FILM_TAIL;
+    move_spans(r->symbol_span, spoken->symbols, VX_FILM_LEAD - first, spoken->count);
+    move_spans(r->word_span, spoken->words, VX_FILM_LEAD - first, spoken->count);
 }
 
 vx_status vx_speaker_run(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *request,
@@ -196,6 +242,7 @@ vx_status vx_speaker_run(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *req
     spoken->count = result.samples;
     spoken->chunks = result.chunks;
     spoken->truncated = result.truncated;
+    if (request->film) place_in_film(&r, spoken);
     for (int64_t i = 0; i < spoken->symbols; i++)
         s->phone[i] =
             (vx_phone){spoken->symbol[i], (float)spoken->symbol_span[i].start / VX_KOKORO_RATE,

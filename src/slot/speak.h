@@ -14,6 +14,13 @@
 
 enum { VX_ACCENTS_US = 1, VX_ACCENTS_GB = 2 };
 
+/* How long a film stands before the first sound of its speech and after the last, in samples: 0.25 s, 0.4 s.
+ * Engines for films have as many samples more than the speech they are planned for (engine.c). */
+enum {
+    VX_FILM_LEAD = VX_KOKORO_RATE / 4,
+    VX_FILM_TAIL = VX_KOKORO_RATE * 2 / 5,
+};
+
 typedef struct vx_speaker vx_speaker;
 
 /* `accents` is the set of lexicons to open. The engine must have Kokoro. VX_ERR_MISSING without the gold
@@ -37,6 +44,9 @@ typedef struct vx_speak_request {
     int set;             /* of the buffers that the result lies in (vx_engine_set_buffer) */
     int64_t samples_max; /* the longest speech; 0: what the buffer holds */
     bool truncate;       /* end at samples_max instead of failing */
+    /* As a film has it: the model's silence at both ends makes room for VX_FILM_LEAD and VX_FILM_TAIL, and all
+     * times move with it. samples_max is of the speech alone. Not with `phonemes`. */
+    bool film;
     vx_speech_sink sink; /* may be NULL */
     void *sink_arg;
 } vx_speak_request;
@@ -56,6 +66,7 @@ typedef struct vx_spoken {
     const vx_speech_span *word_span;
     int64_t words;
     const char *text; /* the request's */
+    size_t bytes;
 } vx_spoken;
 
 /* Speaks into the engine's samples buffer. VX_ERR_INPUT for text that cannot be spoken or speech longer than

@@ -25,6 +25,7 @@
 #include "base/warnings.h"
 #include "slot/crew.h"
 #include "config/recipe.h"
+#include "media/loudness.h"
 #include "media/mux.h"
 
 enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 4, VX_EMBEDDING_MAX = 1024 };
@@ -34,8 +35,9 @@ typedef struct vx_slot {
     vx_crew *crew;
     const vx_recipe *recipe;
     const vx_pack *pack;
-    const char *path; /* of the film */
-    int set;          /* of the engine's buffers (vx_engine_set_buffer) */
+    const char *path;      /* of the film */
+    const char *srt, *vtt; /* of captions; NULL: none */
+    int set;               /* of the engine's buffers (vx_engine_set_buffer) */
     int width, height, fps;
     double seconds; /* the longest that it may be */
 
@@ -58,7 +60,8 @@ typedef struct vx_slot {
     int keys;                      /* 1 when all of them are the same picture */
     vx_motion_table motion;        /* in VX_BUFFER_MOTION; count 0: not driven by one */
     double sync_s; /* how far the lips are from the timings; negative: not driven by them */
-    vx_mux *film;  /* whole (vx_mux_end); gets its name when the slot has ended well */
+    vx_loudness loudness;
+    vx_mux *film; /* whole (vx_mux_end); gets its name when the slot has ended well */
 
     /* verify */
     bool verified;

@@ -16,25 +16,33 @@ static vx_status after_chunk(void *arg, const float *samples, int64_t first, int
 enum { SPEED_TRIES = 3 };
 static const double SPEED_MARGIN = 1.01, SPEED_MAX = 2;
 
-/* Speech that is too long is refused with its length or sped up. */
+static const double EDGES_S = (double)(VX_FILM_LEAD + VX_FILM_TAIL) / VX_KOKORO_RATE;
+
+static vx_status too_long(const vx_stage_run *run, double seconds, double speed)
+{
+    const vx_slot *slot = run->slot;
+    return vx_fail(
+        run->ctx.err, VX_ERR_INPUT, "script_too_long",
+        "the script would last %.1f s at speed %.2f and the slot has %.1f s; shorten it, "
+        "or set audio_track.fit to %s",
+        seconds, speed, slot->seconds,
+        slot->recipe->audio.fit == VX_FIT_SPEED ? "truncate" : "speed or truncate");
+}
+
+/* Speech that is too long is refused with its length or sped up. The model's own silence at both ends, which
+ * is cut away, is as a rule as long as the film's lead and tail: whoever wants an error gets it when they are not
+ * (vx_stage_audio), whoever wants the speech to fit gets a little more speed. */
 static vx_status fit(vx_stage_run *run, vx_speak_request *r)
 {
     const vx_slot *slot = run->slot;
-    int how = slot->recipe->audio.fit;
-    double seconds;
+    bool faster = slot->recipe->audio.fit == VX_FIT_SPEED;
+    double seconds, room = faster ? fmax(slot->seconds - EDGES_S, 0.1) : slot->seconds;
     VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
-    for (int i = 0; seconds > slot->seconds && how == VX_FIT_SPEED && i < SPEED_TRIES; i++) {
-        r->speed = fmin(SPEED_MAX, r->speed * seconds / slot->seconds * SPEED_MARGIN);
+    for (int i = 0; seconds > room && faster && i < SPEED_TRIES; i++) {
+        r->speed = fmin(SPEED_MAX, r->speed * seconds / room * SPEED_MARGIN);
         VX_TRY(vx_speaker_measure(slot->crew->speaker, &run->ctx, r, &seconds));
     }
-    if (seconds > slot->seconds)
-        return vx_fail(
-            run->ctx.err, VX_ERR_INPUT, "script_too_long",
-            "the script would last %.1f s at speed %.2f and the slot has %.1f s; shorten it, "
-            "or set audio_track.fit to %s",
-            seconds, r->speed, slot->seconds,
-            how == VX_FIT_SPEED ? "truncate" : "speed or truncate");
-    return VX_OK;
+    return seconds > room ? too_long(run, seconds, r->speed) : VX_OK;
 }
 
 vx_status vx_stage_audio(vx_stage_run *run)
@@ -47,12 +55,20 @@ vx_status vx_stage_audio(vx_stage_run *run)
                           .speed = audio->speed,
                           .seed = (uint64_t)slot->recipe->seed,
                           .truncate = audio->fit == VX_FIT_TRUNCATE,
+                          .film = true,
                           .samples_max = (int64_t)(slot->seconds * VX_KOKORO_RATE),
                           .set = slot->set,
                           .sink = after_chunk,
                           .sink_arg = run};
-    if (audio->fit != VX_FIT_TRUNCATE) VX_TRY(fit(run, &r));
+    if (r.truncate) {
+        int64_t most = r.samples_max - VX_FILM_LEAD - VX_FILM_TAIL;
+        r.samples_max = most > 1 ? most : 1;
+    } else {
+        VX_TRY(fit(run, &r));
+    }
     VX_TRY(vx_speaker_run(slot->crew->speaker, &run->ctx, &r, &slot->spoken));
+    double seconds = (double)slot->spoken.count / VX_KOKORO_RATE;
+    if (seconds > slot->seconds && !r.truncate) return too_long(run, seconds, r.speed);
     if (slot->spoken.truncated)
         vx_warn("script_cut", "audio_track.script", "the script was cut at %.1f s", slot->seconds);
     return VX_OK;

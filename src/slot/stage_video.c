@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slot/captions.h"
 #include "slot/stage.h"
 #include "media/draw.h"
 #include "media/mux.h"
@@ -123,6 +124,28 @@ static char *recipe_text(const vx_slot *slot)
     return text;
 }
 
+static vx_status sound_to_film(void *arg, const float *samples, int64_t n, vx_error *err)
+{
+    return vx_mux_samples(arg, samples, n, err);
+}
+
+/* The speech as loud as it is wanted, at 48 kHz, which players have. */
+static vx_status feed_sound(vx_slot *slot, vx_mux *mux, vx_error *err)
+{
+    double target = slot->recipe->audio.loudness;
+    if (target == VX_LOUDNESS_UNSET) target = vx_engine_settings(slot->crew->engine)->loudness;
+    vx_loudness_params params = {.sample_rate = VX_KOKORO_RATE,
+                                 .twice = true,
+                                 .room_tone = true,
+                                 .target_lufs = target,
+                                 .put = sound_to_film,
+                                 .arg = mux};
+    VX_TRY(
+        vx_loudness_run(&params, slot->spoken.samples, slot->spoken.count, &slot->loudness, err));
+    vx_loudness_warn(&slot->loudness, target, "audio_track.loudness");
+    return VX_OK;
+}
+
 vx_status vx_stage_video(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
@@ -137,14 +160,17 @@ vx_status vx_stage_video(vx_stage_run *run)
                             .height = slot->height,
                             .fps_num = slot->fps,
                             .fps_den = 1,
-                            .sample_rate = VX_KOKORO_RATE,
+                            .sample_rate = 2 * VX_KOKORO_RATE,
                             .title = slot->recipe->slot_id,
                             .comment = comment};
     slot->frames = frames_for(slot->spoken.count, slot->fps);
+    vx_captions captions = vx_captions_of(&slot->spoken);
+    params.captions_arg = &captions;
+    if (slot->recipe->output.subtitles == VX_SUBTITLES_TRACK) params.captions = vx_captions_feed;
     vx_status opened = vx_mux_open(&mux, &params, err);
     free(comment);
     if (opened != VX_OK) return opened;
-    vx_status status = vx_mux_samples(mux, slot->spoken.samples, slot->spoken.count, err);
+    vx_status status = feed_sound(slot, mux, err);
     slot->sync_s = -1;
     if (status == VX_OK)
         status = slot->crew->animator != NULL ? feed_moving(run, mux) : feed_still(run, mux);

@@ -218,27 +218,47 @@ static bool few_are_limited(const run *r, block *b)
     return limited < most || limited == 0;
 }
 
-/* The highest gain down to `least_db` under which few samples are limited. */
-static bool lower_gain(run *r, double wanted_db, double least_db, block *b, vx_loudness *result)
+/* Whether the gain will do; it is the run's then. */
+static bool gain_fits(run *r, double db, block *b)
 {
-    for (result->gain_db = wanted_db; result->gain_db >= least_db; result->gain_db -= STEP_DB) {
-        r->gain = (float)pow(10, result->gain_db / 20);
-        if (few_are_limited(r, b)) return true;
-    }
-    return false;
+    r->gain = (float)pow(10, db / 20);
+    return few_are_limited(r, b);
+}
+
+/* A gain under which nothing at all is limited: waves stand at most some 12 dB above their samples. */
+static double harmless_db(const run *r)
+{
+    float most = 0;
+    for (int64_t i = 0, count = r->twice ? r->count / 2 : r->count; i < count; i++)
+        most = fmaxf(most, fabsf(r->samples[i]));
+    return CEILING_DBTP - 12 - 20 * log10(fmax((double)most, 1e-9));
 }
 
 /* The longer a peak is prepared for, the less it is heard, and the more samples it takes along: the longest way
  * that costs next to no gain; where even the shortest would limit too much, the gain goes down for it. */
-static void find_gain(run *r, double wanted_db, block *b, vx_loudness *result)
+static double find_gain(run *r, double wanted_db, block *b)
 {
     wanted_db = fmin(wanted_db, GAIN_MAX_DB);
     int longest = r->look;
     for (int i = 0; i < LOOKS; i++) {
         r->look = longest / look_parts[i];
-        if (lower_gain(r, wanted_db, wanted_db - SPARED_DB, b, result)) return;
+        if (!gain_fits(r, wanted_db - SPARED_DB, b)) continue;
+        double db = wanted_db;
+        while (db > wanted_db - SPARED_DB && !gain_fits(r, db, b))
+            db -= STEP_DB;
+        r->gain = (float)pow(10, db / 20);
+        return db;
     }
-    lower_gain(r, wanted_db - SPARED_DB, -HUGE_VAL, b, result);
+    double high = wanted_db - SPARED_DB, low = fmin(harmless_db(r), high);
+    while (high - low > STEP_DB) {
+        double middle = (high + low) / 2;
+        if (gain_fits(r, middle, b))
+            low = middle;
+        else
+            high = middle;
+    }
+    r->gain = (float)pow(10, low / 20);
+    return low;
 }
 
 static vx_status deliver(const run *r, const vx_loudness_params *p, ebur128_state *meter, block *b,
@@ -283,7 +303,7 @@ vx_status vx_loudness_run(const vx_loudness_params *p, const float *samples, int
         sinc_filter(r.quarter[q], TAPS, (q + 1) / 4.0, 5);
     VX_TRY(measure(samples, n, p->sample_rate, &lufs, err));
     r.limit = p->target_lufs != VX_LOUDNESS_OFF && isfinite(lufs);
-    if (r.limit) find_gain(&r, p->target_lufs - lufs, &b, result);
+    if (r.limit) result->gain_db = find_gain(&r, p->target_lufs - lufs, &b);
     ebur128_state *meter =
         ebur128_init(1, (unsigned long)rate, EBUR128_MODE_I | EBUR128_MODE_TRUE_PEAK);
     if (meter == NULL) return no_memory(err);

@@ -230,8 +230,8 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
 }
 
 static const vx_flag flags[] = {
-    VX_FLAG_FILE(OUT, "png jpg jpeg", "out", 'o', "FILE", imagine_params, out, "the picture: .png, .jpg, or - (PNG)",
-                 .required = true),
+    VX_FLAG_FILE(OUT, "png jpg jpeg", "out", 'o', "FILE", imagine_params, out,
+                 "the picture: .png, .jpg, or - (PNG)", .required = true),
     VX_FLAG("steps", 0, "N", imagine_params, steps, INT, "1 to 8; else the pack's", .min = 1,
             .max = 8, .fallback = "0"),
     VX_FLAG("size", 0, "W[xH]", imagine_params, size, WORD,

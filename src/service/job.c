@@ -19,7 +19,9 @@ static vx_status check_uses(const vx_recipe *recipe, const vx_submit_params *p, 
         {VX_USE_IN, "the recipe", p->recipe, NULL},
         {VX_USE_IN, "the recipe's image", pictured ? image : NULL, NULL},
         {VX_USE_OUT, "the film", p->path, "mp4 mkv"},
-        {VX_USE_OUT, "the sheet", p->sheet, "png"},
+        {VX_USE_OUT, "the sheet", p->sheet, "png jpg jpeg"},
+        {VX_USE_OUT, "the captions (srt)", p->srt, "srt"},
+        {VX_USE_OUT, "the captions (vtt)", p->vtt, "vtt"},
     };
     return vx_uses_check(uses, sizeof uses / sizeof *uses, err);
 }

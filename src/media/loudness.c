@@ -45,7 +45,7 @@ typedef struct run {
 /* A block and its surroundings; [i] is sample first - EDGE + i. */
 typedef struct block {
     float given[SPAN / 2 + UP_TAPS]; /* of which it is made when the rate is doubled */
-    float sample[SPAN], wanted[SPAN], out[BLOCK];
+    float sample[SPAN], wanted[SPAN], least[SPAN], out[BLOCK];
     double sum[SPAN + 1];
 } block;
 
@@ -151,20 +151,23 @@ static float peak_at(const run *r, const float *sample, int i)
 static bool find_gains(const run *r, block *b)
 {
     bool any = false;
+    float before = peak_at(r, b->sample, EDGE - r->look - 1);
     for (int i = EDGE - r->look; i < SPAN - EDGE + r->look; i++) {
-        float peak = fmaxf(peak_at(r, b->sample, i), peak_at(r, b->sample, i - 1));
+        float at = peak_at(r, b->sample, i), peak = fmaxf(at, before);
         b->wanted[i] = peak > r->ceiling ? r->ceiling / peak : 1;
         any |= peak > r->ceiling;
+        before = at;
     }
     if (!any) return false;
-    int half = r->look / 2;
-    b->sum[EDGE - half] = 0;
-    for (int i = EDGE - half; i < SPAN - EDGE + half; i++) {
-        float least = 1;
-        for (int k = i - half; k <= i + half; k++)
-            least = fminf(least, b->wanted[k]);
-        b->sum[i + 1] = b->sum[i] + (double)least;
-    }
+    int half = r->look / 2, first = EDGE - half, end = SPAN - EDGE + half;
+    for (int i = first; i < end; i++)
+        b->least[i] = 1;
+    for (int i = EDGE - r->look; i < SPAN - EDGE + r->look; i++)
+        for (int k = i - half; b->wanted[i] < 1 && k <= i + half; k++)
+            if (k >= first && k < end) b->least[k] = fminf(b->least[k], b->wanted[i]);
+    b->sum[first] = 0;
+    for (int i = first; i < end; i++)
+        b->sum[i + 1] = b->sum[i] + (double)b->least[i];
     return true;
 }
 

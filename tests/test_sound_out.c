@@ -68,14 +68,16 @@ static void every_format_sounds_alike(void **state)
 {
     (void)state;
     for (int f = 0; f < VX_SOUND_PCM; f++) {
-        vx_sound_out_params p = {.path = path_of(f), .format = (vx_sound_format)f, .sample_rate = RATE};
+        vx_sound_out_params p = {
+            .path = path_of(f), .format = (vx_sound_format)f, .sample_rate = RATE};
         vx_error err = {0};
         assert_int_equal(put_in_pieces(&p, 1000, &err), VX_OK);
         vx_sound sound;
         assert_int_equal(vx_sound_read(&sound, path_of(f), RATE, 10, NULL, &err), VX_OK);
         /* Lossless ones are as long to the sample; MP3 and ADTS know only whole frames, and an encoder begins
          * up to two of them (of 1024) early. */
-        bool lossless = f == VX_SOUND_WAV || f == VX_SOUND_FLAC, exact = lossless || f == VX_SOUND_OPUS;
+        bool lossless = f == VX_SOUND_WAV || f == VX_SOUND_FLAC,
+             exact = lossless || f == VX_SOUND_OPUS;
         assert_in_range(sound.count, SAMPLES - (exact ? 1 : 0), SAMPLES + (exact ? 1 : 3 * 1024));
         for (int64_t i = 0; i < sound.count && lossless; i++)
             assert_true(fabsf(sound.samples[i] - tone[i] * 32767 / 32768) <= 0.5f / 32768 + 1e-6f);
@@ -96,10 +98,8 @@ static void pieces_do_not_change_the_bytes(void **state)
     static caught first, second;
     for (int f = 0; f < VX_SOUND_FORMATS; f++) {
         first = second = (caught){.most = sizeof first.data};
-        vx_sound_out_params p = {.write = catch_bytes,
-                                 .arg = &first,
-                                 .format = (vx_sound_format)f,
-                                 .sample_rate = RATE};
+        vx_sound_out_params p = {
+            .write = catch_bytes, .arg = &first, .format = (vx_sound_format)f, .sample_rate = RATE};
         assert_int_equal(put_in_pieces(&p, SAMPLES, NULL), VX_OK);
         p.arg = &second;
         assert_int_equal(put_in_pieces(&p, 77, NULL), VX_OK);
@@ -140,13 +140,24 @@ static void names_choose_the_format(void **state)
         const char *path;
         int given, format; /* -1: refused */
     } cases[] = {
-        {"a.wav", -1, VX_SOUND_WAV},   {"a.FLAC", -1, VX_SOUND_FLAC}, {"b.c/a.mp3", -1, VX_SOUND_MP3},
-        {"a.opus", -1, VX_SOUND_OPUS}, {"a.ogg", -1, VX_SOUND_OPUS},  {"a.aac", -1, VX_SOUND_AAC},
-        {"a.pcm", -1, VX_SOUND_PCM},   {"-", -1, VX_SOUND_WAV},       {"-", VX_SOUND_MP3, VX_SOUND_MP3},
-        {"b.mp3/a", -1, VX_SOUND_WAV}, {"a", VX_SOUND_PCM, VX_SOUND_PCM},
-        {".mp3", -1, VX_SOUND_WAV},    {"a.mp4", -1, -1},             {"a.wma", -1, -1},
-        {"a.wav", VX_SOUND_MP3, -1},   {"a.mp3", VX_SOUND_MP3, VX_SOUND_MP3},
-        {"a.txt", VX_SOUND_WAV, -1},   {"a.b.mp3x", -1, -1},
+        {"a.wav", -1, VX_SOUND_WAV},
+        {"a.FLAC", -1, VX_SOUND_FLAC},
+        {"b.c/a.mp3", -1, VX_SOUND_MP3},
+        {"a.opus", -1, VX_SOUND_OPUS},
+        {"a.ogg", -1, VX_SOUND_OPUS},
+        {"a.aac", -1, VX_SOUND_AAC},
+        {"a.pcm", -1, VX_SOUND_PCM},
+        {"-", -1, VX_SOUND_WAV},
+        {"-", VX_SOUND_MP3, VX_SOUND_MP3},
+        {"b.mp3/a", -1, VX_SOUND_WAV},
+        {"a", VX_SOUND_PCM, VX_SOUND_PCM},
+        {".mp3", -1, VX_SOUND_WAV},
+        {"a.mp4", -1, -1},
+        {"a.wma", -1, -1},
+        {"a.wav", VX_SOUND_MP3, -1},
+        {"a.mp3", VX_SOUND_MP3, VX_SOUND_MP3},
+        {"a.txt", VX_SOUND_WAV, -1},
+        {"a.b.mp3x", -1, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vx_sound_format format = VX_SOUND_FORMATS;

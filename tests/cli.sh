@@ -259,7 +259,7 @@ cp r.yaml keep.yaml
     expect 2 "names another format" generate r.yaml -o a.avi
     expect 2 "the same file" imagine hello -o in.png --init in.png --strength 0.5
     expect 2 "names another format" imagine hello -o a.webp
-    expect 2 "names another format" say hello -o a.wma
+    expect 2 "no sound that is written here" say hello -o a.wma
     echo "threads: 2" >t.yaml
     expect 2 "the same file" --config t.yaml plan --svg t.yaml
     expect 2 "the same file" models convert m.csv m.csv --to f16

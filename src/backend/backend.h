@@ -139,16 +139,11 @@ typedef struct vx_profile {
     vx_profile_row row[VX_PROFILE_ROWS];
 } vx_profile;
 
-/* Copies between host and device. */
-typedef struct vx_transfers {
-    int64_t uploads, downloads;
-} vx_transfers;
-
 /* An order of work on a backend. One thread at a time puts work on it; two lanes run side by side. */
 struct vx_lane {
     vx_backend *backend;
     vx_profile *profile; /* NULL: times are not taken. Valid after a finish */
-    vx_transfers transfers;
+    _Atomic int64_t uploads, downloads;
     double pending_s; /* planned seconds of work that was not flushed */
     int64_t flushes;
     void *state; /* the backend's own */

@@ -471,13 +471,13 @@ vx_status vx_istft(vx_ctx *ctx, const vx_istft_args *a)
 vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out)
 {
     if (ctx->plan) return VX_OK;
-    ctx->lane->transfers.uploads++;
+    ctx->lane->uploads++;
     return ctx->backend->ops->upload(ctx, host, out);
 }
 
 vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host)
 {
     if (ctx->plan) return VX_OK;
-    ctx->lane->transfers.downloads++;
+    ctx->lane->downloads++;
     return ctx->backend->ops->download(ctx, x, host);
 }

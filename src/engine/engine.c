@@ -438,8 +438,8 @@ vx_transfers vx_engine_transfers(const vx_engine *e)
 {
     vx_transfers sum = {0};
     for (int lane = 0; lane < VX_LANES; lane++) {
-        sum.uploads += e->lane[lane].transfers.uploads;
-        sum.downloads += e->lane[lane].transfers.downloads;
+        sum.uploads += e->lane[lane].uploads;
+        sum.downloads += e->lane[lane].downloads;
     }
     return sum;
 }

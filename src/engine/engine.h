@@ -80,7 +80,10 @@ void *vx_engine_model(const vx_engine *engine, int component);
 /* A context on a lane. The engine must outlive it. */
 vx_ctx vx_engine_ctx(vx_engine *engine, vx_lane_id lane, vx_cancel *cancel, vx_error *err);
 
-/* Copies between host and device on all lanes since opening. */
+/* Copies between host and device on all lanes since opening. From any thread. */
+typedef struct vx_transfers {
+    int64_t uploads, downloads;
+} vx_transfers;
 vx_transfers vx_engine_transfers(const vx_engine *engine);
 
 /* What has been used of the device's memory at its highest since just before the reservation, in bytes. 0 where

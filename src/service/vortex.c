@@ -287,7 +287,7 @@ char *vx_metrics_text(vx_vortex *v)
     if (out == NULL) return NULL;
     bool there = vx_vortex_enter(v);
     if (there) {
-        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, vx_engine_planned(v->crew.engine),
+        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine,
                          out);
         pthread_mutex_unlock(&v->lock);
     }

@@ -115,7 +115,7 @@ static void write_memory(FILE *out, vx_monitor *monitor, const vx_plan *plan)
                 "Hundreds of slots over which memory rose.", (double)f.leaks);
 }
 
-void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_plan *plan, FILE *out)
+void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_engine *engine, FILE *out)
 {
     pthread_mutex_lock(&shared->lock);
     vx_metrics m = *shared;
@@ -137,5 +137,10 @@ void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_plan *pl
                 (double)m.retries);
     write_value(out, "vortex_queue_waiting", "gauge", "Slots that wait.", m.waiting);
     write_value(out, "vortex_slots_running", "gauge", "Slots under way.", m.running);
-    write_memory(out, monitor, plan);
+    write_memory(out, monitor, vx_engine_planned(engine));
+    vx_transfers copies = vx_engine_transfers(engine);
+    write_head(out, "vortex_copies_total", "counter", "Copies between host and device.");
+    fprintf(out, "vortex_copies_total{direction=\"upload\"} %lld\n"
+                 "vortex_copies_total{direction=\"download\"} %lld\n",
+            (long long)copies.uploads, (long long)copies.downloads);
 }

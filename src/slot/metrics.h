@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #include "base/histogram.h"
+#include "engine/engine.h"
 #include "engine/monitor.h"
-#include "engine/plan.h"
 
 enum { VX_METRIC_STAGES = 8, VX_HISTORY = 32, VX_OUTCOMES = 10 };
 
@@ -49,6 +49,6 @@ double vx_metrics_expect(vx_metrics *metrics, int stage, double units, double qu
 
 /* Prometheus' text format: stage and slot durations as summaries, outcomes,
  * queue, memory by region. */
-void vx_metrics_write(vx_metrics *metrics, vx_monitor *monitor, const vx_plan *plan, FILE *out);
+void vx_metrics_write(vx_metrics *metrics, vx_monitor *monitor, const vx_engine *engine, FILE *out);
 
 #endif

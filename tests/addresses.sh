@@ -8,7 +8,7 @@ folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 try() { # NAME: the program on standard input; says whether it compiles
     cat >"$folder/$1.c"
-    "$cc" -std=gnu11 -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude "$folder/$1.c" 2>"$folder/$1.log"
+    "$cc" -std=gnu11 -Werror=implicit-function-declaration -D_GNU_SOURCE -fsyntax-only -Isrc -Iinclude "$folder/$1.c" 2>"$folder/$1.log"
 }
 head='#include "backend/ops.h"
 #include "models/binder.h"

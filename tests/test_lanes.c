@@ -98,10 +98,8 @@ static void open_scene(scene *s, double flush_s)
     s->tx = vx_view2(vx_host_dev(s->x), VX_F32, 1, N);
     s->ty = vx_view2(vx_host_dev(s->y), VX_F32, 1, N);
     s->workspace = vx_arena_measure("test");
-    s->ctx = (vx_ctx){.backend = &s->later.backend,
-                      .lane = &s->lane,
-                      .workspace = &s->workspace,
-                      .err = &s->err};
+    s->ctx = (vx_ctx){
+        .backend = &s->later.backend, .lane = &s->lane, .workspace = &s->workspace, .err = &s->err};
 }
 
 static void close_scene(scene *s)
@@ -114,8 +112,7 @@ static void close_scene(scene *s)
 static vx_status twice(scene *s)
 {
     vx_tensor from = s->tx, to = s->ty;
-    return vx_blend(&s->ctx,
-                    &(vx_blend_args){.n = 1, .x = {&from}, .scale = {2}, .out = &to});
+    return vx_blend(&s->ctx, &(vx_blend_args){.n = 1, .x = {&from}, .scale = {2}, .out = &to});
 }
 
 static void nothing_runs_before_a_flush(void **state)
@@ -220,8 +217,8 @@ static void no_room_straddles_two_allocations(void **state)
     int block[6], blocks;
     size_t offset[6], block_bytes[6];
     vx_error err = {0};
-    assert_int_equal(
-        vx_rooms_place(&device, bytes, 6, block, offset, block_bytes, &blocks, &err), VX_OK);
+    assert_int_equal(vx_rooms_place(&device, bytes, 6, block, offset, block_bytes, &blocks, &err),
+                     VX_OK);
     assert_int_equal(blocks, 4);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(offset[i] % 256, 0);
@@ -231,9 +228,8 @@ static void no_room_straddles_two_allocations(void **state)
             assert_true(offset[i] >= offset[i - 1] + bytes[i - 1]);
     }
     const size_t large[1] = {1025};
-    assert_int_equal(
-        vx_rooms_place(&device, large, 1, block, offset, block_bytes, &blocks, &err),
-        VX_ERR_MEMORY);
+    assert_int_equal(vx_rooms_place(&device, large, 1, block, offset, block_bytes, &blocks, &err),
+                     VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "a card"));
 }
 

@@ -316,8 +316,10 @@ interrupt() {
     grep -q '</svg>' pipe || fault "a drawing through a pipe"
     wait $process || fault "plan to a pipe with a late reader"
     checks=$((checks + 1)) # nohup
-    (trap '' HUP; exec "$vortex" $moving animate "$face" --motion pipe -o out.mp4) 2>stderr.txt &
+    trap '' HUP # before it is started, so that it inherits that however late it runs
+    "$vortex" $moving animate "$face" --motion pipe -o out.mp4 2>stderr.txt &
     process=$!
+    trap - HUP
     sleep 0.3
     kill -HUP $process
     cat m.csv >pipe

@@ -336,9 +336,9 @@ static void one_signal_is_enough(void **state)
             _exit(127);
         }
         int writer = open(fifo, O_RDWR | O_CLOEXEC);
-        /* It has opened the pipe when a descriptor of it shows; then it waits. */
+        /* It has opened the pipe when a descriptor of it shows, within a minute; then it waits. */
         char link[64], target[320];
-        for (int look = 0, found = 0; look < 500 && !found; look++, usleep(10000))
+        for (int look = 0, found = 0; look < 6000 && !found; look++, usleep(10000))
             for (int fd = 3; fd < 12 && !found; fd++) {
                 snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)child, fd);
                 ssize_t n = readlink(link, target, sizeof target - 1);

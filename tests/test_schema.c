@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "config/recipe.h"
 
@@ -410,9 +410,9 @@ static void bombs_end_quickly(void **state)
         text[used] = '\0';
         vx_recipe recipe;
         vx_error err;
-        double start = vx_now_s();
+        clock_t start = clock(); /* of this process alone: others may be busy */
         vx_status status = parse(&recipe, text, used, &err);
-        double spent = vx_now_s() - start;
+        double spent = (double)(clock() - start) / CLOCKS_PER_SEC;
         if (spent > 1) print_message("bomb %zu (%s): %.2f s\n", i, bombs[i].body, spent);
         assert_int_equal(status, VX_ERR_INPUT);
         assert_true(err.line >= 1);

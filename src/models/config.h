@@ -31,6 +31,17 @@ typedef struct vx_config_key {
     int count;
 } vx_config_key;
 
+/* Rows of a table: an int of a struct, and a key without effect. */
+#define VX_CONFIG_INT_KEY(key, params, member, low, high)                                          \
+    {                                                                                              \
+        .name = key, .kind = VX_CONFIG_INT, .offset = offsetof(params, member), .min = (low),      \
+        .max = (high)                                                                              \
+    }
+#define VX_CONFIG_NO_EFFECT(key)                                                                   \
+    {                                                                                              \
+        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
+    }
+
 /* Reads `object` into *out by a table that ends with a NULL name. NULL object: everything keeps its
  * value. `component` is for messages. VX_ERR_INPUT, code "bad_config". Keys that begin with '_' are
  * ignored. */

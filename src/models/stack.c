@@ -1,5 +1,18 @@
 #include "models/stack.h"
 
+vx_status vx_rows_read(const vx_rows_of *r, int64_t first, int64_t count, float *dst, vx_error *err)
+{
+    if (!r->transposed)
+        return vx_source_read(r->source, r->tensor, (r->first_row + first) * r->cols,
+                              count * r->cols, dst, err);
+    /* One element of each of the file's rows: what lies so is small and read once. */
+    for (int64_t row = 0; row < count; row++)
+        for (int64_t c = 0; c < r->cols; c++)
+            VX_TRY(vx_source_read(r->source, r->tensor, c * r->rows + first + row, 1,
+                                  dst + row * r->cols + c, err));
+    return VX_OK;
+}
+
 vx_status vx_fetch_stack(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
     const vx_stack *stack = arg;
@@ -8,8 +21,7 @@ vx_status vx_fetch_stack(void *arg, int64_t first, int64_t count, float *dst, vx
         const vx_rows_of *part = &stack->part[i];
         if (first < base + part->rows) {
             int64_t from = first - base, n = part->rows - from < count ? part->rows - from : count;
-            VX_TRY(vx_source_read(part->source, part->tensor, (part->first_row + from) * part->cols,
-                                  n * part->cols, dst, err));
+            VX_TRY(vx_rows_read(part, from, n, dst, err));
             dst += n * part->cols;
             first += n;
             count -= n;
@@ -27,7 +39,7 @@ static vx_status pack_stored(vx_binder *b, vx_weight *w, const vx_stack *stack, 
     *taken = false;
     for (int i = 0; i < stack->count; i++) {
         const vx_rows_of *part = &stack->part[i];
-        if (part->tensor->rank != 2 || part->tensor->dim[1] != part->cols ||
+        if (part->transposed || part->tensor->rank != 2 || part->tensor->dim[1] != part->cols ||
             !vx_source_stored_rows(part->tensor, part->first_row, part->rows, &parts[i]))
             return VX_OK;
     }

@@ -16,7 +16,12 @@ typedef struct vx_rows_of {
     const vx_source *source;
     const vx_source_tensor *tensor;
     int64_t first_row, rows, cols;
+    bool transposed; /* the file has [cols, rows], whole */
 } vx_rows_of;
+
+/* Rows [first, first + count) of them. */
+vx_status vx_rows_read(const vx_rows_of *rows, int64_t first, int64_t count, float *dst,
+                       vx_error *err);
 
 /* Up to VX_STACK_MAX blocks of rows, one below the other. */
 typedef struct vx_stack {

@@ -140,7 +140,8 @@ void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_engine *
     write_memory(out, monitor, vx_engine_planned(engine));
     vx_transfers copies = vx_engine_transfers(engine);
     write_head(out, "vortex_copies_total", "counter", "Copies between host and device.");
-    fprintf(out, "vortex_copies_total{direction=\"upload\"} %lld\n"
-                 "vortex_copies_total{direction=\"download\"} %lld\n",
+    fprintf(out,
+            "vortex_copies_total{direction=\"upload\"} %lld\n"
+            "vortex_copies_total{direction=\"download\"} %lld\n",
             (long long)copies.uploads, (long long)copies.downloads);
 }

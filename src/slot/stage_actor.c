@@ -74,7 +74,7 @@ static vx_status read_image(vx_stage_run *run)
     size_t room, bytes;
     uint8_t *block = vx_engine_idle(slot->crew->engine, &room);
     VX_TRY(read_file(run, block, room, &bytes));
-    size_t taken = (bytes + VX_FILE_PADDING + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
+    size_t taken = vx_align_up(bytes + VX_FILE_PADDING);
     vx_image_reading reading = {.cancel = run->ctx.cancel,
                                 .padded = true,
                                 .side_max = VX_FILM_SIDE_MAX,

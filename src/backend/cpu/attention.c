@@ -29,11 +29,6 @@ typedef struct plan {
     size_t q, tile, score, weight, sum, largest, pad; /* offsets of a worker's slice */
 } plan;
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 static int64_t round_up(int64_t n, int64_t to)
 {
     return (n + to - 1) / to * to;
@@ -77,17 +72,17 @@ static vx_status make_plan(vx_cpu *cpu, const vx_attention_args *a, plan *p, vx_
     p->values = heads * (size_t)p->blocks * p->key_panel;
     p->slices = p->values + heads * (size_t)p->panels * p->value_panel;
     /* A worker's slice; `q` also takes the rows of a block on their way into panels. */
-    p->tile = align(rows * (size_t)p->width * element);
+    p->tile = vx_align_up(rows * (size_t)p->width * element);
     p->score = p->tile + rows * VX_PANEL * sizeof(float);
     p->weight = p->score + rows * keys * sizeof(float);
     p->sum = p->weight + rows * keys * element;
     p->largest = p->sum + rows * (size_t)p->panels * VX_PANEL * sizeof(float);
-    p->pad = p->largest + align(rows * sizeof(float));
+    p->pad = p->largest + vx_align_up(rows * sizeof(float));
     size_t pad = vx_product_scratch_bytes(p->scores);
     const vx_product *others[] = {p->group, p->block, p->last_group, p->last_block};
     for (int i = 0; i < 4; i++)
         if (vx_product_scratch_bytes(others[i]) > pad) pad = vx_product_scratch_bytes(others[i]);
-    p->slice = p->pad + align(pad);
+    p->slice = p->pad + vx_align_up(pad);
     p->bytes = p->slices + p->slice * (size_t)cpu->backend.workers;
     return VX_OK;
 }

@@ -3,11 +3,6 @@
 #include "base/mem.h"
 #include "tensor/quant.h"
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 /* ---- sizes --------------------------------------------------------------------------------- */
 
 bool vx_codes_known(vx_dtype store, int64_t in)
@@ -29,7 +24,7 @@ size_t vx_codes_panel_bytes(vx_dtype store, int64_t in)
     size_t scales = VX_PANEL * sizeof(float);
     if (store == VX_NF4) scales = (size_t)(in / 64) * VX_PANEL;
     if (store == VX_Q8_0 || store == VX_Q4_0) scales = (size_t)(in / 32) * VX_PANEL * 2;
-    return align(vx_codes_bytes(store, in) + scales);
+    return vx_align_up(vx_codes_bytes(store, in) + scales);
 }
 
 int64_t vx_codes_groups(int64_t out, int64_t in)
@@ -41,7 +36,7 @@ int64_t vx_codes_groups(int64_t out, int64_t in)
 size_t vx_codes_shared_bytes(vx_dtype store, int64_t out, int64_t in)
 {
     return store == VX_NF4
-               ? align((size_t)(VX_CODES_MAP + 2 * vx_codes_groups(out, in)) * sizeof(float))
+               ? vx_align_up((size_t)(VX_CODES_MAP + 2 * vx_codes_groups(out, in)) * sizeof(float))
                : 0;
 }
 

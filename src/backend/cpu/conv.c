@@ -24,11 +24,6 @@ typedef struct run {
     char *slices;
 } run;
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 /* A worker's slice: sums of a group, the tile's pointers, and its inputs where they are converted. */
 typedef struct slice {
     size_t pointers, inputs, bytes;
@@ -53,9 +48,9 @@ static slice slice_of(const vx_conv_args *a)
         taps = l->width.phase[x].taps > taps ? l->width.phase[x].taps : taps;
     /* Neighbouring pixels share inputs, unless the taps are fewer than the step. */
     int64_t pixels = VX_TAPS_ROWS * (taps > l->width.in_step ? taps : l->width.in_step);
-    slice s = {.pointers = align(GROUP * TILE_FLOATS * sizeof(float))};
-    s.inputs = s.pointers + align((size_t)(taps * VX_TAPS_ROWS) * sizeof(void *));
-    s.bytes = s.inputs + (converts(a) ? align((size_t)pixels * pixel_bytes(l)) : 0);
+    slice s = {.pointers = vx_align_up(GROUP * TILE_FLOATS * sizeof(float))};
+    s.inputs = s.pointers + vx_align_up((size_t)(taps * VX_TAPS_ROWS) * sizeof(void *));
+    s.bytes = s.inputs + (converts(a) ? vx_align_up((size_t)pixels * pixel_bytes(l)) : 0);
     return s;
 }
 
@@ -89,7 +84,8 @@ size_t vx_cpu_conv_scratch(vx_backend *backend, const vx_conv_args *a)
         vx_cpu_job job = pixels_job(a);
         return vx_cpu_job_scratch(cpu, &job);
     }
-    return align(pixel_bytes(a->w->layout)) + slice_of(a).bytes * (size_t)cpu->backend.workers;
+    return vx_align_up(pixel_bytes(a->w->layout)) +
+           slice_of(a).bytes * (size_t)cpu->backend.workers;
 }
 
 /* ---- inputs -------------------------------------------------------------------------------- */
@@ -279,7 +275,7 @@ vx_status vx_cpu_conv(vx_ctx *ctx, const vx_conv_args *a, void *scratch)
     }
     const vx_cpu_plane *l = a->w->layout;
     int rank = a->x->rank;
-    size_t zeroes = align(pixel_bytes(l));
+    size_t zeroes = vx_align_up(pixel_bytes(l));
     run r = {.cpu = vx_cpu_of(ctx->backend), .a = a, .l = l, .zeroes = scratch};
     memset(scratch, 0, zeroes);
     r.slices = (char *)scratch + zeroes;

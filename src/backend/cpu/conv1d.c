@@ -10,11 +10,6 @@
 /* Where a weight's products are of bytes, x is measured first: y = scale_x scale_w (sum of q w -
  * zero sum of w) + bias, the sums of w coming with the weights. */
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 static int64_t range_tiles(const vx_tensor *x)
 {
     return vx_cpu_tiles(vx_rows(x), vx_cpu_pass_rows(vx_cols(x)));
@@ -22,7 +17,7 @@ static int64_t range_tiles(const vx_tensor *x)
 
 static size_t vector_bytes(const vx_cpu_layout *l)
 {
-    return align((size_t)l->columns * sizeof(float));
+    return vx_align_up((size_t)l->columns * sizeof(float));
 }
 
 /* Scale and bias of each column, and the range of each tile of x. */
@@ -30,7 +25,7 @@ static size_t bytes_scratch(const vx_conv1d_args *a)
 {
     const vx_cpu_layout *l = a->w->layout;
     if (l->type != VX_U8) return 0;
-    return 2 * vector_bytes(l) + align((size_t)range_tiles(a->x) * 2 * sizeof(float));
+    return 2 * vector_bytes(l) + vx_align_up((size_t)range_tiles(a->x) * 2 * sizeof(float));
 }
 
 typedef struct range_run {
@@ -126,7 +121,7 @@ vx_status vx_cpu_conv1d(vx_ctx *ctx, const vx_conv1d_args *a, void *scratch)
  * L fall outside. */
 static size_t bias_bytes(const vx_conv_transpose1d_args *a)
 {
-    return align((size_t)(a->w->stride[2] * a->w->out) * sizeof(float));
+    return vx_align_up((size_t)(a->w->stride[2] * a->w->out) * sizeof(float));
 }
 
 static vx_cpu_job transpose_job(const vx_conv_transpose1d_args *a)

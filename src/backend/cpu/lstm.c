@@ -5,11 +5,6 @@
 static const vx_lstm_gates_fn gates_f32[VX_CPU_LEVELS] = VX_SIMD_TABLE(vx_lstm_gates);
 static const vx_lstm_update_fn update[VX_CPU_LEVELS] = VX_SIMD_TABLE(vx_lstm_update);
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 /* ---- weights ------------------------------------------------------------------------------- */
 
 size_t vx_cpu_lstm_recurrent_bytes(vx_dtype type, int64_t hidden)
@@ -49,12 +44,13 @@ typedef struct run {
 static size_t slice_bytes(int64_t hidden)
 {
     size_t floats = (size_t)(vx_lstm_blocks(hidden) * VX_LSTM_BLOCK + 2 * hidden);
-    return align(floats * sizeof(float)) + align((size_t)(hidden + 1) * sizeof(uint16_t));
+    return vx_align_up(floats * sizeof(float)) +
+           vx_align_up((size_t)(hidden + 1) * sizeof(uint16_t));
 }
 
 static size_t projected_bytes(const vx_lstm_args *a)
 {
-    return align((size_t)(vx_rows(a->x) * a->w->out) * sizeof(float));
+    return vx_align_up((size_t)(vx_rows(a->x) * a->w->out) * sizeof(float));
 }
 
 static void direction(void *arg, int64_t backward, int worker)
@@ -66,7 +62,7 @@ static void direction(void *arg, int64_t backward, int worker)
     int64_t padded = vx_lstm_blocks(hidden) * VX_LSTM_BLOCK;
     char *slice = r->state + (size_t)backward * r->slice;
     float *gates = (float *)(void *)slice, *c = gates + padded, *h = c + hidden;
-    uint16_t *pairs = (uint16_t *)(void *)(slice + align((size_t)(padded + 2 * hidden) * 4));
+    uint16_t *pairs = (uint16_t *)(void *)(slice + vx_align_up((size_t)(padded + 2 * hidden) * 4));
     memset(slice, 0, r->slice);
     bool bf16 = r->layout->type == VX_BF16;
     vx_cpu_level level = r->cpu->level;

@@ -3,11 +3,6 @@
 #include "backend/cpu/taps.h"
 #include "base/mem.h"
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 bool vx_cpu_is_plane(const vx_weight *w)
 {
     return w->kind == VX_WEIGHT_CONV &&
@@ -129,7 +124,7 @@ static void describe(const vx_cpu *cpu, vx_cpu_plane *l)
             int64_t taps =
                 l->depth.phase[0].taps * l->height.phase[y].taps * l->width.phase[x].taps;
             l->offset[y][x] = l->bytes;
-            l->bytes += align((size_t)(taps * l->words * l->columns) * sizeof(float));
+            l->bytes += vx_align_up((size_t)(taps * l->words * l->columns) * sizeof(float));
         }
 }
 

@@ -24,11 +24,6 @@ typedef struct run {
     atomic_bool failed;
 } run;
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 int64_t vx_cpu_cut(int64_t rows, int64_t first[VX_TILE_SIZES + 1])
 {
     int64_t tiles = 0;
@@ -69,7 +64,7 @@ static size_t scratchpad_bytes(const vx_cpu_layout *l)
 {
     size_t last = vx_product_scratch_bytes(l->last);
     size_t full = l->full ? vx_product_scratch_bytes(l->full) : 0;
-    return align(full > last ? full : last);
+    return vx_align_up(full > last ? full : last);
 }
 
 /* A worker's slice: the private tile, oneDNN's scratchpad, and the converted window or the decoded
@@ -78,8 +73,8 @@ static size_t slice_bytes(const vx_cpu_layout *l)
 {
     size_t elements = l->codes ? (size_t)(vx_codes_rows(l->in) * VX_PANEL)
                                : (size_t)(window_rows(l, VX_TILE_ROWS) * l->in);
-    return align(VX_TILE_ROWS * VX_PANEL * sizeof(float)) + scratchpad_bytes(l) +
-           align(elements * vx_dtype_bytes(l->type));
+    return vx_align_up(VX_TILE_ROWS * VX_PANEL * sizeof(float)) + scratchpad_bytes(l) +
+           vx_align_up(elements * vx_dtype_bytes(l->type));
 }
 
 static bool converts(const vx_cpu_job *job)
@@ -92,7 +87,7 @@ static size_t rows_bytes(const vx_cpu_job *job)
 {
     const vx_cpu_layout *l = job->layout;
     if (!l->codes || !converts(job)) return 0;
-    return align((size_t)(job->rows * l->in) * vx_dtype_bytes(l->type));
+    return vx_align_up((size_t)(job->rows * l->in) * vx_dtype_bytes(l->type));
 }
 
 size_t vx_cpu_job_scratch(const vx_cpu *cpu, const vx_cpu_job *job)
@@ -226,7 +221,7 @@ vx_status vx_cpu_job_run(vx_ctx *ctx, const vx_cpu_job *job, void *scratch)
     r.convert = converts(job);
     r.group = r.convert ? GROUP_CONVERTING : GROUP;
     r.groups = vx_cpu_tiles(l->panels, r.group);
-    r.scratchpad_offset = align(VX_TILE_ROWS * VX_PANEL * sizeof(float));
+    r.scratchpad_offset = vx_align_up(VX_TILE_ROWS * VX_PANEL * sizeof(float));
     r.window_offset = r.scratchpad_offset + scratchpad_bytes(l);
     r.tiles = vx_cpu_cut(job->rows, r.first_of_size);
     if (l->codes)

@@ -7,11 +7,6 @@
 #include "base/mem.h"
 #include "tensor/quant.h"
 
-static size_t align(size_t bytes)
-{
-    return (bytes + VX_ALIGN - 1) & ~(size_t)(VX_ALIGN - 1);
-}
-
 /* ---- layouts ------------------------------------------------------------------------------- */
 
 /* bf16 products are emulated, and slow, where they are not native, and byte products saturate
@@ -53,14 +48,14 @@ static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
     l->panels = (l->columns + VX_PANEL - 1) / VX_PANEL;
     if (l->columns >= VX_PANEL) {
         VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->full, err));
-        l->panel_bytes = align(vx_product_weight_bytes(l->full));
+        l->panel_bytes = vx_align_up(vx_product_weight_bytes(l->full));
     }
     l->last = l->full;
     l->last_bytes = l->panel_bytes;
     if (l->columns % VX_PANEL != 0) {
         shape.cols = (int)(l->columns % VX_PANEL);
         VX_TRY(vx_onednn_product(cpu->onednn, &shape, &l->last, err));
-        l->last_bytes = align(vx_product_weight_bytes(l->last));
+        l->last_bytes = vx_align_up(vx_product_weight_bytes(l->last));
     }
     l->bytes = (size_t)(l->panels - 1) * l->panel_bytes + l->last_bytes;
     if (l->codes) {
@@ -74,7 +69,7 @@ static vx_status describe(vx_cpu *cpu, vx_cpu_layout *l, vx_error *err)
     }
     if (l->type == VX_U8) {
         l->scale_offset = l->bytes;
-        l->bytes += 2 * align((size_t)l->columns * sizeof(float));
+        l->bytes += 2 * vx_align_up((size_t)l->columns * sizeof(float));
     }
     return VX_OK;
 }
@@ -222,7 +217,7 @@ static void round_int8(packing *p, int64_t index, float *row)
     if (p->l->type != VX_U8) return;
     float *scales = (float *)(void *)((char *)vx_host(p->w->data) + p->l->scale_offset);
     scales[index] = scale;
-    scales[align((size_t)p->l->columns * sizeof(float)) / sizeof(float) + (size_t)index] =
+    scales[vx_align_up((size_t)p->l->columns * sizeof(float)) / sizeof(float) + (size_t)index] =
         (float)sum;
 }
 

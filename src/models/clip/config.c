@@ -8,10 +8,7 @@
 static const char ACTS[] = "quick_gelu|gelu";
 
 /* Keys of every transformers configuration that say nothing about inference. */
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define IGNORED(key) VX_CONFIG_NO_EFFECT(key)
 #define COMMON_IGNORED                                                                             \
     IGNORED("model_type"), IGNORED("architectures"), IGNORED("torch_dtype"), IGNORED("dtype"),     \
         IGNORED("transformers_version"), IGNORED("initializer_factor"),                            \
@@ -36,11 +33,7 @@ static const char ACTS[] = "quick_gelu|gelu";
         IGNORED("decoder_start_token_id"), IGNORED("task_specific_params"),                        \
         IGNORED("problem_type"), IGNORED("tf_legacy_loss"), IGNORED("logit_scale_init_value")
 
-#define INT_KEY(key, field, low, high)                                                             \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_INT, .offset = offsetof(vx_clip_config, field),             \
-        .min = (low), .max = (high)                                                                \
-    }
+#define INT_KEY(key, field, low, high) VX_CONFIG_INT_KEY(key, vx_clip_config, field, low, high)
 #define TOWER_KEYS(tower)                                                                          \
     INT_KEY("hidden_size", tower.width, 8, 8192),                                                  \
         INT_KEY("num_hidden_layers", tower.layers, 1, VX_CLIP_LAYERS_MAX),                         \

@@ -9,17 +9,11 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "models/stack.h"
 
 enum { NAME_MAX_BYTES = 160 };
 
 /* Where rows come from: rows [first_row, …) of a tensor, or columns of it when transposed. */
-typedef struct rows_of {
-    const vx_source *source;
-    const vx_source_tensor *tensor;
-    int64_t first_row, rows, cols;
-    bool transposed;
-} rows_of;
-
 /* transformers' block member -> OpenAI's. */
 static const char *const block_members[][2] = {
     {"layer_norm1.", "ln_1."},
@@ -92,11 +86,11 @@ static bool openai_name(const char *hf, char *out, size_t room)
 }
 
 /* Finds the rows of transformers' tensor `name` [rows, cols] under whichever name the file has. */
-static vx_status locate(vx_binder *b, const char *name, int64_t rows, int64_t cols, rows_of *out)
+static vx_status locate(vx_binder *b, const char *name, int64_t rows, int64_t cols, vx_rows_of *out)
 {
     char other[NAME_MAX_BYTES];
     const int64_t dim[2] = {rows, cols};
-    *out = (rows_of){.rows = rows, .cols = cols};
+    *out = (vx_rows_of){.rows = rows, .cols = cols};
     out->tensor = find(b, name, &out->source);
     if (out->tensor != NULL)
         return vx_binder_need(b, out->tensor->name, 2, dim, &out->tensor, &out->source);
@@ -127,85 +121,31 @@ static vx_status locate(vx_binder *b, const char *name, int64_t rows, int64_t co
     return vx_binder_need(b, name, 2, dim, &out->tensor, &out->source);
 }
 
-static vx_status read_rows(const rows_of *r, int64_t first, int64_t count, float *dst,
-                           vx_error *err)
-{
-    if (!r->transposed)
-        return vx_source_read(r->source, r->tensor, (r->first_row + first) * r->cols,
-                              count * r->cols, dst, err);
-    /* [cols, rows] in the file: one element of each of its rows; projections are small and read
-     * once. */
-    for (int64_t row = 0; row < count; row++)
-        for (int64_t c = 0; c < r->cols; c++)
-            VX_TRY(vx_source_read(r->source, r->tensor, c * r->rows + first + row, 1,
-                                  dst + row * r->cols + c, err));
-    return VX_OK;
-}
-
-/* Rows of up to two tensors, one after the other: keys then values. */
-typedef struct stacked {
-    rows_of part[2];
-} stacked;
-
-static vx_status fetch_stacked(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
-{
-    const stacked *s = arg;
-    int64_t base = 0;
-    for (int i = 0; i < 2 && count > 0; base += s->part[i++].rows) {
-        int64_t from = first - base, left = s->part[i].rows - from, n = left < count ? left : count;
-        if (n <= 0) continue;
-        VX_TRY(read_rows(&s->part[i], from, n, dst, err));
-        dst += n * s->part[i].cols;
-        first += n;
-        count -= n;
-    }
-    assert(count == 0);
-    return VX_OK;
-}
-
-static vx_status fetch_rows(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
-{
-    return read_rows(arg, first, count, dst, err);
-}
-
-/* The file's pages are not needed again. */
-static void done(const vx_binder *b, const rows_of *rows)
-{
-    if (!b->plan) vx_source_release(rows->source, rows->tensor);
-}
-
 /* A vector is a column: n rows of one element, so that a third of in_proj_bias is found like the
  * rest. */
-static vx_status fetch_vector(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
-{
-    const rows_of *r = arg;
-    assert(first == 0 && count == 1);
-    return read_rows(r, 0, r->rows, dst, err);
-}
-
 static vx_status bind_vector(vx_binder *b, vx_tensor *out, int64_t n, const char *name)
 {
-    rows_of rows = {0};
-    if (!b->plan) VX_TRY(locate(b, name, n, 1, &rows));
-    return vx_bind_table(b, out, VX_F32, 1, n, fetch_vector, &rows);
+    vx_stack rows = {.count = 1};
+    if (!b->plan) VX_TRY(locate(b, name, n, 1, &rows.part[0]));
+    return vx_bind_table(b, out, VX_F32, 1, n, vx_fetch_stack_as_row, &rows);
 }
 
 static vx_status bind_table(vx_binder *b, vx_tensor *out, vx_dtype dtype, int64_t rows,
                             int64_t cols, const char *name)
 {
-    rows_of r = {0};
-    if (!b->plan) VX_TRY(locate(b, name, rows, cols, &r));
-    return vx_bind_table(b, out, dtype, rows, cols, fetch_rows, &r);
+    vx_stack stack = {.count = 1};
+    if (!b->plan) VX_TRY(locate(b, name, rows, cols, &stack.part[0]));
+    return vx_bind_table(b, out, dtype, rows, cols, vx_fetch_stack, &stack);
 }
 
 static vx_status bind_linear(vx_clip *clip, vx_binder *b, vx_weight *w, int64_t out, int64_t in,
                              const char *name)
 {
-    rows_of rows = {0};
+    vx_stack rows = {.count = 1};
     *w = vx_weight_linear(out, in, clip->store, clip->compute);
-    if (!b->plan) VX_TRY(locate(b, name, out, in, &rows));
-    VX_TRY(vx_bind_weight(b, w, fetch_rows, &rows));
-    done(b, &rows);
+    if (!b->plan) VX_TRY(locate(b, name, out, in, &rows.part[0]));
+    VX_TRY(vx_bind_weight(b, w, vx_fetch_stack, &rows));
+    if (!b->plan) vx_stack_release(&rows);
     return VX_OK;
 }
 
@@ -245,7 +185,7 @@ static vx_status bind_block(vx_clip *clip, vx_binder *b, const vx_clip_tower *t,
     }
     /* Keys and values are one matrix, since the last block makes both for all tokens and queries
      * for one. */
-    stacked kv = {0}, kv_bias = {0};
+    vx_stack kv = {.count = 2}, kv_bias = {.count = 2};
     snprintf(name, sizeof name, "%s.self_attn.k_proj.weight", prefix);
     snprintf(second, sizeof second, "%s.self_attn.v_proj.weight", prefix);
     if (!b->plan) {
@@ -253,23 +193,22 @@ static vx_status bind_block(vx_clip *clip, vx_binder *b, const vx_clip_tower *t,
         VX_TRY(locate(b, second, w, w, &kv.part[1]));
     }
     block->kv = vx_weight_linear(2 * w, w, clip->store, clip->compute);
-    VX_TRY(vx_bind_weight(b, &block->kv, fetch_stacked, &kv));
-    done(b, &kv.part[0]);
-    done(b, &kv.part[1]);
+    VX_TRY(vx_bind_weight(b, &block->kv, vx_fetch_stack, &kv));
+    if (!b->plan) vx_stack_release(&kv);
     snprintf(name, sizeof name, "%s.self_attn.k_proj.bias", prefix);
     snprintf(second, sizeof second, "%s.self_attn.v_proj.bias", prefix);
     if (!b->plan) {
         VX_TRY(locate(b, name, w, 1, &kv_bias.part[0]));
         VX_TRY(locate(b, second, w, 1, &kv_bias.part[1]));
     }
-    VX_TRY(vx_bind_table(b, &block->kv_b, VX_F32, 2 * w, 1, fetch_stacked, &kv_bias));
+    VX_TRY(vx_bind_table(b, &block->kv_b, VX_F32, 2 * w, 1, vx_fetch_stack, &kv_bias));
     return VX_OK;
 }
 
 /* Patch filters [vw, 3, p, p] with each row reordered to y, x, channel, as pixels lie in memory. */
 static vx_status fetch_patch(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
-    const rows_of *r = arg;
+    const vx_rows_of *r = arg;
     int64_t pp = r->cols / 3;
     float row[3 * 256];
     for (int64_t i = 0; i < count; i++, dst += r->cols)
@@ -288,9 +227,9 @@ static vx_status fetch_patch(void *arg, int64_t first, int64_t count, float *dst
 /* Row 0 is the class token's embedding plus its position, the others are positions. */
 static vx_status fetch_positions(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
-    const stacked *s = arg;
-    const rows_of *positions = &s->part[0], *class_embedding = &s->part[1];
-    VX_TRY(read_rows(positions, first, count, dst, err));
+    const vx_stack *s = arg;
+    const vx_rows_of *positions = &s->part[0], *class_embedding = &s->part[1];
+    VX_TRY(vx_rows_read(positions, first, count, dst, err));
     for (int64_t c = 0; first == 0 && c < positions->cols; c++) {
         float value;
         VX_TRY(vx_source_read(class_embedding->source, class_embedding->tensor, c, 1, &value, err));
@@ -304,8 +243,8 @@ static vx_status bind_image_tower(vx_clip *clip, vx_binder *b)
     const vx_clip_config *c = &clip->config;
     int64_t w = c->vision.width, grid = c->image_size / c->patch, tokens = grid * grid + 1;
     int64_t patch_cols = (int64_t)3 * c->patch * c->patch;
-    rows_of patch = {0};
-    stacked positions = {0};
+    vx_rows_of patch = {0};
+    vx_stack positions = {.count = 2};
     if (!b->plan) {
         const int64_t dim[4] = {w, 3, c->patch, c->patch};
         VX_TRY(locate(b, "vision_model.embeddings.position_embedding.weight", tokens, w,

@@ -23,15 +23,8 @@ struct vx_t5 {
     t5_block block[VX_T5_LAYERS_MAX];
 };
 
-#define INT_KEY(key, field, low, high)                                                             \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_INT, .offset = offsetof(vx_t5_config, field), .min = (low), \
-        .max = (high)                                                                              \
-    }
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define INT_KEY(key, field, low, high) VX_CONFIG_INT_KEY(key, vx_t5_config, field, low, high)
+#define IGNORED(key)                   VX_CONFIG_NO_EFFECT(key)
 
 vx_status vx_t5_config_read(const json_t *json, vx_t5_config *config, vx_error *err)
 {

@@ -32,11 +32,10 @@ static void turn_row(const vx_flux_config *c, int row, int col, float *out)
         }
 }
 
-static vx_status linear(vx_ctx *ctx, const vx_tensor *x, const flux_linear *l, vx_act_kind act,
+static vx_status linear(vx_ctx *ctx, const vx_tensor *x, const vx_layer *l, vx_act_kind act,
                         vx_tensor *out)
 {
-    return vx_linear(ctx, &(vx_linear_args){
-                              .x = x, .w = &l->w, .bias = &l->b, .act = {.kind = act}, .out = out});
+    return vx_layer_linear(ctx, x, l, (vx_act){.kind = act}, NULL, out);
 }
 
 /* All vectors that modulate one step, block after block. */
@@ -66,11 +65,7 @@ static vx_status conditioning(vx_flux *f, vx_ctx *ctx, const vx_tensor *pooled, 
     VX_TRY(linear(ctx, &vector_hidden, &f->vector_out, VX_ACT_NONE, &vector));
     VX_TRY(vx_broadcast(ctx, &(vx_broadcast_args){.x = &vector, .out = &vectors}));
     VX_TRY(linear(ctx, &waves, &f->time_in, VX_ACT_SILU, &hidden));
-    VX_TRY(vx_linear(ctx, &(vx_linear_args){.x = &hidden,
-                                            .w = &f->time_out.w,
-                                            .bias = &f->time_out.b,
-                                            .residual = &vectors,
-                                            .out = vec}));
+    VX_TRY(vx_layer_linear(ctx, &hidden, &f->time_out, (vx_act){0}, &vectors, vec));
     vx_observe(ctx, vec, "flux.vec");
     vx_release(ctx, mark);
     return vx_blend(
@@ -87,7 +82,7 @@ typedef struct modulating {
 
 static vx_status modulate(vx_ctx *ctx, modulating *m, flux_modulation *modulation)
 {
-    flux_linear *l = &modulation->linear;
+    vx_layer *l = &modulation->linear;
     vx_tensor slice = vx_slice_cols(m->all, m->at, l->w.out);
     m->at += l->w.out;
     if (m->f->modulations == VX_FLUX_STREAMED && !ctx->plan) {
@@ -195,12 +190,12 @@ static vx_status attend(vx_ctx *ctx, const vx_flux *f, const vx_tensor *qkv, vx_
 }
 
 /* x += gate · l(y) */
-static vx_status add_gated(vx_ctx *ctx, const vx_tensor *y, const flux_linear *l,
+static vx_status add_gated(vx_ctx *ctx, const vx_tensor *y, const vx_layer *l,
                            const vx_tensor *gate, vx_tensor *x)
 {
-    return vx_linear(ctx,
-                     &(vx_linear_args){
-                         .x = y, .w = &l->w, .bias = &l->b, .gate = gate, .residual = x, .out = x});
+    return vx_linear(
+        ctx, &(vx_linear_args){
+                 .x = y, .w = &l->w, .bias = &l->bias, .gate = gate, .residual = x, .out = x});
 }
 
 /* The MLP half of one stream of a double block. */

@@ -7,15 +7,8 @@
 #include "models/config.h"
 #include "models/stack.h"
 
-#define INT_KEY(key, field, low, high)                                                             \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_INT, .offset = offsetof(flux_read, c.field), .min = (low),  \
-        .max = (high)                                                                              \
-    }
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define INT_KEY(key, field, low, high) VX_CONFIG_INT_KEY(key, flux_read, c.field, low, high)
+#define IGNORED(key)                   VX_CONFIG_NO_EFFECT(key)
 
 typedef struct flux_read {
     vx_flux_config c;
@@ -244,16 +237,16 @@ static vx_status find_rows(const vx_binder *b, const wanted *w, vx_stack *stack)
 /* ---- binding -------------------------------------------------------------------------------- */
 
 /* The bias beside the weight `w`. */
-static vx_status bind_bias(vx_binder *b, flux_linear *l, wanted w)
+static vx_status bind_bias(vx_binder *b, vx_layer *l, wanted w)
 {
     vx_stack bias = {0};
     w.kind = "bias";
     w.cols = 1;
     if (!b->plan) VX_TRY(find_rows(b, &w, &bias));
-    return vx_bind_table(b, &l->b, VX_F32, 1, w.rows, vx_fetch_stack_as_row, &bias);
+    return vx_bind_table(b, &l->bias, VX_F32, 1, w.rows, vx_fetch_stack_as_row, &bias);
 }
 
-static vx_status bind_range(vx_flux *f, vx_binder *b, flux_linear *l, const char *family, int layer,
+static vx_status bind_range(vx_flux *f, vx_binder *b, vx_layer *l, const char *family, int layer,
                             const char *name, int64_t file_rows, int64_t first_row, int64_t rows,
                             int64_t cols)
 {
@@ -265,8 +258,8 @@ static vx_status bind_range(vx_flux *f, vx_binder *b, flux_linear *l, const char
     return bind_bias(b, l, w);
 }
 
-static vx_status bind_linear(vx_flux *f, vx_binder *b, flux_linear *l, const char *family,
-                             int layer, const char *name, int64_t rows, int64_t cols)
+static vx_status bind_linear(vx_flux *f, vx_binder *b, vx_layer *l, const char *family, int layer,
+                             const char *name, int64_t rows, int64_t cols)
 {
     return bind_range(f, b, l, family, layer, name, rows, 0, rows, cols);
 }

@@ -3,25 +3,21 @@
 #define VX_MODELS_FLUX_TRANSFORMER_WEIGHTS_H
 
 #include "models/flux/transformer.h"
+#include "models/layer.h"
 #include "models/stack.h"
-
-typedef struct flux_linear {
-    vx_weight w;
-    vx_tensor b;
-} flux_linear;
 
 /* A modulation's matrix; where it lies in its files when it is streamed. */
 typedef struct flux_modulation {
-    flux_linear linear;
+    vx_layer linear;
     vx_stack rows;
 } flux_modulation;
 
 /* One stream (picture or text) of a double block. */
 typedef struct flux_stream {
     flux_modulation mod;      /* [6D, D]: shift, scale, gate of attention, then of the MLP */
-    flux_linear qkv, proj;    /* [3D, D], [D, D] */
+    vx_layer qkv, proj;       /* [3D, D], [D, D] */
     vx_tensor q_norm, k_norm; /* [head_dim] */
-    flux_linear mlp0, mlp2;   /* [4D, D], [D, 4D] */
+    vx_layer mlp0, mlp2;      /* [4D, D], [D, 4D] */
 } flux_stream;
 
 typedef struct flux_double {
@@ -31,19 +27,19 @@ typedef struct flux_double {
 /* linear1 is bound as two matrices, because only its MLP rows pass through GELU. */
 typedef struct flux_single {
     flux_modulation mod;      /* [3D, D]: shift, scale, gate */
-    flux_linear qkv, mlp;     /* [3D, D], [4D, D] */
-    flux_linear linear2;      /* [D, 5D] */
+    vx_layer qkv, mlp;        /* [3D, D], [4D, D] */
+    vx_layer linear2;         /* [D, 5D] */
     vx_tensor q_norm, k_norm; /* [head_dim] */
 } flux_single;
 
 struct vx_flux {
     vx_flux_config config;
     vx_dtype store, compute;
-    flux_linear img_in, txt_in, time_in, time_out, vector_in, vector_out;
+    vx_layer img_in, txt_in, time_in, time_out, vector_in, vector_out;
     flux_double dbl[VX_FLUX_DOUBLE_MAX];
     flux_single single[VX_FLUX_SINGLE_MAX];
     flux_modulation final_mod; /* [2D, D]: shift, scale */
-    flux_linear final;         /* [channels, D] */
+    vx_layer final;            /* [channels, D] */
     vx_flux_modulations modulations;
     size_t slot_bytes; /* the largest streamed matrix; all of them are packed into `slot` in turn */
     vx_dev slot;

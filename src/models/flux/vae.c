@@ -7,6 +7,7 @@
 
 #include "backend/ops.h"
 #include "base/mem.h"
+#include "models/layer.h"
 #include "models/stack.h"
 
 /* Every group norm (autoencoder.py: eps=1e-6). */
@@ -14,18 +15,13 @@ static const float EPS = 1e-6f;
 static const vx_act SWISH = {.kind = VX_ACT_SILU};
 static const vx_act NONE = {.kind = VX_ACT_NONE};
 
-typedef struct conv {
-    vx_weight w;
-    vx_tensor b;
-} conv;
-
 typedef struct norm {
     vx_tensor gamma, beta;
 } norm;
 
 typedef struct resblock {
     norm norm1, norm2;
-    conv conv1, conv2, shortcut; /* shortcut 1×1 only where channels change */
+    vx_layer conv1, conv2, shortcut; /* shortcut 1×1 only where channels change */
     int in, out;
 } resblock;
 
@@ -37,11 +33,11 @@ typedef struct attention_block {
 
 typedef struct level {
     resblock block[VX_VAE_BLOCKS_MAX];
-    conv resample; /* up or down; none at the finest (decoder) or coarsest (encoder) level */
+    vx_layer resample; /* up or down; none at the finest (decoder) or coarsest (encoder) level */
 } level;
 
 typedef struct half {
-    conv conv_in, conv_out;
+    vx_layer conv_in, conv_out;
     resblock mid1, mid2;
     attention_block attention;
     level level[VX_VAE_LEVELS_MAX];
@@ -179,8 +175,8 @@ static vx_status bind_norm(vx_vae *vae, vx_binder *b, norm *n, int channels, con
 
 /* A k×k filter. upsample 2 repeats pixels first. A downsampling one has stride 2 and, as in the reference,
  * its single row and column of padding at the far ends only. */
-static vx_status bind_conv(vx_vae *vae, vx_binder *b, conv *c, int out, int in, int k, int upsample,
-                           int stride, const char *prefix)
+static vx_status bind_conv(vx_vae *vae, vx_binder *b, vx_layer *c, int out, int in, int k,
+                           int upsample, int stride, const char *prefix)
 {
     char name[VX_NAME_BYTES];
     const int64_t dim[4] = {out, in, k, k};
@@ -194,7 +190,7 @@ static vx_status bind_conv(vx_vae *vae, vx_binder *b, conv *c, int out, int in, 
         c->w.pad[1] = c->w.pad[2] = 0;
     }
     VX_TRY(vx_bind_stack(b, &c->w, &stack));
-    return bind_vector(vae, b, &c->b, out, prefix, "bias");
+    return bind_vector(vae, b, &c->bias, out, prefix, "bias");
 }
 
 static vx_status bind_resblock(vx_vae *vae, vx_binder *b, resblock *r, int in, int out,
@@ -312,11 +308,10 @@ static vx_status take_map(vx_ctx *ctx, vx_dtype dtype, int64_t rows, int64_t col
     return vx_take(ctx, dtype, 4, (const int64_t[]){1, rows, cols, channels}, out);
 }
 
-static vx_status run_conv(vx_ctx *ctx, const vx_tensor *x, const conv *c, const vx_tensor *residual,
-                          vx_tensor *out)
+static vx_status run_conv(vx_ctx *ctx, const vx_tensor *x, const vx_layer *c,
+                          const vx_tensor *residual, vx_tensor *out)
 {
-    return vx_conv(
-        ctx, &(vx_conv_args){.x = x, .w = &c->w, .bias = &c->b, .residual = residual, .out = out});
+    return vx_layer_conv(ctx, x, c, (vx_act){0}, residual, out);
 }
 
 static vx_status run_norm(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *x, const norm *n,
@@ -342,7 +337,7 @@ static vx_tensor strip_of(const vx_tensor *x, int64_t first, int64_t count)
  * statistics are those of the whole map and a strip has the rows that its neighbours' filters read: every
  * element is the same as without strips, to the bit. */
 static vx_status norm_and_conv(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *x, const norm *n,
-                               const conv *c, vx_tensor *out)
+                               const vx_layer *c, vx_tensor *out)
 {
     int64_t rows = x->dim[1], cols = x->dim[2], channels = vx_cols(x);
     int64_t step = vae->strip / (cols * channels);
@@ -370,7 +365,7 @@ static vx_status norm_and_conv(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *
         VX_TRY(vx_group_norm(ctx, &args));
         VX_TRY(vx_conv(ctx, &(vx_conv_args){.x = &normed,
                                             .w = &c->w,
-                                            .bias = &c->b,
+                                            .bias = &c->bias,
                                             .above = above,
                                             .below = below,
                                             .out = &to}));
@@ -542,7 +537,7 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
 }
 
 /* The reference pads one row and one column of zeroes at the far ends, then convolves with stride 2. */
-static vx_status downsample(const vx_vae *vae, vx_ctx *ctx, const conv *c, const vx_tensor *x,
+static vx_status downsample(const vx_vae *vae, vx_ctx *ctx, const vx_layer *c, const vx_tensor *x,
                             vx_tensor *out)
 {
     int64_t rows = x->dim[1], cols = x->dim[2], channels = vx_cols(x);

@@ -48,10 +48,7 @@ vx_status vx_vae_config_read(const json_t *json, vx_vae_config *config, vx_error
         .name = key, .kind = type, .offset = offsetof(vae_read, field), .min = (low),              \
         .max = (high)                                                                              \
     }
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define IGNORED(key) VX_CONFIG_NO_EFFECT(key)
     static const vx_config_key keys[] = {
         KEY("latent_channels", VX_CONFIG_INT, c.z, 1, 256),
         KEY("layers_per_block", VX_CONFIG_INT, c.blocks, 1, VX_VAE_BLOCKS_MAX - 1),

@@ -44,13 +44,13 @@ vx_status vx_kokoro_albert_bind(vx_binder *b, vx_kokoro_albert *a, const vx_koko
                                  "bert_encoder");
 }
 
-static vx_status linear(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx_tensor *x,
-                        vx_act_kind act, vx_tensor *out)
+static vx_status linear(vx_ctx *ctx, const vx_layer *layer, const vx_tensor *x, vx_act_kind act,
+                        vx_tensor *out)
 {
     return vx_linear(
         ctx,
         &(vx_linear_args){
-            .x = x, .w = &layer->w, .bias = vx_kokoro_bias(layer), .act = {act, 0}, .out = out});
+            .x = x, .w = &layer->w, .bias = vx_layer_bias(layer), .act = {act, 0}, .out = out});
 }
 
 static vx_status norm(vx_ctx *ctx, const vx_kokoro_config *config, const vx_tensor *x,

@@ -53,8 +53,8 @@ vx_status vx_kokoro_bind_values(vx_binder *b, vx_tensor *out, int64_t rows, int6
 }
 
 /* The weight of `layer` from STEM.weight of torch shape dim, then the bias. */
-static vx_status bind_layer(vx_binder *b, vx_kokoro_layer *layer, int rank, const int64_t *dim,
-                            bool bias, const char *stem)
+static vx_status bind_layer(vx_binder *b, vx_layer *layer, int rank, const int64_t *dim, bool bias,
+                            const char *stem)
 {
     vx_kokoro_tensor t = {0};
     if (!b->plan) VX_TRY(find(b, stem, ".weight", rank, dim, &t));
@@ -64,17 +64,16 @@ static vx_status bind_layer(vx_binder *b, vx_kokoro_layer *layer, int rank, cons
     return bias ? bind_vector(b, &layer->bias, layer->w.out, stem, ".bias") : VX_OK;
 }
 
-vx_status vx_kokoro_bind_linear(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                                int64_t out, int64_t in, bool bias, const char *format, ...)
+vx_status vx_kokoro_bind_linear(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t out,
+                                int64_t in, bool bias, const char *format, ...)
 {
     FORMAT_STEM(stem, format);
     layer->w = vx_weight_linear(out, in, type.store, type.compute);
     return bind_layer(b, layer, 2, (const int64_t[]){out, in}, bias, stem);
 }
 
-vx_status vx_kokoro_bind_conv(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                              int64_t out, int64_t in, int64_t kernel, int64_t dilation,
-                              const char *format, ...)
+vx_status vx_kokoro_bind_conv(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t out,
+                              int64_t in, int64_t kernel, int64_t dilation, const char *format, ...)
 {
     FORMAT_STEM(stem, format);
     layer->w = vx_weight_conv1d(out, in, kernel, 1, dilation, dilation * (kernel - 1) / 2,
@@ -85,7 +84,7 @@ vx_status vx_kokoro_bind_conv(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_ty
 /* torch keeps a transposed filter as [in, out, k]; the backend takes rows of [in, k] per output. */
 static vx_status fetch_swapped(void *arg, int64_t first, int64_t count, float *dst, vx_error *err)
 {
-    const vx_kokoro_layer *layer = ((void **)arg)[0];
+    const vx_layer *layer = ((void **)arg)[0];
     const vx_kokoro_tensor *t = ((void **)arg)[1];
     float *row = ((void **)arg)[2];
     int64_t kernel = layer->w.kernel[2], in = layer->w.in;
@@ -98,7 +97,7 @@ static vx_status fetch_swapped(void *arg, int64_t first, int64_t count, float *d
     return VX_OK;
 }
 
-vx_status vx_kokoro_bind_filter(vx_binder *b, vx_kokoro_layer *layer, const char *format, ...)
+vx_status vx_kokoro_bind_filter(vx_binder *b, vx_layer *layer, const char *format, ...)
 {
     FORMAT_STEM(stem, format);
     vx_weight *w = &layer->w;
@@ -165,8 +164,8 @@ static vx_status find_stack(const vx_binder *b, stack *s, int count,
     return VX_OK;
 }
 
-vx_status vx_kokoro_bind_stack(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                               int64_t in, int count, const char (*stem)[VX_KOKORO_STEM_MAX],
+vx_status vx_kokoro_bind_stack(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t in,
+                               int count, const char (*stem)[VX_KOKORO_STEM_MAX],
                                const int64_t *rows)
 {
     assert(count <= STACK_MAX);
@@ -232,7 +231,7 @@ static vx_status find_lstm(const vx_binder *b, lstm_rows *l, const char *stem, b
     return VX_OK;
 }
 
-vx_status vx_kokoro_bind_lstm(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type, int64_t in,
+vx_status vx_kokoro_bind_lstm(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t in,
                               int64_t hidden, const char *format, ...)
 {
     FORMAT_STEM(stem, format);

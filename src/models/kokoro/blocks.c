@@ -41,13 +41,13 @@ static vx_status adain(vx_ctx *ctx, const vx_tensor *styles, int64_t place, cons
                                                           .out = out});
 }
 
-static vx_status conv(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx_tensor *x, bool add,
+static vx_status conv(vx_ctx *ctx, const vx_layer *layer, const vx_tensor *x, bool add,
                       vx_tensor *out)
 {
     return vx_conv1d(
         ctx,
         &(vx_conv1d_args){
-            .x = x, .w = &layer->w, .bias = vx_kokoro_bias(layer), .accumulate = add, .out = out});
+            .x = x, .w = &layer->w, .bias = vx_layer_bias(layer), .accumulate = add, .out = out});
 }
 
 /* The branch of convolutions: out [L or 2L, out] from vx_take_seq. */

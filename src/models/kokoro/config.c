@@ -117,11 +117,7 @@ static vx_status read_dilations(vx_kokoro_config *config, const json_t *lists, v
                 : refuse(err, "resblock_dilation_sizes", "three lists of three numbers, 1 to 16");
 }
 
-#define INT(key, field, low, high)                                                                 \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_INT, .offset = offsetof(vx_kokoro_config, field),           \
-        .min = low, .max = high                                                                    \
-    }
+#define INT(key, field, low, high) VX_CONFIG_INT_KEY(key, vx_kokoro_config, field, low, high)
 #define INTS(key, field, low, high, n)                                                             \
     {                                                                                              \
         .name = key, .kind = VX_CONFIG_INTS, .offset = offsetof(vx_kokoro_config, field),          \
@@ -131,10 +127,7 @@ static vx_status read_dilations(vx_kokoro_config *config, const json_t *lists, v
     {                                                                                              \
         .name = key, .kind = VX_CONFIG_OBJECT                                                      \
     }
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define IGNORED(key) VX_CONFIG_NO_EFFECT(key)
 
 static const vx_config_key main_keys[] = {
     INT("hidden_dim", hidden_dim, 8, 4096),

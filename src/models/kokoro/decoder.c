@@ -37,7 +37,7 @@ vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const vx_t
     for (int i = 0; i < text->layers; i++) {
         VX_TRY(vx_conv1d(ctx, &(vx_conv1d_args){.x = &x,
                                                 .w = &text->conv[i].w,
-                                                .bias = vx_kokoro_bias(&text->conv[i]),
+                                                .bias = vx_layer_bias(&text->conv[i]),
                                                 .out = &y}));
         VX_TRY(vx_layer_norm(ctx, &(vx_layer_norm_args){.x = &y,
                                                         .gamma = &text->gamma[i],
@@ -50,7 +50,7 @@ vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const vx_t
     }
     VX_TRY(vx_lstm(
         ctx, &(vx_lstm_args){
-                 .x = &x, .w = &text->lstm.w, .bias = vx_kokoro_bias(&text->lstm), .out = out}));
+                 .x = &x, .w = &text->lstm.w, .bias = vx_layer_bias(&text->lstm), .out = out}));
     vx_observe(ctx, out, "text_encoder");
     vx_release(ctx, mark);
     return VX_OK;
@@ -59,8 +59,7 @@ vx_status vx_kokoro_text_run(vx_ctx *ctx, const vx_kokoro_text *text, const vx_t
 /* ---- decoder -------------------------------------------------------------------------------- */
 
 /* A curve's filter: k 3, stride 2, pad 1, one channel. */
-static vx_status bind_curve(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                            const char *stem)
+static vx_status bind_curve(vx_binder *b, vx_layer *layer, vx_kokoro_type type, const char *stem)
 {
     layer->w = vx_weight_conv1d(1, 1, 3, 2, 1, 1, type.store, type.compute);
     return vx_kokoro_bind_filter(b, layer, "%s", stem);
@@ -90,7 +89,7 @@ vx_status vx_kokoro_decoder_bind(vx_binder *b, vx_kokoro_decoder *d, vx_kokoro_s
 }
 
 /* A curve at one value per frame, into column `at` of both inputs. */
-static vx_status place_curve(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx_tensor *x,
+static vx_status place_curve(vx_ctx *ctx, const vx_layer *layer, const vx_tensor *x,
                              const vx_tensor *first, int64_t first_at, const vx_tensor *joined,
                              int64_t joined_at)
 {
@@ -98,7 +97,7 @@ static vx_status place_curve(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx
     vx_tensor y, a = vx_slice_cols(first, first_at, 1), b = vx_slice_cols(joined, joined_at, 1);
     VX_TRY(vx_take_seq(ctx, VX_F32, vx_rows(first), 1, 0, &y));
     VX_TRY(vx_conv1d(
-        ctx, &(vx_conv1d_args){.x = x, .w = &layer->w, .bias = vx_kokoro_bias(layer), .out = &y}));
+        ctx, &(vx_conv1d_args){.x = x, .w = &layer->w, .bias = vx_layer_bias(layer), .out = &y}));
     VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &y, .out = &a}));
     VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &y, .out = &b}));
     vx_release(ctx, mark);
@@ -123,7 +122,7 @@ vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *d, const v
                        d->wide + d->residual + 1));
     VX_TRY(vx_linear(ctx, &(vx_linear_args){.x = &spoken,
                                             .w = &d->text_residual.w,
-                                            .bias = vx_kokoro_bias(&d->text_residual),
+                                            .bias = vx_layer_bias(&d->text_residual),
                                             .out = &residual}));
     VX_TRY(vx_kokoro_block_run(ctx, &d->encode, styles, &first, &x));
     vx_observe(ctx, &x, "decoder.encode");

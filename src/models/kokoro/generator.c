@@ -105,10 +105,9 @@ vx_status vx_kokoro_generator_source(vx_ctx *ctx, const vx_kokoro_generator *g, 
     vx_mark mark = vx_mark_now(ctx);
     const vx_kokoro_stage *s = &g->stage[stage];
     vx_tensor t1, t2;
-    VX_TRY(vx_conv1d(ctx, &(vx_conv1d_args){.x = spectrum,
-                                            .w = &s->source.w,
-                                            .bias = vx_kokoro_bias(&s->source),
-                                            .out = out}));
+    VX_TRY(vx_conv1d(
+        ctx, &(vx_conv1d_args){
+                 .x = spectrum, .w = &s->source.w, .bias = vx_layer_bias(&s->source), .out = out}));
     VX_TRY(vx_kokoro_generator_map(ctx, g, stage, vx_rows(out), &t1));
     VX_TRY(vx_kokoro_generator_map(ctx, g, stage, vx_rows(out), &t2));
     VX_TRY(vx_kokoro_snake_run(ctx, &s->source_block, styles, out, &t1, &t2));
@@ -136,7 +135,7 @@ vx_status vx_kokoro_generator_up(vx_ctx *ctx, const vx_kokoro_generator *g, int 
     up.data = vx_row_at(&whole, ahead);
     VX_TRY(vx_conv_transpose1d(
         ctx, &(vx_conv_transpose1d_args){
-                 .x = x, .w = &s->up.w, .bias = vx_kokoro_bias(&s->up), .out = &up}));
+                 .x = x, .w = &s->up.w, .bias = vx_layer_bias(&s->up), .out = &up}));
     if (ahead == 1) {
         vx_tensor from = vx_slice_rows(&whole, 2, 1), to = vx_slice_rows(&whole, 0, 1);
         VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &from, .out = &to}));
@@ -192,7 +191,7 @@ vx_status vx_kokoro_generator_wave(vx_ctx *ctx, const vx_kokoro_generator *g, co
     VX_TRY(vx_take2(ctx, VX_F32, 5 * (rows - 1), 1, &wave));
     VX_TRY(vx_conv1d(
         ctx, &(vx_conv1d_args){
-                 .x = x, .w = &g->post.w, .bias = vx_kokoro_bias(&g->post), .out = &spectrum}));
+                 .x = x, .w = &g->post.w, .bias = vx_layer_bias(&g->post), .out = &spectrum}));
     vx_observe(ctx, &spectrum, "conv_post");
     VX_TRY(vx_istft(ctx, &(vx_istft_args){.x = &spectrum, .out = &wave}));
     vx_tensor kept = vx_slice_rows(&wave, first, count);

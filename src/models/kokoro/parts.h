@@ -5,9 +5,9 @@
 #ifndef VX_KOKORO_PARTS_H
 #define VX_KOKORO_PARTS_H
 
-#include "backend/ops.h"
 #include "models/kokoro/checkpoint.h"
 #include "models/kokoro/kokoro.h"
+#include "models/layer.h"
 
 /* ---- binding (bind.c) ----------------------------------------------------------------------- */
 
@@ -16,39 +16,27 @@ typedef struct vx_kokoro_type {
     vx_dtype store, compute, sequence;
 } vx_kokoro_type;
 
-/* A matrix, filter or LSTM with its bias; bias.rank is 0 where there is none. */
-typedef struct vx_kokoro_layer {
-    vx_weight w;
-    vx_tensor bias;
-} vx_kokoro_layer;
-
-static inline const vx_tensor *vx_kokoro_bias(const vx_kokoro_layer *layer)
-{
-    return layer->bias.rank > 0 ? &layer->bias : NULL;
-}
-
 enum { VX_KOKORO_STEM_MAX = 96 };
 
 /* Names are printf formats for the stem: "NAME" binds NAME.weight and NAME.bias. */
 #define VX_KOKORO_PRINTF(at) __attribute__((format(printf, at, at + 1)))
 
-vx_status vx_kokoro_bind_linear(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                                int64_t out, int64_t in, bool bias, const char *format, ...)
-    VX_KOKORO_PRINTF(7);
+vx_status vx_kokoro_bind_linear(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t out,
+                                int64_t in, bool bias, const char *format, ...) VX_KOKORO_PRINTF(7);
 /* "Same" padding dilation(k-1)/2, stride 1; change layer->w before through vx_kokoro_bind_filter.
  */
-vx_status vx_kokoro_bind_conv(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                              int64_t out, int64_t in, int64_t kernel, int64_t dilation,
-                              const char *format, ...) VX_KOKORO_PRINTF(8);
+vx_status vx_kokoro_bind_conv(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t out,
+                              int64_t in, int64_t kernel, int64_t dilation, const char *format, ...)
+    VX_KOKORO_PRINTF(8);
 /* layer->w describes the filter, of kind VX_WEIGHT_CONV or VX_WEIGHT_CONV_TRANSPOSE. */
-vx_status vx_kokoro_bind_filter(vx_binder *b, vx_kokoro_layer *layer, const char *format, ...)
+vx_status vx_kokoro_bind_filter(vx_binder *b, vx_layer *layer, const char *format, ...)
     VX_KOKORO_PRINTF(3);
 /* Bidirectional, hidden size H: NAME.weight_ih_l0 … NAME.bias_hh_l0_reverse. */
-vx_status vx_kokoro_bind_lstm(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type, int64_t in,
+vx_status vx_kokoro_bind_lstm(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t in,
                               int64_t hidden, const char *format, ...) VX_KOKORO_PRINTF(6);
 /* Several matrices [rows, in] one above the other, their biases too: stems given as a list. */
-vx_status vx_kokoro_bind_stack(vx_binder *b, vx_kokoro_layer *layer, vx_kokoro_type type,
-                               int64_t in, int count, const char (*stem)[VX_KOKORO_STEM_MAX],
+vx_status vx_kokoro_bind_stack(vx_binder *b, vx_layer *layer, vx_kokoro_type type, int64_t in,
+                               int count, const char (*stem)[VX_KOKORO_STEM_MAX],
                                const int64_t *rows);
 /* A whole tensor, not a stem, as f32 [rows, cols]; cols 1 gives a vector. */
 vx_status vx_kokoro_bind_values(vx_binder *b, vx_tensor *out, int64_t rows, int64_t cols,
@@ -60,7 +48,7 @@ vx_status vx_kokoro_bind_values(vx_binder *b, vx_tensor *out, int64_t rows, int6
  * shift of the utterance. A user remembers the place that vx_kokoro_style_add gave. */
 enum { VX_KOKORO_STYLES_MAX = 64 };
 typedef struct vx_kokoro_styles {
-    vx_kokoro_layer layer;
+    vx_layer layer;
     int64_t rows;
     int count;
     char stem[VX_KOKORO_STYLES_MAX][VX_KOKORO_STEM_MAX];
@@ -86,9 +74,9 @@ typedef struct vx_kokoro_block {
     int64_t in, out;
     bool up; /* doubles the length */
     vx_kokoro_type type;
-    vx_kokoro_layer conv1, conv2, shortcut; /* shortcut only when in != out */
-    vx_tensor pool_weight, pool_bias;       /* only when up */
-    int64_t norm1, norm2;                   /* places of the styles */
+    vx_layer conv1, conv2, shortcut;  /* shortcut only when in != out */
+    vx_tensor pool_weight, pool_bias; /* only when up */
+    int64_t norm1, norm2;             /* places of the styles */
 } vx_kokoro_block;
 
 vx_status vx_kokoro_block_bind(vx_binder *b, vx_kokoro_block *block, vx_kokoro_styles *styles,
@@ -101,7 +89,7 @@ vx_status vx_kokoro_block_run(vx_ctx *ctx, const vx_kokoro_block *block, const v
 /* AdaINResBlock1: three times x += conv(snake(AdaIN(conv_d(snake(AdaIN(x)))))). */
 typedef struct vx_kokoro_snake {
     int64_t channels;
-    vx_kokoro_layer conv1[VX_KOKORO_BLOCKS], conv2[VX_KOKORO_BLOCKS];
+    vx_layer conv1[VX_KOKORO_BLOCKS], conv2[VX_KOKORO_BLOCKS];
     vx_tensor alpha1[VX_KOKORO_BLOCKS], alpha2[VX_KOKORO_BLOCKS];
     int64_t norm1[VX_KOKORO_BLOCKS], norm2[VX_KOKORO_BLOCKS];
 } vx_kokoro_snake;
@@ -118,7 +106,7 @@ vx_status vx_kokoro_snake_run(vx_ctx *ctx, const vx_kokoro_snake *snake, const v
 typedef struct vx_kokoro_albert {
     vx_tensor words, positions, types;
     vx_tensor embed_gamma, embed_beta, attention_gamma, attention_beta, full_gamma, full_beta;
-    vx_kokoro_layer embed, qkv, dense, ffn, ffn_output, encoder; /* encoder: "bert_encoder" */
+    vx_layer embed, qkv, dense, ffn, ffn_output, encoder; /* encoder: "bert_encoder" */
 } vx_kokoro_albert;
 
 vx_status vx_kokoro_albert_bind(vx_binder *b, vx_kokoro_albert *albert,
@@ -133,11 +121,11 @@ vx_status vx_kokoro_albert_run(vx_ctx *ctx, const vx_kokoro_albert *albert,
 typedef struct vx_kokoro_prosody {
     int layers;
     vx_kokoro_styles styles;
-    vx_kokoro_layer encoder[VX_KOKORO_LAYERS_MAX];
+    vx_layer encoder[VX_KOKORO_LAYERS_MAX];
     int64_t encoder_norm[VX_KOKORO_LAYERS_MAX];
-    vx_kokoro_layer lstm, duration, shared;
-    vx_kokoro_block curve[2][3];   /* F0, N */
-    vx_kokoro_layer projection[2]; /* F0_proj, N_proj */
+    vx_layer lstm, duration, shared;
+    vx_kokoro_block curve[2][3]; /* F0, N */
+    vx_layer projection[2];      /* F0_proj, N_proj */
 } vx_kokoro_prosody;
 
 vx_status vx_kokoro_prosody_bind(vx_binder *b, vx_kokoro_prosody *prosody,
@@ -159,7 +147,7 @@ typedef struct vx_kokoro_text {
     int layers;
     vx_kokoro_type type;
     vx_tensor embedding;
-    vx_kokoro_layer conv[VX_KOKORO_LAYERS_MAX], lstm;
+    vx_layer conv[VX_KOKORO_LAYERS_MAX], lstm;
     vx_tensor gamma[VX_KOKORO_LAYERS_MAX], beta[VX_KOKORO_LAYERS_MAX];
 } vx_kokoro_text;
 
@@ -175,7 +163,7 @@ typedef struct vx_kokoro_decoder {
     int64_t text, wide, residual; /* 512, 1024, 64 */
     vx_kokoro_type type;
     vx_kokoro_block encode, decode[4];
-    vx_kokoro_layer pitch, energy, text_residual; /* F0_conv, N_conv, asr_res.0 */
+    vx_layer pitch, energy, text_residual; /* F0_conv, N_conv, asr_res.0 */
 } vx_kokoro_decoder;
 
 vx_status vx_kokoro_decoder_bind(vx_binder *b, vx_kokoro_decoder *decoder, vx_kokoro_styles *styles,
@@ -191,14 +179,14 @@ vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *decoder,
 
 typedef struct vx_kokoro_stage {
     int64_t channels, rate, halo;
-    vx_kokoro_layer up, source; /* ups.i, noise_convs.i */
+    vx_layer up, source; /* ups.i, noise_convs.i */
     vx_kokoro_snake source_block, block[VX_KOKORO_BLOCKS];
 } vx_kokoro_stage;
 
 typedef struct vx_kokoro_generator {
     vx_kokoro_type type;
     vx_kokoro_stage stage[VX_KOKORO_STAGES];
-    vx_kokoro_layer post;
+    vx_layer post;
     vx_tensor harmonic_weight, harmonic_bias; /* m_source.l_linear */
 } vx_kokoro_generator;
 

@@ -38,10 +38,10 @@ vx_status vx_kokoro_prosody_bind(vx_binder *b, vx_kokoro_prosody *p, const vx_ko
     return vx_kokoro_styles_bind(b, &p->styles, front, config->style_dim);
 }
 
-static vx_status lstm(vx_ctx *ctx, const vx_kokoro_layer *layer, const vx_tensor *x, vx_tensor *out)
+static vx_status lstm(vx_ctx *ctx, const vx_layer *layer, const vx_tensor *x, vx_tensor *out)
 {
     return vx_lstm(
-        ctx, &(vx_lstm_args){.x = x, .w = &layer->w, .bias = vx_kokoro_bias(layer), .out = out});
+        ctx, &(vx_lstm_args){.x = x, .w = &layer->w, .bias = vx_layer_bias(layer), .out = out});
 }
 
 vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *p,
@@ -68,7 +68,7 @@ vx_status vx_kokoro_prosody_durations(vx_ctx *ctx, const vx_kokoro_prosody *p,
     VX_TRY(vx_take2(ctx, VX_F32, n, bins, &chance));
     VX_TRY(vx_linear(ctx, &(vx_linear_args){.x = &y,
                                             .w = &p->duration.w,
-                                            .bias = vx_kokoro_bias(&p->duration),
+                                            .bias = vx_layer_bias(&p->duration),
                                             .act = {VX_ACT_SIGMOID, 0},
                                             .out = &chance}));
     VX_TRY(vx_download(ctx, &chance, chances));
@@ -97,7 +97,7 @@ static vx_status curve(vx_ctx *ctx, const vx_kokoro_prosody *p, int c, const vx_
     }
     VX_TRY(vx_linear(ctx, &(vx_linear_args){.x = &y[2],
                                             .w = &p->projection[c].w,
-                                            .bias = vx_kokoro_bias(&p->projection[c]),
+                                            .bias = vx_layer_bias(&p->projection[c]),
                                             .out = out}));
     vx_observe(ctx, out, "%s", curve_name[c]);
     vx_release(ctx, mark);

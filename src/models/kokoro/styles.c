@@ -30,7 +30,7 @@ vx_status vx_kokoro_styles_run(vx_ctx *ctx, const vx_kokoro_styles *styles, cons
     VX_TRY(vx_take2(ctx, VX_F32, 1, styles->rows, out));
     return vx_linear(ctx, &(vx_linear_args){.x = style,
                                             .w = &styles->layer.w,
-                                            .bias = vx_kokoro_bias(&styles->layer),
+                                            .bias = vx_layer_bias(&styles->layer),
                                             .out = out});
 }
 

@@ -18,14 +18,14 @@ static vx_status run_maps(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tenso
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor x, y, in = vx_reshape(picture, 4, (const int64_t[]){1, side, side, 3});
     VX_TRY(take_map(ctx, side, c->f.features[0], &x));
-    VX_TRY(vx_lp_conv(ctx, &in, &lp->f.first, RELU, NULL, &x));
+    VX_TRY(vx_layer_conv(ctx, &in, &lp->f.first, RELU, NULL, &x));
     for (int i = 0; i + 1 < c->f.levels; i++) {
         vx_tensor pooled = *out;
         bool last = i + 2 == c->f.levels;
         if (!last) VX_TRY(take_map(ctx, side / 2, c->f.features[i + 1], &pooled));
         vx_mark inner = vx_mark_now(ctx);
         VX_TRY(take_map(ctx, side, c->f.features[i + 1], &y));
-        VX_TRY(vx_lp_conv(ctx, &x, &lp->f.down_blocks[i], RELU, NULL, &y));
+        VX_TRY(vx_layer_conv(ctx, &x, &lp->f.down_blocks[i], RELU, NULL, &y));
         VX_TRY(vx_pool2(ctx, &(vx_pool2_args){.x = &y, .out = &pooled}));
         vx_release(ctx, inner);
         x = pooled;
@@ -42,9 +42,9 @@ static vx_status run_resblock(vx_ctx *ctx, const vx_lp_resblock *block, vx_tenso
     vx_tensor normed, hidden;
     VX_TRY(vx_take(ctx, VX_F32, 5, x->dim, &normed));
     VX_TRY(vx_take(ctx, VX_F32, 5, x->dim, &hidden));
-    VX_TRY(vx_lp_linear(ctx, x, &block->norm1, RELU, NULL, &normed));
-    VX_TRY(vx_lp_conv(ctx, &normed, &block->conv1, RELU, NULL, &hidden));
-    VX_TRY(vx_lp_conv(ctx, &hidden, &block->conv2, NONE, x, x));
+    VX_TRY(vx_layer_linear(ctx, x, &block->norm1, RELU, NULL, &normed));
+    VX_TRY(vx_layer_conv(ctx, &normed, &block->conv1, RELU, NULL, &hidden));
+    VX_TRY(vx_layer_conv(ctx, &hidden, &block->conv2, NONE, x, x));
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -62,7 +62,7 @@ vx_status vx_lp_appearance_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_
     vx_tensor x = vx_reshape(&maps, 2, (const int64_t[]){pixels, vx_cols(&maps)});
     for (int d = 0; d < c->depth; d++) {
         vx_tensor slice = vx_slice_rows(features, d * pixels, pixels);
-        VX_TRY(vx_lp_linear(ctx, &x, &lp->f.second[d], NONE, NULL, &slice));
+        VX_TRY(vx_layer_linear(ctx, &x, &lp->f.second[d], NONE, NULL, &slice));
     }
     for (int i = 0; i < c->f.resblocks; i++)
         VX_TRY(run_resblock(ctx, &lp->f.resblocks[i], &volume));
@@ -85,7 +85,7 @@ vx_status vx_lp_compress(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor
                        (const int64_t[]){1, depth / 2, side / 2, side / 2, channels}, &x));
         VX_TRY(vx_pool2(ctx, &(vx_pool2_args){.x = &volume, .out = &x}));
     }
-    VX_TRY(vx_lp_linear(ctx, &x, &lp->w.compress, RELU, NULL, compressed));
+    VX_TRY(vx_layer_linear(ctx, &x, &lp->w.compress, RELU, NULL, compressed));
     vx_observe(ctx, compressed, "compressed");
     vx_release(ctx, mark);
     return VX_OK;

@@ -41,10 +41,7 @@ enum { F, W, G };
         .name = key, .kind = VX_CONFIG_OBJECT                                                      \
     }
 /* Read by itself, as lists are whose length is not fixed; or without effect. */
-#define LIST_KEY(key)                                                                              \
-    {                                                                                              \
-        .name = key, .kind = VX_CONFIG_IGNORED                                                     \
-    }
+#define LIST_KEY(key) VX_CONFIG_NO_EFFECT(key)
 
 static const vx_config_key top_keys[] = {
     OBJECT_KEY("appearance_feature_extractor_params"),

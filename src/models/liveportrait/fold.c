@@ -249,7 +249,7 @@ static vx_status read_bias(const vx_binder *b, const vx_lp_spec *s, float *bias,
     return VX_OK;
 }
 
-static vx_status bind_layer(vx_binder *b, const vx_lp_spec *s, vx_lp_layer *layer)
+static vx_status bind_layer(vx_binder *b, const vx_lp_spec *s, vx_layer *layer)
 {
     int64_t rows = layer->w.out;
     folded f = {.factor = 1};
@@ -281,8 +281,7 @@ static vx_status bind_layer(vx_binder *b, const vx_lp_spec *s, vx_lp_layer *laye
     return status;
 }
 
-vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s,
-                          vx_lp_layer *layer)
+vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s, vx_layer *layer)
 {
     const int64_t kernel[3] = {or_one(s->kernel[0]), or_one(s->kernel[1]), or_one(s->kernel[2])};
     layer->w = vx_weight_conv(s->out * (s->stacked ? 2 : 1), s->in, kernel,
@@ -298,8 +297,7 @@ vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s
     return bind_layer(b, s, layer);
 }
 
-vx_status vx_lp_bind_linear(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s,
-                            vx_lp_layer *layer)
+vx_status vx_lp_bind_linear(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *s, vx_layer *layer)
 {
     layer->w = vx_weight_linear(s->out, s->in, s->once ? VX_F32 : lp->store,
                                 s->once ? VX_F32 : lp->compute);
@@ -318,7 +316,7 @@ static vx_status fetch_diagonal(void *arg, int64_t first, int64_t count, float *
 }
 
 vx_status vx_lp_bind_affine(vx_liveportrait *lp, vx_binder *b, const char *norm, int64_t channels,
-                            vx_lp_layer *layer)
+                            vx_layer *layer)
 {
     (void)lp;
     float *values = NULL;
@@ -452,8 +450,8 @@ static vx_status read_product(vx_binder *b, const vx_lp_spec *conv_s, const char
 }
 
 vx_status vx_lp_bind_shortcut(vx_liveportrait *lp, vx_binder *b, const char *prefix, int64_t out,
-                              int64_t in, int64_t hidden, bool cells_in, vx_lp_layer *conv_s,
-                              vx_lp_layer *beta_s)
+                              int64_t in, int64_t hidden, bool cells_in, vx_layer *conv_s,
+                              vx_layer *beta_s)
 {
     char name[VX_NAME_BYTES], beta[VX_NAME_BYTES];
     snprintf(name, sizeof name, "%s.conv_s", prefix);

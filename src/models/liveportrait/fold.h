@@ -24,12 +24,12 @@ typedef struct vx_lp_spec {
 
 /* As a filter (VX_WEIGHT_CONV) and as a matrix (VX_WEIGHT_LINEAR). */
 vx_status vx_lp_bind_conv(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *spec,
-                          vx_lp_layer *layer);
+                          vx_layer *layer);
 vx_status vx_lp_bind_linear(vx_liveportrait *lp, vx_binder *b, const vx_lp_spec *spec,
-                            vx_lp_layer *layer);
+                            vx_layer *layer);
 /* A batch norm alone, as a diagonal matrix. */
 vx_status vx_lp_bind_affine(vx_liveportrait *lp, vx_binder *b, const char *norm, int64_t channels,
-                            vx_lp_layer *layer);
+                            vx_layer *layer);
 /* NAME.weight and NAME.bias, or other endings, as vectors. */
 vx_status vx_lp_bind_norm(vx_binder *b, const char *name, const char *gamma, const char *beta,
                           int64_t channels, vx_lp_norm *norm);
@@ -40,8 +40,8 @@ vx_status vx_lp_bind_depthwise(vx_binder *b, const char *name, int64_t channels,
 /* A shortcut's two layers: conv_s is PREFIX.conv_s with conv_s·(norm_s.mlp_beta.bias) as its bias,
  * beta_s is conv_s·(norm_s.mlp_beta) as one 3 × 3 filter [out, hidden]. */
 vx_status vx_lp_bind_shortcut(vx_liveportrait *lp, vx_binder *b, const char *prefix, int64_t out,
-                              int64_t in, int64_t hidden, bool cells_in, vx_lp_layer *conv_s,
-                              vx_lp_layer *beta_s);
+                              int64_t in, int64_t hidden, bool cells_in, vx_layer *conv_s,
+                              vx_layer *beta_s);
 
 /* One row of a product of matrices: out [cols] = row [n] · matrix [n, cols]. */
 void vx_lp_fold_row(const float *row, const float *matrix, int64_t n, int64_t cols, double *out);

@@ -32,9 +32,9 @@ static vx_status run_spade(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_s
     int64_t n = out->dim[0], side = out->dim[1];
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor map;
-    VX_TRY(vx_lp_conv(ctx, seg, &s->shared, RELU, NULL, shared));
+    VX_TRY(vx_layer_conv(ctx, seg, &s->shared, RELU, NULL, shared));
     VX_TRY(take_maps(ctx, lp->compute, n, side, s->map.w.out, &map));
-    VX_TRY(vx_lp_conv(ctx, shared, &s->map, NONE, NULL, &map));
+    VX_TRY(vx_layer_conv(ctx, shared, &s->map, NONE, NULL, &map));
     for (int64_t i = 0; i < n; i++) {
         vx_tensor in = vx_lp_frame(x, i), with = vx_lp_frame(&map, i), to = vx_lp_frame(out, i);
         VX_TRY(vx_spade(ctx, &(vx_spade_args){.x = &in,
@@ -52,7 +52,7 @@ static vx_status run_spade(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_s
 
 /* out = conv(lrelu(spade(x))) + residual. */
 static vx_status run_half(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_spade *s,
-                          const vx_lp_layer *conv, const vx_tensor *seg, const vx_tensor *x,
+                          const vx_layer *conv, const vx_tensor *seg, const vx_tensor *x,
                           const vx_tensor *residual, vx_tensor *out)
 {
     int64_t n = out->dim[0], side = out->dim[1];
@@ -61,7 +61,7 @@ static vx_status run_half(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_sp
     VX_TRY(take_maps(ctx, lp->compute, n, side, vx_cols(x), &modulated));
     VX_TRY(take_maps(ctx, lp->compute, n, shared_side(s, side), s->shared.w.out, &shared));
     VX_TRY(run_spade(lp, ctx, s, seg, x, LRELU, &shared, &modulated));
-    VX_TRY(vx_lp_conv(ctx, &modulated, conv, NONE, residual, out));
+    VX_TRY(vx_layer_conv(ctx, &modulated, conv, NONE, residual, out));
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -78,9 +78,9 @@ static vx_status run_shortcut(const vx_liveportrait *lp, vx_ctx *ctx, const vx_l
     vx_mark inner = vx_mark_now(ctx);
     VX_TRY(take_maps(ctx, lp->compute, n, side, b->in, &modulated));
     VX_TRY(run_spade(lp, ctx, s, seg, x, NONE, &shared, &modulated));
-    VX_TRY(vx_lp_linear(ctx, &modulated, &b->conv_s, NONE, NULL, out));
+    VX_TRY(vx_layer_linear(ctx, &modulated, &b->conv_s, NONE, NULL, out));
     vx_release(ctx, inner);
-    VX_TRY(vx_lp_conv(ctx, &shared, &b->beta_s, NONE, out, out));
+    VX_TRY(vx_layer_conv(ctx, &shared, &b->beta_s, NONE, out, out));
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -122,7 +122,7 @@ static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor 
     picture = vx_view(rgb, VX_U8, 3, shape);
     VX_TRY(vx_blend(
         ctx, &(vx_blend_args){.n = 1, .x = {&at}, .scale = {1}, .act = LRELU, .out = &normed}));
-    VX_TRY(vx_lp_conv(ctx, &normed, &lp->g.conv_img, NONE, NULL, &logits));
+    VX_TRY(vx_layer_conv(ctx, &normed, &lp->g.conv_img, NONE, NULL, &logits));
     vx_observe(ctx, &logits, "g.logits.%d", index);
     vx_tensor plane = vx_lp_frame(&logits, 0);
     VX_TRY(vx_to_picture(
@@ -140,7 +140,7 @@ vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_t
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor x;
     VX_TRY(take_maps(ctx, VX_F32, n, side, c->g.features[0], &x));
-    VX_TRY(vx_lp_conv(ctx, seg, &lp->g.fc, NONE, NULL, &x));
+    VX_TRY(vx_layer_conv(ctx, seg, &lp->g.fc, NONE, NULL, &x));
     vx_observe(ctx, &x, "g.fc");
     for (int i = 0; i < c->g.middle; i++) {
         VX_TRY(run_block(lp, ctx, &lp->g.block[i], seg, &x, &x));

@@ -182,7 +182,7 @@ static vx_status stitch(vx_liveportrait *lp, vx_ctx *ctx, const vx_portrait *por
         vx_act act = {.kind = i + 1 < c->stitch_layers ? VX_ACT_RELU : VX_ACT_NONE};
         vx_tensor y;
         VX_TRY(vx_take2(ctx, VX_F32, n, lp->stitch[i].w.out, &y));
-        VX_TRY(vx_lp_linear(ctx, &x, &lp->stitch[i], act, NULL, &y));
+        VX_TRY(vx_layer_linear(ctx, &x, &lp->stitch[i], act, NULL, &y));
         x = y;
     }
     VX_TRY(vx_take2(ctx, VX_F32, n, wide, &delta));

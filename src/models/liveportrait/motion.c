@@ -27,13 +27,13 @@ static vx_status run_block(vx_ctx *ctx, const vx_lp_next_block *b, vx_tensor *x)
         ctx, &(vx_depthwise_args){
                  .x = &plane, .weight = &b->dwconv, .bias = &b->dwconv_bias, .out = &y}));
     VX_TRY(run_norm(ctx, &y, &b->norm, &y));
-    VX_TRY(vx_lp_linear(ctx, &y, &b->pwconv1, GELU, NULL, &hidden));
+    VX_TRY(vx_layer_linear(ctx, &y, &b->pwconv1, GELU, NULL, &hidden));
     VX_TRY(vx_response_norm(ctx, &(vx_response_norm_args){.x = &hidden,
                                                           .gamma = &b->grn.gamma,
                                                           .beta = &b->grn.beta,
                                                           .eps = EPS,
                                                           .out = &hidden}));
-    VX_TRY(vx_lp_linear(ctx, &hidden, &b->pwconv2, NONE, x, x));
+    VX_TRY(vx_layer_linear(ctx, &hidden, &b->pwconv2, NONE, x, x));
     vx_release(ctx, mark);
     return VX_OK;
 }
@@ -79,7 +79,7 @@ static vx_status run_stages(vx_liveportrait *lp, vx_ctx *ctx, vx_tensor *x)
         side /= i == 0 ? 4 : 2;
         if (i > 0) VX_TRY(run_norm(ctx, x, &lp->m.downsample_norm[i], x));
         VX_TRY(vx_take(ctx, VX_F32, 4, (const int64_t[]){1, side, side, c->m.dims[i]}, &y));
-        VX_TRY(vx_lp_conv(ctx, x, &lp->m.downsample[i], NONE, NULL, &y));
+        VX_TRY(vx_layer_conv(ctx, x, &lp->m.downsample[i], NONE, NULL, &y));
         if (i == 0) VX_TRY(run_norm(ctx, &y, &lp->m.downsample_norm[0], &y));
         for (int j = 0; j < c->m.depths[i]; j++)
             VX_TRY(run_block(ctx, &lp->m.stage[i][j], &y));
@@ -142,7 +142,7 @@ vx_status vx_lp_motion_run(vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *pi
     VX_TRY(run_norm(ctx, &x, &lp->m.norm, &x));
     for (int i = 0; i < VX_LP_HEADS; i++) {
         vx_tensor part = vx_slice_cols(&heads, at, lp->m.head[i].w.out);
-        VX_TRY(vx_lp_linear(ctx, &x, &lp->m.head[i], NONE, NULL, &part));
+        VX_TRY(vx_layer_linear(ctx, &x, &lp->m.head[i], NONE, NULL, &part));
         at += lp->m.head[i].w.out;
     }
     vx_observe(ctx, &heads, "m.heads");

@@ -9,25 +9,3 @@ vx_tensor vx_lp_frame(const vx_tensor *batch, int64_t i)
     vx_tensor one = vx_slice_rows(&all, i * rows, rows);
     return vx_reshape(&one, batch->rank - 1, batch->dim + 1);
 }
-
-vx_status vx_lp_conv(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                     const vx_tensor *residual, vx_tensor *out)
-{
-    return vx_conv(ctx, &(vx_conv_args){.x = x,
-                                        .w = &layer->w,
-                                        .bias = vx_lp_bias(layer),
-                                        .residual = residual,
-                                        .act = act,
-                                        .out = out});
-}
-
-vx_status vx_lp_linear(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                       const vx_tensor *residual, vx_tensor *out)
-{
-    return vx_linear(ctx, &(vx_linear_args){.x = x,
-                                            .w = &layer->w,
-                                            .bias = vx_lp_bias(layer),
-                                            .residual = residual,
-                                            .act = act,
-                                            .out = out});
-}

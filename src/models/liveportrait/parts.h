@@ -3,13 +3,8 @@
 #ifndef VX_MODELS_LIVEPORTRAIT_PARTS_H
 #define VX_MODELS_LIVEPORTRAIT_PARTS_H
 
+#include "models/layer.h"
 #include "models/liveportrait/liveportrait.h"
-
-/* A filter or matrix with its bias; bias.rank 0: none. Norms that follow are folded in. */
-typedef struct vx_lp_layer {
-    vx_weight w;
-    vx_tensor bias;
-} vx_lp_layer;
 
 typedef struct vx_lp_norm {
     vx_tensor gamma, beta;
@@ -17,53 +12,53 @@ typedef struct vx_lp_norm {
 
 /* F's pre-activation block: norm1 cannot be folded into anything and is a diagonal matrix. */
 typedef struct vx_lp_resblock {
-    vx_lp_layer norm1, conv1, conv2;
+    vx_layer norm1, conv1, conv2;
 } vx_lp_resblock;
 
 typedef struct vx_lp_appearance {
-    vx_lp_layer first, down_blocks[VX_PORTRAIT_LEVELS_MAX];
-    vx_lp_layer second[VX_PORTRAIT_DEPTH_MAX]; /* one for each slice of depth */
+    vx_layer first, down_blocks[VX_PORTRAIT_LEVELS_MAX];
+    vx_layer second[VX_PORTRAIT_DEPTH_MAX]; /* one for each slice of depth */
     vx_lp_resblock resblocks[VX_PORTRAIT_BLOCKS_MAX];
 } vx_lp_appearance;
 
 typedef struct vx_lp_next_block {
     vx_tensor dwconv, dwconv_bias; /* [7, 7, C] */
     vx_lp_norm norm, grn;
-    vx_lp_layer pwconv1, pwconv2;
+    vx_layer pwconv1, pwconv2;
 } vx_lp_next_block;
 
 enum { VX_LP_HEADS = 7 };
 
 typedef struct vx_lp_detector {
-    vx_lp_layer downsample[4];
+    vx_layer downsample[4];
     vx_lp_norm downsample_norm[4];
     vx_lp_next_block stage[4][VX_PORTRAIT_STAGE_MAX];
     vx_lp_norm norm;
-    vx_lp_layer head[VX_LP_HEADS];
+    vx_layer head[VX_LP_HEADS];
 } vx_lp_detector;
 
 typedef struct vx_lp_warping {
-    vx_lp_layer compress;
-    vx_lp_layer down_blocks[VX_PORTRAIT_BLOCKS_MAX], up_blocks[VX_PORTRAIT_BLOCKS_MAX];
-    vx_lp_layer conv, mask, occlusion, third, fourth;
+    vx_layer compress;
+    vx_layer down_blocks[VX_PORTRAIT_BLOCKS_MAX], up_blocks[VX_PORTRAIT_BLOCKS_MAX];
+    vx_layer conv, mask, occlusion, third, fourth;
 } vx_lp_warping;
 
 /* `map` is mlp_gamma and mlp_beta as one filter, or mlp_gamma alone. mean.rank 0: instance norm. */
 typedef struct vx_lp_spade {
-    vx_lp_layer shared, map;
+    vx_layer shared, map;
     vx_tensor mean, var;
 } vx_lp_spade;
 
 typedef struct vx_lp_spade_block {
     int in, out, up; /* up: each pixel of x is repeated so often first */
     vx_lp_spade norm_0, norm_1, norm_s;
-    vx_lp_layer conv_0, conv_1;
-    vx_lp_layer conv_s; /* 1 × 1; its bias is conv_s of norm_s's beta bias */
-    vx_lp_layer beta_s; /* conv_s after norm_s.mlp_beta, one 3 × 3 filter */
+    vx_layer conv_0, conv_1;
+    vx_layer conv_s; /* 1 × 1; its bias is conv_s of norm_s's beta bias */
+    vx_layer beta_s; /* conv_s after norm_s.mlp_beta, one 3 × 3 filter */
 } vx_lp_spade_block;
 
 typedef struct vx_lp_generator {
-    vx_lp_layer fc, conv_img;
+    vx_layer fc, conv_img;
     vx_lp_spade_block block[VX_PORTRAIT_BLOCKS_MAX + 2]; /* middle, then up */
 } vx_lp_generator;
 
@@ -76,7 +71,7 @@ struct vx_liveportrait {
     vx_lp_detector m;
     vx_lp_warping w;
     vx_lp_generator g;
-    vx_lp_layer stitch[VX_PORTRAIT_LEVELS_MAX];
+    vx_layer stitch[VX_PORTRAIT_LEVELS_MAX];
     float *host; /* M's coordinates on their way to the device */
 };
 
@@ -85,18 +80,8 @@ int vx_lp_hourglass_width(const vx_liveportrait_config *c, int i);
 
 /* ---- forward; every tensor dense, n frames first ---- */
 
-static inline const vx_tensor *vx_lp_bias(const vx_lp_layer *layer)
-{
-    return layer->bias.rank > 0 ? &layer->bias : NULL;
-}
 /* Frame i of a batch. */
 vx_tensor vx_lp_frame(const vx_tensor *batch, int64_t i);
-/* act(layer(x)) + residual through vx_conv. */
-vx_status vx_lp_conv(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                     const vx_tensor *residual, vx_tensor *out);
-/* The same through vx_linear, over rows. */
-vx_status vx_lp_linear(vx_ctx *ctx, const vx_tensor *x, const vx_lp_layer *layer, vx_act act,
-                       const vx_tensor *residual, vx_tensor *out);
 
 /* picture [S, S, 3] f32 in 0..1 -> features [D, s, s, C]. */
 vx_status vx_lp_appearance_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *picture,

@@ -37,7 +37,7 @@ static vx_status encode(vx_ctx *ctx, const volume *v, vx_tensor *skip)
         VX_TRY(take_volume(ctx, v, v->lp->compute, i + 1, width, &skip[i + 1]));
         vx_mark mark = vx_mark_now(ctx);
         VX_TRY(take_volume(ctx, v, v->lp->compute, i, width, &full));
-        VX_TRY(vx_lp_conv(ctx, &skip[i], &v->lp->w.down_blocks[i], RELU, NULL, &full));
+        VX_TRY(vx_layer_conv(ctx, &skip[i], &v->lp->w.down_blocks[i], RELU, NULL, &full));
         VX_TRY(vx_pool2(ctx, &(vx_pool2_args){.x = &full, .out = &skip[i + 1]}));
         vx_release(ctx, mark);
     }
@@ -56,7 +56,7 @@ static vx_status decode(vx_ctx *ctx, const volume *v, const vx_tensor *skip, vx_
         VX_TRY(take_volume(ctx, v, v->lp->compute, level, width + vx_cols(&skip[level]), &both));
         vx_mark mark = vx_mark_now(ctx);
         VX_TRY(take_volume(ctx, v, v->lp->compute, level, width, &up));
-        VX_TRY(vx_lp_conv(ctx, &x, &v->lp->w.up_blocks[i], RELU, NULL, &up));
+        VX_TRY(vx_layer_conv(ctx, &x, &v->lp->w.up_blocks[i], RELU, NULL, &up));
         VX_TRY(put(ctx, &up, &both, 0));
         VX_TRY(put(ctx, &skip[level], &both, width));
         vx_release(ctx, mark);
@@ -87,7 +87,7 @@ static vx_status predict(vx_ctx *ctx, const volume *v, const vx_tensor *compress
     vx_observe(ctx, &skip[0], "w.input");
     VX_TRY(encode(ctx, v, skip));
     VX_TRY(decode(ctx, v, skip, &both));
-    VX_TRY(vx_lp_conv(ctx, &both, &v->lp->w.conv, RELU, NULL, prediction));
+    VX_TRY(vx_layer_conv(ctx, &both, &v->lp->w.conv, RELU, NULL, prediction));
     vx_observe(ctx, prediction, "w.prediction");
     vx_release(ctx, mark);
     return VX_OK;
@@ -100,7 +100,7 @@ static vx_status run_field(vx_ctx *ctx, const volume *v, const vx_tensor *predic
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor logits;
     VX_TRY(take_volume(ctx, v, VX_F32, 0, v->lp->config.points + 1, &logits));
-    VX_TRY(vx_lp_conv(ctx, prediction, &v->lp->w.mask, NONE, NULL, &logits));
+    VX_TRY(vx_layer_conv(ctx, prediction, &v->lp->w.mask, NONE, NULL, &logits));
     vx_observe(ctx, &logits, "w.mask");
     for (int64_t i = 0; i < v->n; i++) {
         vx_tensor in = vx_lp_frame(&logits, i), driving = vx_lp_frame(x_d, i);
@@ -120,7 +120,7 @@ static vx_status occlude(vx_ctx *ctx, const volume *v, const vx_tensor *predicti
     vx_mark mark = vx_mark_now(ctx);
     vx_tensor logits;
     VX_TRY(vx_take(ctx, VX_F32, 5, (const int64_t[]){v->n, 1, v->side, v->side, 1}, &logits));
-    VX_TRY(vx_lp_conv(ctx, prediction, &v->lp->w.occlusion, NONE, NULL, &logits));
+    VX_TRY(vx_layer_conv(ctx, prediction, &v->lp->w.occlusion, NONE, NULL, &logits));
     vx_observe(ctx, &logits, "w.occlusion");
     for (int64_t i = 0; i < v->n; i++) {
         vx_tensor x = vx_lp_frame(seg, i), s = vx_lp_frame(&logits, i);
@@ -147,8 +147,8 @@ static vx_status move(vx_ctx *ctx, const volume *v, const vx_tensor *features,
             ctx, &(vx_warp_args){.x = features, .field = &by, .grid = c->w.grid, .out = &out}));
     }
     vx_observe(ctx, &warped, "w.warped");
-    VX_TRY(vx_lp_conv(ctx, &warped, &v->lp->w.third, LRELU, NULL, &hidden));
-    VX_TRY(vx_lp_linear(ctx, &hidden, &v->lp->w.fourth, NONE, NULL, seg));
+    VX_TRY(vx_layer_conv(ctx, &warped, &v->lp->w.third, LRELU, NULL, &hidden));
+    VX_TRY(vx_layer_linear(ctx, &hidden, &v->lp->w.fourth, NONE, NULL, seg));
     vx_release(ctx, mark);
     return VX_OK;
 }

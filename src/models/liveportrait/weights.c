@@ -17,7 +17,7 @@ int vx_lp_hourglass_width(const vx_liveportrait_config *c, int i)
 
 /* SameBlock2d, DownBlock2d: PREFIX.conv and PREFIX.norm. */
 static vx_status bind_block(vx_liveportrait *lp, vx_binder *b, const char *prefix, int64_t out,
-                            int64_t in, int64_t depth, int upsample, bool once, vx_lp_layer *layer)
+                            int64_t in, int64_t depth, int upsample, bool once, vx_layer *layer)
 {
     char conv[VX_NAME_BYTES], norm[VX_NAME_BYTES];
     snprintf(conv, sizeof conv, "%s%sconv", prefix, prefix[0] ? "." : "");
@@ -311,7 +311,7 @@ static vx_status bind_stitching(vx_liveportrait *lp, vx_binder *b)
         if (prefix == NULL && vx_binder_find(b, NAME("%smlp.0.weight", stitch_prefixes[i]), NULL))
             prefix = stitch_prefixes[i];
     for (int i = 0; i < c->stitch_layers; i++) {
-        vx_lp_layer *layer = &lp->stitch[i];
+        vx_layer *layer = &lp->stitch[i];
         int64_t in = i == 0 ? 6 * c->points : c->stitch_hidden[i - 1];
         int64_t out = i + 1 == c->stitch_layers ? 3 * c->points + 2 : c->stitch_hidden[i];
         layer->w = vx_weight_linear(out, in, VX_F32, VX_F32);

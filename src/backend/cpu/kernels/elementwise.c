@@ -1,5 +1,6 @@
 /* Rows of copy, blend, gate and depthwise_up2: one compilation per level, see elementwise.h. */
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernels/each_vector.inc"
 
 /* `lanes` is VF_LANES in the body of a row, which the compiler sees, and less at its end. */
 static inline vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
@@ -14,14 +15,6 @@ static inline void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
     else
         vf_putn(row, dtype, i, x, lanes);
 }
-
-#define EACH_VECTOR(n, at, ...)                                                                    \
-    do {                                                                                           \
-        int64_t i = 0;                                                                             \
-        for (; i + VF_LANES <= (n); i += VF_LANES)                                                 \
-            at(__VA_ARGS__, i, VF_LANES);                                                          \
-        if (i < (n)) at(__VA_ARGS__, i, (int)((n)-i));                                             \
-    } while (0)
 
 static inline void convert_at(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t i,
                               int lanes)

@@ -1,6 +1,7 @@
 /* Rows of pool2, depthwise, row_gate and to_picture: one compilation per level, see picture.h. */
 #include "backend/cpu/enlarge.h"
 #include "backend/cpu/picture.h"
+#include "backend/cpu/kernels/each_vector.inc"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -17,14 +18,6 @@ INLINE void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
     else
         vf_putn(row, dtype, i, x, lanes);
 }
-
-#define EACH_VECTOR(n, at, ...)                                                                    \
-    do {                                                                                           \
-        int64_t i = 0;                                                                             \
-        for (; i + VF_LANES <= (n); i += VF_LANES)                                                 \
-            at(__VA_ARGS__, i, VF_LANES);                                                          \
-        if (i < (n)) at(__VA_ARGS__, i, (int)((n)-i));                                             \
-    } while (0)
 
 INLINE void mean_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to, int64_t i,
                     int lanes)

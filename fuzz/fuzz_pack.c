@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "slot/part.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,7 +14,8 @@ static void plan(const vx_pack *pack)
     vx_plan *out = vx_heap_alloc(sizeof *out);
     vx_settings_default(&settings);
     settings.frames_max = 200;
-    vx_engine_params params = {.settings = &settings, .pack = pack, .wants = VX_WANT_ALL};
+    vx_engine_params params = {VX_OUR_PARTS, .settings = &settings, .pack = pack,
+                               .wants = VX_WANT_ALL};
     vx_status status = vx_engine_plan(&params, "rtx3060", out, &err);
     if (status == VX_ERR_INTERNAL || (status != VX_OK && err.message[0] == '\0')) abort();
     /* The sum has not wrapped: it is no less than any part of it. */

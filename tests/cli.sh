@@ -59,7 +59,7 @@ expect 2 "must be a number from 0.5 to 2" say hi -o x.wav --speed 0
 expect 2 "must be cpu, cuda or cuda:N" --device tpu doctor
 expect 2 "did you mean 'debug'" --log-level debg doctor
 expect_json genrate
-for command in "" generate animate say score plan bench "models list" "models inspect" "models convert" \
+for command in "" generate animate say voices score plan bench "models list" "models inspect" "models convert" \
     "models pull" "models synth" imagine doctor; do
     # shellcheck disable=SC2086
     expect 0 "" $command --help
@@ -107,7 +107,31 @@ export XDG_DATA_HOME
 expect 4 "models pull kokoro" --pack "$source/packs/speech" generate r.yaml -o out.mp4
 expect 4 "models pull kokoro" --pack "$source/packs/speech" say hello -o out.wav
 expect_json --pack "$source/packs/speech" say hello -o out.wav
+expect 4 "models pull kokoro" --pack "$source/packs/speech" voices --sample samples
 unset XDG_DATA_HOME
+
+# ---- voices: no weights are needed to list them
+checks=$((checks + 1))
+echo "voices: [{name: man, voice: bf_emma}, {name: both, voice: 'am_puck,af_sky'}]" >v.yaml
+"$vortex" --config v.yaml --pack "$source/packs/toon" voices >stdout.txt 2>stderr.txt || fault "voices"
+tr -s ' ' <stdout.txt >words.txt
+for line in "man British female bf_emma" "both American - am_puck,af_sky" "narrator American female af_heart" \
+    "wizard American male am_fenrir:0.6,bm_george:0.4" "bm_george British male" \
+    "licence of pack toon: Apache-2.0"; do
+    grep -qFx -- "$line" words.txt || fault "no '$line': vortex voices"
+done
+[ "$(grep -c '^man ' words.txt)" = 1 ] || fault "an alias that the settings hide is listed"
+checks=$((checks + 1))
+"$vortex" --pack "$source/packs/toon" voices --json 2>stderr.txt | tr -d '\n ' >stdout.txt
+grep -qF '{"name":"wizard","of":"am_fenrir:0.6,bm_george:0.4","accent":"us","gender":"male","file":null}' stdout.txt &&
+    grep -qF '{"name":"bf_emma","of":null,"accent":"gb","gender":"female","file":null}' stdout.txt &&
+    grep -qF '"license":"Apache-2.0"' stdout.txt || fault "voices --json"
+rm -f stdout.txt words.txt v.yaml
+expect 4 "does not have" --pack "$source/tests/data/imagine" voices
+expect 8 "folder" --pack speech voices --sample s.yaml
+echo "voices: [{name: ../out, voice: bf_emma}]" >v.yaml
+expect 3 "can't be a file's name" --config v.yaml --pack speech voices --sample samples
+rm v.yaml
 
 # ---- limits: the smallest is named, and a setting that would make it fit
 total=$("$vortex" --json --pack "$source/packs/full" plan --device rtx3060 | sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p')
@@ -353,6 +377,20 @@ else
         "$vortex" $speech say '$5-10' --explain 2>stderr.txt | grep -q "^\$5-10 -> five to ten dollars -> " ||
             fault "no words: vortex say --explain"
         expect 4 "af_heart" $speech say hi -o out.wav --voice nobody
+        checks=$((checks + 1)) # a sample of each voice, of an alias too
+        mkdir -p few/voices
+        cp "$source"/packs/speech/config.json few
+        cp "$source"/packs/speech/voices/bm_george.bin few/voices
+        sed -e '/- {name/d' -e 's/^voices:/voices: [{name: old_man, voice: bm_george}]/' \
+            "$source/packs/speech/pack.yaml" >few/pack.yaml
+        "$vortex" --pack few voices --sample few/new/samples --json 2>stderr.txt | tr -d '\n ' >stdout.txt
+        grep -qF '"name":"old_man","of":"bm_george","accent":"gb","gender":"male","file":"few/new/samples/old_man.wav"' \
+            stdout.txt || fault "voices --sample"
+        for name in old_man bm_george; do # over half a second, under four
+            bytes=$(wc -c <few/new/samples/$name.wav)
+            { [ "$bytes" -gt 24000 ] && [ "$bytes" -lt 192000 ]; } || fault "the sample of $name: $bytes bytes"
+        done
+        rm -r few stdout.txt
         expect 8 "" $speech say hi -o /dev/full
         expect 8 "" $speech say hi -o nowhere/out.wav
         recipe "hello" "$work/s.yaml"

@@ -374,6 +374,39 @@ static void voices_load_and_blend(void **state)
     assert_false(vx_voice_british(&library, "mix"));
 }
 
+static void voices_are_listed_with_what_their_names_say(void **state)
+{
+    (void)state;
+    char name[16][VX_VOICE_NAME_MAX];
+    assert_int_equal(vx_voice_list(&library, name, 16), 9);
+    assert_string_equal(name[0], "af_bella");
+    assert_string_equal(name[8], "bm_george");
+    assert_int_equal(vx_voice_list(&library, NULL, 0), 9);
+    assert_int_equal(vx_voice_list(&(vx_voice_library){0}, name, 16), 0);
+    assert_int_equal(vx_voice_gender(&library, "mix"), 'f');
+    assert_int_equal(vx_voice_gender(&library, "am_puck:0.6,bm_george:0.4"), 'm');
+    assert_int_equal(vx_voice_gender(&library, "am_puck,af_sky"), 0);
+    assert_int_equal(vx_voice_gender(&library, "amber"), 0);
+    assert_int_equal(vx_voice_gender(&library, "a"), 0);
+    assert_int_equal(vx_voice_gender(&library, "loop"), 0);
+    /* One voice in two forms is one; what cannot be named is none. */
+    char dir[] = "/tmp/vx_voices_XXXXXX", path[64];
+    static const char *const files[] = {"bf_x.pt", "bf_x.bin", "am_y.pt", "NOTICE", "my voice.bin"};
+    assert_non_null(mkdtemp(dir));
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        fclose(fopen(path, "wb"));
+    }
+    assert_int_equal(vx_voice_list(&(vx_voice_library){.dir = dir}, name, 16), 2);
+    assert_string_equal(name[0], "am_y");
+    assert_string_equal(name[1], "bf_x");
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
 static void official_voice_files_are_read(void **state)
 {
     (void)state;
@@ -697,6 +730,7 @@ int main(void)
         cmocka_unit_test(configurations_that_are_not_there_are_refused),
         cmocka_unit_test(durations_round_half_to_even_and_are_at_least_one),
         cmocka_unit_test(voices_load_and_blend),
+        cmocka_unit_test(voices_are_listed_with_what_their_names_say),
         cmocka_unit_test(official_voice_files_are_read),
         cmocka_unit_test(voices_that_are_not_there_are_refused),
         cmocka_unit_test(voice_files_of_another_size_are_refused),

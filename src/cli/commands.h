@@ -6,6 +6,7 @@
 
 extern const vx_command vx_command_generate;
 extern const vx_command vx_command_say;
+extern const vx_command vx_command_voices;
 extern const vx_command vx_command_imagine;
 extern const vx_command vx_command_animate;
 extern const vx_command vx_command_score;

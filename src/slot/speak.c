@@ -24,7 +24,7 @@ static const char *voice_of(const vx_settings *settings, const vx_pack *pack, co
     return vx_pack_voice(pack, &settings->voices, voice_id);
 }
 
-static vx_voice_library library_of(const vx_pack *pack, int64_t width)
+vx_voice_library vx_speaker_library(const vx_pack *pack, int64_t width)
 {
     return (vx_voice_library){.dir = pack->components[VX_COMPONENT_KOKORO].voices.path,
                               .alias = pack->voices.items,
@@ -34,7 +34,7 @@ static vx_voice_library library_of(const vx_pack *pack, int64_t width)
 
 int vx_speaker_accents(const vx_settings *settings, const vx_pack *pack, const char *voice_id)
 {
-    vx_voice_library library = library_of(pack, 0);
+    vx_voice_library library = vx_speaker_library(pack, 0);
     return vx_voice_british(&library, voice_of(settings, pack, voice_id)) ? VX_ACCENTS_GB
                                                                           : VX_ACCENTS_US;
 }
@@ -105,7 +105,7 @@ static vx_status load_voice(vx_speaker *s, const char *name, vx_error *err)
     if (strlen(name) >= sizeof s->voice_name)
         return vx_fail(err, VX_ERR_INPUT, "bad_voice", "the voice's name has over %zu bytes",
                        sizeof s->voice_name - 1);
-    vx_voice_library library = library_of(vx_engine_pack(s->engine), s->voice.width);
+    vx_voice_library library = vx_speaker_library(vx_engine_pack(s->engine), s->voice.width);
     VX_TRY(vx_voice_load(&library, name, &s->voice, err));
     strcpy(s->voice_name, name);
     return VX_OK;
@@ -135,7 +135,7 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
 {
     const vx_pack *pack = vx_engine_pack(s->engine);
     const char *voice = voice_of(vx_engine_settings(s->engine), pack, r->voice_id);
-    vx_voice_library library = library_of(pack, s->voice.width);
+    vx_voice_library library = vx_speaker_library(pack, s->voice.width);
     size_t samples_bytes;
     const char *phonemes = r->text;
     size_t length = r->bytes;

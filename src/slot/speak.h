@@ -28,6 +28,9 @@ typedef struct vx_speaker vx_speaker;
 vx_status vx_speaker_open(vx_speaker **speaker, vx_engine *engine, int accents, vx_error *err);
 void vx_speaker_close(vx_speaker **speaker); /* safe on NULL; sets NULL */
 
+/* Where the pack's voices come from, its aliases among them; `width` as in voice.h, 0 where only names count. */
+vx_voice_library vx_speaker_library(const vx_pack *pack, int64_t width);
+
 /* The accents that a voice (an id, an alias or a blend; NULL: the pack's first) needs. */
 int vx_speaker_accents(const vx_settings *settings, const vx_pack *pack, const char *voice_id);
 

@@ -120,6 +120,16 @@ bool vx_voice_british(const vx_voice_library *library, const char *name)
     return p.name[0][0] == 'b';
 }
 
+char vx_voice_gender(const vx_voice_library *library, const char *name)
+{
+    parts p = {0};
+    if (take_apart(library, name, 1, 0, &p, NULL) != VX_OK) return 0;
+    char gender = p.name[0][1];
+    for (int i = 0; i < p.count; i++)
+        if (p.name[i][1] != gender || p.name[i][2] != '_') return 0;
+    return gender == 'f' || gender == 'm' ? gender : 0;
+}
+
 /* ---- files ---------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
@@ -127,21 +137,42 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* The voice that a file of the folder holds; false for other files and for a NAME.pt that NAME.bin hides. */
+static bool voice_of_file(int folder, const char *file, char name[VX_VOICE_NAME_MAX])
+{
+    size_t length = 0;
+    while (name_character(file[length]))
+        length++;
+    bool bin = strcmp(file + length, ".bin") == 0, pt = strcmp(file + length, ".pt") == 0;
+    if (length == 0 || length >= VX_VOICE_NAME_MAX || (!bin && !pt)) return false;
+    memcpy(name, file, length);
+    name[length] = 0;
+    char first[VX_VOICE_NAME_MAX + sizeof ".bin"];
+    snprintf(first, sizeof first, "%s.bin", name);
+    return bin || faccessat(folder, first, F_OK, 0) != 0;
+}
+
+int vx_voice_list(const vx_voice_library *library, char (*name)[VX_VOICE_NAME_MAX], int max)
+{
+    int count = 0;
+    DIR *dir = library->dir ? opendir(library->dir) : NULL;
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        char found[VX_VOICE_NAME_MAX];
+        if (!voice_of_file(dirfd(dir), entry->d_name, found)) continue;
+        if (count < max) strcpy(name[count], found);
+        count++;
+    }
+    if (dir != NULL) closedir(dir);
+    if (max > 0) qsort(name, (size_t)(count < max ? count : max), sizeof name[0], by_name);
+    return count;
+}
+
 static vx_status missing(const vx_voice_library *library, const char *name, vx_error *err)
 {
     enum { SHOWN = 64 };
     char found[SHOWN][VX_VOICE_NAME_MAX], text[512];
-    int count = 0;
-    DIR *dir = library->dir ? opendir(library->dir) : NULL;
-    for (struct dirent *entry; dir != NULL && count < SHOWN && (entry = readdir(dir)) != NULL;) {
-        const char *dot = strrchr(entry->d_name, '.');
-        if (dot == NULL || (strcmp(dot, ".bin") != 0 && strcmp(dot, ".pt") != 0)) continue;
-        if (dot - entry->d_name >= VX_VOICE_NAME_MAX) continue;
-        snprintf(found[count++], sizeof found[0], "%.*s", (int)(dot - entry->d_name),
-                 entry->d_name);
-    }
-    if (dir != NULL) closedir(dir);
-    qsort(found, (size_t)count, sizeof found[0], by_name);
+    int count = vx_voice_list(library, found, SHOWN);
+    if (count > SHOWN) count = SHOWN;
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < count && used + VX_VOICE_NAME_MAX + 2 < sizeof text; i++)

@@ -1,0 +1,236 @@
+/* vortex voices: who can speak, and how each one sounds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/tell.h"
+#include "media/sound_out.h"
+#include "slot/speak.h"
+
+/* A sample is a sentence of a few words; whatever the names are, none is longer. */
+static const double SAMPLE_SECONDS = 10;
+enum { NAME_ROOM = 512 }; /* an alias has at most 100 characters of UTF-8 (pack.c) */
+
+typedef struct voices_params {
+    const char *sample;
+} voices_params;
+
+/* One that can be asked for. */
+typedef struct voice {
+    const char *name;
+    const char *of; /* what an alias stands for; NULL: a voice itself */
+    bool british;
+    char gender; /* as vx_voice_gender */
+    vx_path file;
+} voice;
+
+/* All of them: the aliases of the settings and the pack, then the voices themselves. */
+typedef struct voices {
+    voice *voice;
+    int count;
+    char (*names)[VX_VOICE_NAME_MAX];
+} voices;
+
+/* A name stands for what stands first under it, as for vx_pack_voice. */
+static void add_voice(voices *v, const vx_voice_library *library, const char *name, const char *of)
+{
+    for (int i = 0; i < v->count; i++)
+        if (strcmp(v->voice[i].name, name) == 0) return;
+    const char *id = of != NULL ? of : name;
+    v->voice[v->count++] = (voice){.name = name,
+                                   .of = of,
+                                   .british = vx_voice_british(library, id),
+                                   .gender = vx_voice_gender(library, id)};
+}
+
+static void free_voices(voices *v)
+{
+    vx_heap_free(v->voice);
+    vx_heap_free(v->names);
+}
+
+/* Needs no weights. free_voices in any case. */
+static vx_status find_voices(voices *v, const vx_settings *settings, const vx_pack *pack,
+                             vx_error *err)
+{
+    *v = (voices){0};
+    if (!pack->components[VX_COMPONENT_KOKORO].present)
+        return vx_pack_need(pack, VX_COMPONENT_KOKORO, "a voice", err);
+    vx_voice_library library = vx_speaker_library(pack, 0);
+    const vx_list *lists[] = {&settings->voices, &pack->voices};
+    int plain = vx_voice_list(&library, NULL, 0);
+    int most = plain + lists[0]->count + lists[1]->count;
+    v->voice = vx_heap_alloc((size_t)(most + 1) * sizeof *v->voice);
+    v->names = vx_heap_alloc((size_t)(plain + 1) * sizeof *v->names);
+    if (v->voice == NULL || v->names == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a list of %d voices", most);
+    for (int k = 0; k < 2; k++) {
+        const vx_voice_alias *alias = lists[k]->items;
+        for (int i = 0; i < lists[k]->count; i++)
+            add_voice(v, &library, alias[i].name, alias[i].voice);
+    }
+    int found = vx_voice_list(&library, v->names, plain);
+    for (int i = 0; i < found && i < plain; i++)
+        add_voice(v, &library, v->names[i], NULL);
+    return VX_OK;
+}
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+/* Where each sample goes. An alias is any text, a file's name is not. */
+static vx_status name_samples(voices *v, const char *folder, vx_error *err)
+{
+    for (int i = 0; i < v->count; i++) {
+        const char *name = v->voice[i].name;
+        char file[NAME_ROOM];
+        snprintf(file, sizeof file, "%s.wav", name);
+        if (name[0] == '.' || strchr(name, '/') != NULL)
+            return vx_fail(err, VX_ERR_INPUT, "bad_voice",
+                           "the alias \"%s\" can't be a file's name; rename it without slashes and "
+                           "without a point at its begin",
+                           name);
+        if (!vx_path_join(&v->voice[i].file, folder, file))
+            return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                           "the path of a sample in %s is too long; choose another folder", folder);
+    }
+    return VX_OK;
+}
+
+/* What it says: its name without Kokoro's prefix, as words. */
+static void introduce(const voice *v, char *text, size_t room)
+{
+    const char *name = v->name;
+    if (v->of == NULL && v->gender != 0) name += strlen("af_");
+    snprintf(text, room, "Hello, I am %s.", name);
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '_' || *c == '-') *c = ' ';
+}
+
+static vx_status write_sample(vx_cli *cli, const voice *v, vx_engine *engine, vx_speaker *speaker,
+                              vx_error *err)
+{
+    char text[NAME_ROOM + 32];
+    vx_sound_out *out;
+    vx_spoken spoken;
+    vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_AUDIO, cli->cancel, err);
+    introduce(v, text, sizeof text);
+    vx_speak_request request = {.text = text,
+                                .bytes = strlen(text),
+                                .voice_id = v->name,
+                                .seed = cli->seed > 0 ? (uint64_t)cli->seed : 0,
+                                .truncate = true};
+    VX_TRY(vx_speaker_run(speaker, &ctx, &request, &spoken));
+    vx_sound_out_params params = {
+        .path = v->file.text, .format = VX_SOUND_WAV, .sample_rate = VX_KOKORO_RATE};
+    VX_TRY(vx_sound_out_open(&out, &params, err));
+    vx_status status = vx_sound_out_put(out, spoken.samples, spoken.count, err);
+    if (status == VX_OK) return vx_sound_out_finish(&out, err);
+    vx_sound_out_abort(&out);
+    return status;
+}
+
+static vx_status write_samples(vx_cli *cli, const vx_pack *pack, voices *v, const char *folder,
+                               vx_error *err)
+{
+    vx_engine *engine = NULL;
+    vx_speaker *speaker = NULL;
+    vx_progress progress;
+    int accents = 0;
+    for (int i = 0; i < v->count; i++)
+        accents |= v->voice[i].british ? VX_ACCENTS_GB : VX_ACCENTS_US;
+    VX_TRY(name_samples(v, folder, err));
+    vx_engine_params params = {VX_OUR_PARTS,
+                               .settings = &cli->settings,
+                               .pack = pack,
+                               .wants = VX_WANT_SPEECH,
+                               .speech_seconds = SAMPLE_SECONDS,
+                               .cancel = cli->cancel};
+    vx_status status = vx_engine_open(&engine, &params, err);
+    if (status == VX_OK) status = vx_speaker_open(&speaker, engine, accents, err);
+    if (status == VX_OK) status = vx_folder_make(folder, err);
+    vx_progress_start(&progress, cli->quiet, "speaking", "voices");
+    for (int i = 0; i < v->count && status == VX_OK; i++) {
+        status = write_sample(cli, &v->voice[i], engine, speaker, err);
+        vx_progress_update(&progress, (uint64_t)i + 1, (uint64_t)v->count);
+    }
+    vx_progress_end(&progress);
+    vx_speaker_close(&speaker);
+    vx_engine_close(&engine);
+    if (status == VX_OK) vx_tell(cli, "%s: %d samples of voices", folder, v->count);
+    return status;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+static const char *gender_name(char gender)
+{
+    return gender == 'f' ? "female" : gender == 'm' ? "male" : NULL;
+}
+
+static vx_status print_json(const vx_pack *pack, const voices *list, vx_error *err)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < list->count; i++) {
+        const voice *v = &list->voice[i];
+        json_t *file = v->file.text[0] != '\0' ? vx_json_text(v->file.text) : json_null();
+        json_array_append_new(array, json_pack("{s:o, s:s?, s:s, s:s?, s:o}", "name",
+                                               vx_json_text(v->name), "of", v->of, "accent",
+                                               v->british ? "gb" : "us", "gender",
+                                               gender_name(v->gender), "file", file));
+    }
+    return vx_json_print(json_pack("{s:s, s:s?, s:o}", "pack", pack->name, "license", pack->license,
+                                   "voices", array),
+                         err);
+}
+
+static void print_voices(const vx_pack *pack, const voices *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        const voice *v = &list->voice[i];
+        const char *gender = gender_name(v->gender);
+        printf("%-16s %-8s  %s", v->name, v->british ? "British" : "American",
+               gender != NULL ? gender : "-");
+        if (v->of != NULL)
+            printf("%*s  %s", gender != NULL ? 6 - (int)strlen(gender) : 5, "", v->of);
+        printf("\n");
+    }
+    if (pack->license != NULL) printf("licence of pack %s: %s\n", pack->name, pack->license);
+}
+
+static vx_status run_voices(vx_cli *cli, void *raw, vx_error *err)
+{
+    const voices_params *p = raw;
+    vx_pack pack = {0};
+    voices list = {0};
+    vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
+    if (status == VX_OK) status = find_voices(&list, &cli->settings, &pack, err);
+    if (status == VX_OK && p->sample != NULL)
+        status = write_samples(cli, &pack, &list, p->sample, err);
+    if (status == VX_OK && cli->json)
+        status = print_json(&pack, &list, err);
+    else if (status == VX_OK)
+        print_voices(&pack, &list);
+    free_voices(&list);
+    vx_pack_close(&pack);
+    return status;
+}
+
+static const vx_flag flags[] = {
+    VX_FLAG_FILE(OUT_FOLDER, NULL, "sample", 0, "DIR", voices_params, sample,
+                 "let each say its name: DIR/NAME.wav"),
+    VX_FLAGS_END,
+};
+
+const vx_command vx_command_voices = {
+    .name = "voices",
+    .usage = "",
+    .summary = "the voices there are, what aliases stand for, how each one sounds",
+    .details = "Aliases come first. A blend is of the accent of its first part.\n",
+    .flags = flags,
+    .params_bytes = sizeof(voices_params),
+    .run = run_voices,
+};

@@ -6,12 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/random.h"
 #include "media/loudness.h"
+#include "media/sound.h"
+#include "media/sound_out.h"
 
 enum { RATE = 24000, SECONDS = 6, COUNT = RATE * SECONDS };
 
@@ -62,7 +66,7 @@ static void every_voice_is_as_loud(void **state)
                    levels[i], l.lufs, l.gain_db, l.true_peak_dbtp, 100 * l.limited_share);
             assert_true(l.audible);
             assert_true(fabs(l.lufs - VX_LOUDNESS_FILM) < 0.2);
-            assert_true(l.true_peak_dbtp < -1 + 0.05);
+            assert_true(l.true_peak_dbtp < -1.2 + 0.05);
             assert_true(l.limited_share < 0.01);
         }
     speak(0.1, 2);
@@ -81,7 +85,7 @@ static void gain_is_taken_back_for_sharp_peaks(void **state)
     assert_true(sharp.limited_share < 0.01);
     assert_true(sharp.limited_share > 0.001);
     assert_true(sharp.lufs < VX_LOUDNESS_MAX - 1);
-    assert_true(sharp.true_peak_dbtp < -1 + 0.05);
+    assert_true(sharp.true_peak_dbtp < -1.2 + 0.05);
     assert_true(sharp.true_peak_dbtp > -1.5);
 }
 
@@ -102,7 +106,7 @@ static void one_gain_for_the_whole(void **state)
     assert_true(l.limited_share > 0 && l.limited_share < 300.0 / COUNT);
     for (int i = 0; i < COUNT; i++)
         if (i < 50000 - 121 || i > 50000 + 121) assert_true(fabsf(out[i] - gain * in[i]) < 1e-6f);
-    assert_true(fabsf(out[50000]) < 0.8914f);
+    assert_true(fabsf(out[50000]) < 0.8711f);
 }
 
 static void off_changes_nothing(void **state)
@@ -132,6 +136,48 @@ static void silence_stays_silent(void **state)
     assert_true(20 * log10(most) < -70 + 20 * log10(sqrt(12)) + 0.1);
 }
 
+static vx_status drop(void *arg, const float *samples, int64_t n, vx_error *err)
+{
+    (void)arg;
+    (void)samples;
+    (void)n;
+    (void)err;
+    return VX_OK;
+}
+
+/* What a listener gets: the encoder's own error is within the margin of the ceiling. */
+static void decoded_peaks_stay_under_one(void **state)
+{
+    (void)state;
+    static const double crests[] = {6, 20, 60};
+    char path[] = "/tmp/vx_loudness_XXXXXX.aac";
+    int file = mkstemps(path, 4);
+    assert_true(file >= 0);
+    close(file);
+    vx_sound_out_params p = {.path = path, .format = VX_SOUND_AAC, .sample_rate = 2 * RATE};
+    for (int i = 0; i < 3; i++) {
+        vx_sound_out *aac;
+        vx_sound sound;
+        vx_loudness decoded;
+        speak(0.1, crests[i]);
+        vx_loudness l = run(VX_LOUDNESS_FILM, true, true);
+        assert_true(l.limited_share > 0);
+        assert_int_equal(vx_sound_out_open(&aac, &p, NULL), VX_OK);
+        assert_int_equal(vx_sound_out_put(aac, out, got, NULL), VX_OK);
+        assert_int_equal(vx_sound_out_finish(&aac, NULL), VX_OK);
+        assert_int_equal(vx_sound_read(&sound, path, 2 * RATE, 2 * SECONDS, NULL, NULL), VX_OK);
+        vx_loudness_params all = {
+            .sample_rate = 2 * RATE, .target_lufs = VX_LOUDNESS_OFF, .put = drop};
+        assert_int_equal(vx_loudness_run(&all, sound.samples, sound.count, &decoded, NULL), VX_OK);
+        printf("crest %.0f: %.2f dBTP, decoded %.2f\n", crests[i], l.true_peak_dbtp,
+               decoded.true_peak_dbtp);
+        assert_true(decoded.true_peak_dbtp <= -1);
+        assert_true(fabs(decoded.lufs - l.lufs) < 0.2);
+        vx_sound_free(&sound);
+    }
+    unlink(path);
+}
+
 /* What lies between two samples is where the wave goes, far up. */
 static void twice_the_rate_is_the_same_wave(void **state)
 {
@@ -156,6 +202,7 @@ int main(void)
         cmocka_unit_test(one_gain_for_the_whole),
         cmocka_unit_test(off_changes_nothing),
         cmocka_unit_test(silence_stays_silent),
+        cmocka_unit_test(decoded_peaks_stay_under_one),
         cmocka_unit_test(twice_the_rate_is_the_same_wave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

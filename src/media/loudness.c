@@ -20,7 +20,8 @@ enum {
     TONE_TAPS = 4 /* neighbours whose mean takes the edge off white noise */
 };
 
-static const double CEILING_DBTP = -1, TONE_DBFS = -70;
+/* Films are to stay at or under -1 dBTP when they are decoded; AAC raises peaks by up to 0.1 dB (av_sound.c). */
+static const double CEILING_DBTP = -1.2, TONE_DBFS = -70;
 /* How much may be limited, and in what steps the gain is taken back until it is so. */
 static const double SHARE_MAX = 0.01, STEP_DB = 0.25;
 /* The ways to a peak and back that are tried, as parts of 5 ms: 5, 2.5 and 1 ms; and the gain that may be given up

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "media_helpers.h"
+#include "sanitized.h"
 
 #define PROGRAM VX_BUILD_DIR "/vortex"
 #define MOVING  VX_TEST_DATA "/animate/whole"
@@ -491,14 +492,6 @@ static void pictures_of_recipes(void **state)
     assert_int_equal(failed, 0);
     clear_scratch();
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__clang__)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
 
 int main(void)
 {

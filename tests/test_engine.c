@@ -11,11 +11,7 @@
 #include "slot/speak.h"
 
 /* Sanitizers keep shadow memory and freed blocks, so the process's size says nothing under them. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
+#include "sanitized.h"
 
 /* Long enough to need several frames of every phoneme; utterances are beginnings of it. */
 static const char SYMBOLS[] =

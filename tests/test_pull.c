@@ -117,7 +117,7 @@ static int set_up(void **state)
     signal(SIGPIPE, SIG_IGN);
     setenv("no_proxy", "127.0.0.1", 1);
     for (uint32_t i = 0; i < BYTES; i++)
-        content[i] = (char)(vx_random_uniform(5, VX_STREAM_TEST, i) * 256);
+        content[i] = (char)(unsigned char)(vx_random_uniform(5, VX_STREAM_TEST, i) * 256);
     vx_sha256_bytes(content, BYTES, sha256);
     strcpy(folder, "/tmp/vortex-pull-XXXXXX");
     if (mkdtemp(folder) == NULL) return -1;

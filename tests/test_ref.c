@@ -377,6 +377,7 @@ static void stores_lose_what_their_step_says(void **state)
 {
     (void)state;
     assert_int_equal(vx_backend_open_ref(&fx.ctx.backend, &fx.err), VX_OK);
+    assert_int_equal(vx_lane_open(&fx.lane, fx.ctx.backend, &fx.err), VX_OK);
     static const struct {
         vx_dtype store;
         double low, high;

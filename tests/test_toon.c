@@ -20,15 +20,12 @@
 #include "slot/imagine.h"
 #include "slot/verify.h"
 #include "media/video.h"
+#include "sanitized.h"
 
 #define PACK   VX_SOURCE_DIR "/packs/toon"
 #define VORTEX VX_BUILD_DIR "/vortex"
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1, PEOPLE = 4 };
-#else
-enum { SANITIZED = 0, PEOPLE = 20 };
-#endif
+enum { PEOPLE = SANITIZED ? 4 : 20 };
 
 typedef struct colour {
     const char *name;

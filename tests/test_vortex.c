@@ -17,11 +17,9 @@
 #include "media/image.h"
 #include "slot_rig.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1, SLOTS = 20 };
-#else
-enum { SANITIZED = 0, SLOTS = 200 };
-#endif
+#include "sanitized.h"
+
+enum { SLOTS = SANITIZED ? 20 : 200 };
 
 /* ---- bytes copied -----------------------------------------------------------------------------
  * The linker sends every memcpy and memmove of the library here (tests/CMakeLists.txt). */

@@ -173,7 +173,7 @@ vx_status vx_finish(vx_ctx *ctx)
 vx_status vx_take_bytes(vx_ctx *ctx, size_t bytes, vx_dev *out)
 {
     VX_TRY(vx_arena_take(ctx->workspace, bytes, out, ctx->err));
-    if (!ctx->plan && ctx->backend->ops->taken != NULL)
+    if (!ctx->plan && ctx->backend->ops->taken != NULL && bytes > 0)
         ctx->backend->ops->taken(ctx->backend, *out, vx_align_up(bytes));
     return VX_OK;
 }
@@ -182,7 +182,7 @@ void vx_release(vx_ctx *ctx, vx_mark mark)
 {
     vx_arena *a = ctx->workspace;
     assert(mark <= a->used);
-    if (!ctx->plan && ctx->backend->ops->released != NULL)
+    if (!ctx->plan && ctx->backend->ops->released != NULL && a->used > mark)
         ctx->backend->ops->released(ctx->backend, vx_dev_plus(a->base, (int64_t)mark),
                                     a->used - mark);
     vx_arena_release(a, mark);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The limits of docs/HACKING.md, in src and include: functions and files. Tables that a program
+# The limits of docs/HACKING.md, in src and include: functions, files and lines. Tables that a program
 # has written are exempt: sizes.sh SOURCE_DIR
 set -eu
 cd "$1"
@@ -23,4 +23,6 @@ long=$(LC_ALL=C awk '
         begin = 0
     }
     END { check() }' $files)
-[ -z "$long" ] || { printf '%s\n' "$long"; exit 1; }
+# shellcheck disable=SC2086
+wide=$(LC_ALL=C.UTF-8 grep -nE '^.{101,}' $files | sed 's/^\([^:]*:[0-9]*\):.*/\1: over 100 columns/' || true)
+[ -z "$long$wide" ] || { printf '%s\n%s\n' "$long" "$wide"; exit 1; }

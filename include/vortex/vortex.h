@@ -4,7 +4,8 @@
  *     vx_job *job;
  *     vx_error err = {0};
  *     if (vx_open(&vortex, &(vx_open_params){0}, &err) != VX_OK) … err.message …
- *     vx_submit(vortex, &(vx_submit_params){.recipe = "hello.yaml", .path = "hello.mp4"}, &job, &err);
+ *     vx_submit_params film = {.recipe = "hello.yaml", .path = "hello.mp4"};
+ *     vx_submit(vortex, &film, &job, &err);
  *     vx_job_wait(job, -1);
  *     const vx_result *result = vx_job_result(job);
  *     … result->outcome, result->samples, result->report …
@@ -16,8 +17,8 @@
  *
  * Functions return a vx_status, and describe failures in the vx_error that the caller owns and that
  * may be NULL. Nothing is printed but the log on stderr. The process is never ended: what a broken
- * pipe or a file at its limit raises (SIGPIPE, SIGXFSZ) is kept from the host, whose own handling of
- * signals stays as it is. Structs of parameters are zero-initialised; zero and NULL mean the
+ * pipe or a file at its limit raises (SIGPIPE, SIGXFSZ) is kept from the host, whose own handling
+ * of signals stays as it is. Structs of parameters are zero-initialised; zero and NULL mean the
  * default, a NULL struct too. A NULL handle is an argument that makes no sense (VX_ERR_USAGE) where
  * a status is returned, and otherwise harmless.
  *
@@ -74,8 +75,8 @@ typedef struct vx_open_params {
     void (*progress)(void *arg, const char *component, double share);
     void *progress_arg;
     vx_cancel *cancel; /* ends opening with VX_ERR_CANCELLED when it is set; may be NULL */
-    /* Since 2. Takes the log's lines instead of stderr, one at a time, from any thread; views that are
-     * valid during the call. The log is the process's: the engine that was opened last with a
+    /* Since 2. Takes the log's lines instead of stderr, one at a time, from any thread; views that
+     * are valid during the call. The log is the process's: the engine that was opened last with a
      * callback has it until it closes. */
     void (*log)(void *arg, const vx_log_line *line);
     void *log_arg;
@@ -88,23 +89,23 @@ VX_API void vx_cancel_set(vx_cancel *cancel);
 VX_API void vx_cancel_free(vx_cancel **cancel); /* safe on NULL; sets NULL */
 
 /* VX_ERR_MISSING: a model or library is not there, or the program is newer than the library;
- * VX_ERR_MEMORY: the plan does not fit, with the sum and what would help; VX_ERR_INPUT: bad settings,
- * pack, recipe or weights. *vortex is NULL on failure. */
+ * VX_ERR_MEMORY: the plan does not fit, with the sum and what would help; VX_ERR_INPUT: bad
+ * settings, pack, recipe or weights. *vortex is NULL on failure. */
 VX_API vx_status vx_open_api(vx_vortex **vortex, const vx_open_params *params, vx_error *err,
                              int api);
 /* The function of this name serves programs of version 1. */
 VX_API vx_status vx_open(vx_vortex **vortex, const vx_open_params *params, vx_error *err);
 #define vx_open(...) vx_open_api(__VA_ARGS__, VORTEX_API)
 
-/* Takes no more jobs and ends all leases: nobody may be reading their views. Lets the jobs it has end
- * for `drain_ms` (negative: as long as they take), cancels the rest, and closes. Every job has its
- * outcome then and is still the caller's to free. Sets *vortex to NULL; safe on NULL. Threads that
- * still hold the handle are answered, not harmed: vx_submit says "busy", vx_metrics_text NULL, and a
- * second close returns at once. */
+/* Takes no more jobs and ends all leases: nobody may be reading their views. Lets the jobs it has
+ * end for `drain_ms` (negative: as long as they take), cancels the rest, and closes. Every job has
+ * its outcome then and is still the caller's to free. Sets *vortex to NULL; safe on NULL. Threads
+ * that still hold the handle are answered, not harmed: vx_submit says "busy", vx_metrics_text NULL,
+ * and a second close returns at once. */
 VX_API void vx_close(vx_vortex **vortex, int64_t drain_ms);
 
-/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out of memory or
- * closed. */
+/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out
+ * of memory or closed. */
 VX_API char *vx_metrics_text(vx_vortex *vortex);
 VX_API void vx_text_free(char *text); /* safe on NULL */
 
@@ -139,8 +140,8 @@ typedef struct vx_submit_params {
 } vx_submit_params;
 
 /* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is
- * bad or asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue is
- * full or the engine closes or is closed. *job is NULL on failure. */
+ * bad or asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue
+ * is full or the engine closes or is closed. *job is NULL on failure. */
 VX_API vx_status vx_submit_api(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
                                vx_error *err, int api);
 /* The function of this name serves programs of version 1. */
@@ -155,9 +156,9 @@ VX_API vx_state vx_job_poll(vx_job *job); /* NULL has ended */
  * limit). */
 VX_API vx_status vx_job_wait(vx_job *job, int64_t timeout_ms);
 
-/* Asks the job to stop; its outcome will be "cancelled" unless it ends before. One that waits ends at
- * once and gives its place in the queue back, whatever runs; so does one that waits when its deadline
- * passes. Does not wait. Safe in a signal handler, and on NULL. */
+/* Asks the job to stop; its outcome will be "cancelled" unless it ends before. One that waits ends
+ * at once and gives its place in the queue back, whatever runs; so does one that waits when its
+ * deadline passes. Does not wait. Safe in a signal handler, and on NULL. */
 VX_API void vx_job_cancel(vx_job *job);
 
 /* ---- results -------------------------------------------------------------------------------- */
@@ -203,9 +204,9 @@ typedef struct vx_result {
     size_t bytes; /* since 2: of this struct as the library fills it, for readers that can't tell */
 } vx_result;
 
-/* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for its
- * next slots and waits (settings: pipeline_depth) until the lease ends, by vx_job_release, vx_job_free
- * or vx_close. */
+/* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for
+ * its next slots and waits (settings: pipeline_depth) until the lease ends, by vx_job_release,
+ * vx_job_free or vx_close. */
 VX_API const vx_result *vx_job_result(vx_job *job);
 
 /* Ends the lease: outcome, error, report, path and stages stay, everything else is empty. Harmless

@@ -2,13 +2,14 @@
  *
  * A model is written once against the ops of backend/ops.h. The same code runs in two ways:
  *
- *   plan   ctx->plan is true: addresses are numbers, ops check shapes, count work and stack their scratch
- *          on a measuring arena. No device is needed and nothing is computed.
- *   run    the backend's kernels execute, taking scratch from the lane's arena, which has the planned
- *          size.
+ *   plan   ctx->plan is true: addresses are numbers, ops check shapes, count work and stack
+ *          their scratch on a measuring arena. No device is needed and nothing is computed.
+ *   run    the backend's kernels execute, taking scratch from the lane's arena, which has the
+ *          planned size.
  *
- * A backend owns memory and time. Memory: it reserves what the plan lists, and only it follows a vx_dev. Time:
- * work is put on a lane in order, goes to the device when the lane is flushed, and is done after a finish.
+ * A backend owns memory and time. Memory: it reserves what the plan lists, and only it follows a
+ * vx_dev. Time: work is put on a lane in order, goes to the device when the lane is flushed, and is
+ * done after a finish.
  *
  * Backends: `ref` (plain C, the oracle of every test), `cpu` (oneDNN and own kernels), and devices
  * that are known by their datasheet only, which can plan but not run (backend/plan). */
@@ -56,13 +57,15 @@ struct vx_backend {
     vx_dtype half;   /* 16-bit type of activations: VX_BF16 or VX_F16 */
     vx_dtype native; /* type of products that half precision asks for: a 16-bit one, or VX_F32 where
                         there is none that is faster */
-    /* A lane is flushed when work of so many seconds, at the rates that a probe at open measured, is on it. 0:
-     * an op is done when it returns, so each is a flush of its own and there is nothing to measure. */
+    /* A lane is flushed when work of so many seconds, at the rates that a probe at open
+     * measured, is on it. 0: an op is done when it returns, so each is a flush of its own and
+     * there is nothing to measure. */
     double flush_s;
     double flops_per_s, bytes_per_s; /* the probe's; valid when flush_s > 0 */
     size_t
-        before_bytes; /* of the process before the first reservation; where memory is the process's */
-    void *state;      /* the backend's own */
+        /* of the process before the first reservation; where memory is the process's */
+        before_bytes;
+    void *state; /* the backend's own */
 };
 
 /* The CPU: oneDNN and own kernels. `pool` stays the caller's and must outlive the backend. */
@@ -74,16 +77,17 @@ vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
 vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);
 void vx_backend_close(vx_backend **backend);
 
-/* The backend that runs on the device called `name` in settings and flags. VX_ERR_MISSING where this build
- * has none. */
+/* The backend that runs on the device called `name` in settings and flags. VX_ERR_MISSING where
+ * this build has none. */
 vx_status vx_backend_open_device(vx_backend **backend, const char *name, vx_pool *pool,
                                  vx_error *err);
 /* The same for a plan, which a datasheet serves as well. */
 vx_status vx_backend_open_planner(vx_backend **backend, const char *name, vx_pool *pool,
                                   vx_error *err);
 
-/* What the device multiplies at best, operations per second, by one large product of its vendor's library in
- * `native`; half a second. Not while an op runs. VX_ERR_MISSING for a backend without one. */
+/* What the device multiplies at best, operations per second, by one large product of its
+ * vendor's library in `native`; half a second. Not while an op runs. VX_ERR_MISSING for a
+ * backend without one. */
 vx_status vx_backend_peak(vx_backend *backend, double *flops_per_s, vx_error *err);
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -104,22 +108,23 @@ typedef struct vx_room {
         *host; /* valid then; NULL where the place is the device's and that has memory of its own */
 } vx_room;
 
-/* Where rooms of one kind of memory lie when an allocation has at most allocation_max bytes: room i in
- * allocation block[i] at offset[i]. Rooms keep their order; one that does not fit behind its neighbour begins
- * the next allocation. block_bytes has room for `count`. VX_ERR_MEMORY for a room above the limit. */
+/* Where rooms of one kind of memory lie when an allocation has at most allocation_max bytes: room
+ * i in allocation block[i] at offset[i]. Rooms keep their order; one that does not fit behind its
+ * neighbour begins the next allocation. block_bytes has room for `count`. VX_ERR_MEMORY for a
+ * room above the limit. */
 vx_status vx_rooms_place(const vx_device *device, const size_t *bytes, int count, int *block,
                          size_t *offset, size_t *block_bytes, int *blocks, vx_error *err);
 
 typedef struct vx_memory vx_memory; /* a reservation, the backend's own */
 
-/* Reserves the rooms and sets their addresses; every page is touched. VX_ERR_MEMORY when the system or the
- * device has less. A reservation ends before its backend does. */
+/* Reserves the rooms and sets their addresses; every page is touched. VX_ERR_MEMORY when the system
+ * or the device has less. A reservation ends before its backend does. */
 vx_status vx_backend_reserve(vx_backend *backend, vx_room *room, int count, vx_memory **memory,
                              vx_error *err);
 void vx_backend_unreserve(vx_backend *backend, vx_memory **memory); /* safe on NULL; sets NULL */
 
-/* Bytes of the device's memory that this program takes, without what it had taken before the backend's first
- * reservation, and their highest value since. 0 where the system does not say. */
+/* Bytes of the device's memory that this program takes, without what it had taken before the
+ * backend's first reservation, and their highest value since. 0 where the system does not say. */
 typedef struct vx_memory_use {
     size_t now, peak;
 } vx_memory_use;
@@ -139,7 +144,8 @@ typedef struct vx_profile {
     vx_profile_row row[VX_PROFILE_ROWS];
 } vx_profile;
 
-/* An order of work on a backend. One thread at a time puts work on it; two lanes run side by side. */
+/* An order of work on a backend. One thread at a time puts work on it; two
+ * lanes run side by side. */
 struct vx_lane {
     vx_backend *backend;
     vx_profile *profile; /* NULL: times are not taken. Valid after a finish */
@@ -152,8 +158,8 @@ struct vx_lane {
 vx_status vx_lane_open(vx_lane *lane, vx_backend *backend, vx_error *err);
 void vx_lane_close(vx_lane *lane); /* after a finish; safe on {0} */
 
-/* Dense copies, in the lane's order. A write has read `host` when it returns; what a read brings is there after
- * a finish. */
+/* Dense copies, in the lane's order. A write has read `host` when it returns; what a read brings is
+ * there after a finish. */
 vx_status vx_write(vx_lane *lane, vx_dev to, const void *host, size_t bytes, vx_error *err);
 vx_status vx_read(vx_lane *lane, vx_dev from, void *host, size_t bytes, vx_error *err);
 
@@ -206,15 +212,16 @@ vx_weight vx_weight_conv(int64_t out, int64_t in, const int64_t kernel[3], vx_dt
  * have. */
 vx_status vx_weight_plan(vx_backend *backend, vx_weight *w, vx_error *err);
 
-/* Converts from float rows into w->data, in the lane's order: ops before it have read the old contents, ops
- * after it see the new. `staging` holds `staging_floats`, at least one row, and is free again when it returns. */
+/* Converts from float rows into w->data, in the lane's order: ops before it have read the old
+ * contents, ops after it see the new. `staging` holds `staging_floats`, at least one row, and is
+ * free again when it returns. */
 vx_status vx_weight_pack(vx_lane *lane, vx_weight *w, vx_fetch_fn fetch, void *arg, float *staging,
                          size_t staging_floats, vx_error *err);
 
-/* The same from rows that a file keeps in the codes of w->store: `count` parts, one below the other, which
- * make up all rows. They are put into the backend's layout as they are, by all workers. *taken is false,
- * and nothing done, where the backend keeps this weight otherwise or the parts meet inside one of its
- * units; then vx_weight_pack does it. */
+/* The same from rows that a file keeps in the codes of w->store: `count` parts, one below the
+ * other, which make up all rows. They are put into the backend's layout as they are, by all
+ * workers. *taken is false, and nothing done, where the backend keeps this weight otherwise or the
+ * parts meet inside one of its units; then vx_weight_pack does it. */
 vx_status vx_weight_pack_stored(vx_lane *lane, vx_weight *w, const vx_stored_rows *parts, int count,
                                 bool *taken, vx_error *err);
 
@@ -249,9 +256,11 @@ struct vx_ctx {
 void vx_observe(vx_ctx *ctx, const vx_tensor *tensor, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Gives the device what is on the lane. VX_ERR_CANCELLED, and nothing more begins, when the token is set. */
+/* Gives the device what is on the lane. VX_ERR_CANCELLED, and nothing more begins,
+ * when the token is set. */
 vx_status vx_flush(vx_ctx *ctx);
-/* Flushes and waits until all of it is done, also after a cancel, which it returns. Nothing in a plan. */
+/* Flushes and waits until all of it is done, also after a cancel, which it
+ * returns. Nothing in a plan. */
 vx_status vx_finish(vx_ctx *ctx);
 
 /* A tensor on the lane's stack; contents undefined. Give back with vx_release. */

@@ -1,5 +1,5 @@
-/* For backends whose memory is the process's own: `cpu` and `ref`, and nobody else. There a vx_dev is a pointer
- * in other clothes. */
+/* For backends whose memory is the process's own: `cpu` and `ref`, and nobody else. There a vx_dev
+ * is a pointer in other clothes. */
 #ifndef VX_BACKEND_HOST_H
 #define VX_BACKEND_HOST_H
 
@@ -23,8 +23,8 @@ static inline void *vx_row(const vx_tensor *t, int64_t r)
     return vx_host(vx_row_at(t, r));
 }
 
-/* Verbs of vx_backend_ops over the process's memory. Every place is one mapping (base/reserve.h); the limit of
- * one allocation does not matter. */
+/* Verbs of vx_backend_ops over the process's memory. Every place is one mapping (base/reserve.h);
+ * the limit of one allocation does not matter. */
 vx_status vx_host_reserve(vx_backend *backend, vx_room *room, int count, vx_memory **memory,
                           vx_error *err);
 void vx_host_unreserve(vx_backend *backend, vx_memory *memory);

@@ -72,8 +72,8 @@ static vx_status run(vx_ctx *ctx, vx_op op, const void *args, vx_dev scratch, do
     return lane->pending_s >= b->flush_s ? vx_flush(ctx) : VX_OK;
 }
 
-/* The one way through for every op. Scratch is stacked in a plan exactly as in a run; the kernel is the only
- * difference. */
+/* The one way through for every op. Scratch is stacked in a plan exactly as in a run; the kernel is
+ * the only difference. */
 static vx_status vx_run(vx_ctx *ctx, vx_op op, const void *args, double flops, double bytes)
 {
     const vx_backend_ops *ops = ctx->backend->ops;
@@ -186,8 +186,9 @@ static int64_t conv_size(int64_t size, const vx_weight *w, int i)
     return i > 0 && w->cells_out ? out / 4 * 3 : out;
 }
 
-/* Share of a filter's products along one axis that are needed (facts of nearest upsampling: with two pixels
- * a cell 4 products instead of 6, with four 5 instead of 12; over cells of four 10 instead of 12). */
+/* Share of a filter's products along one axis that are needed (facts of nearest upsampling:
+ * with two pixels a cell 4 products instead of 6, with four 5 instead of 12; over cells of
+ * four 10 instead of 12). */
 static double axis_share(const vx_weight *w)
 {
     if (w->cells_in) return 10.0 / 12;

@@ -8,12 +8,12 @@
  *   - shapes are asserted: a mismatch is a programmer's error. VX_ERR_CANCELLED when the token is
  *     set, VX_ERR_INTERNAL when scratch exceeds the plan or a library fails, VX_ERR_MISSING where
  *     the backend does not support these arguments; `out` is then undefined.
- * An op has read its struct and the views in it when it returns; what they lead to is read and written by the
- * end of the next vx_finish.
+ * An op has read its struct and the views in it when it returns; what they lead to is read and
+ * written by the end of the next vx_finish.
  *
- * An op consists of a front (backend/ops.c: checks, counts; then vx_run: scratch, plan or run) and one
- * kernel per backend (backend/<name>/). To add one: its args struct and prototype here, its line in
- * VX_OPS, its front, its kernel in `ref` and `cpu`, its cases in tests/checkop.c. */
+ * An op consists of a front (backend/ops.c: checks, counts; then vx_run: scratch, plan or run) and
+ * one kernel per backend (backend/<name>/). To add one: its args struct and prototype here, its
+ * line in VX_OPS, its front, its kernel in `ref` and `cpu`, its cases in tests/checkop.c. */
 #ifndef VX_BACKEND_OPS_H
 #define VX_BACKEND_OPS_H
 
@@ -48,8 +48,8 @@ typedef struct vx_copy_args {
 } vx_copy_args;
 vx_status vx_copy(vx_ctx *ctx, const vx_copy_args *a);
 
-/* out[r] = table[index[r]]; table [V, C] (f32, bf16 or f16), index i32 [R], dense, each in [0, V), R =
- * rows of out. Embedding lookup, repetition by durations, nearest upsampling. */
+/* out[r] = table[index[r]]; table [V, C] (f32, bf16 or f16), index i32 [R], dense, each in [0, V),
+ * R = rows of out. Embedding lookup, repetition by durations, nearest upsampling. */
 typedef struct vx_gather_args {
     const vx_tensor *table, *index;
     vx_tensor *out;
@@ -63,8 +63,9 @@ typedef struct vx_broadcast_args {
 } vx_broadcast_args;
 vx_status vx_broadcast(vx_ctx *ctx, const vx_broadcast_args *a);
 
-/* Copies between host memory and a tensor, in the lane's order; nothing happens in a plan. `host` is dense,
- * same dtype. An upload has read `host` when it returns; a download's bytes are there after vx_finish. */
+/* Copies between host memory and a tensor, in the lane's order; nothing happens in a plan.
+ * `host` is dense, same dtype. An upload has read `host` when it returns; a download's bytes are
+ * there after vx_finish. */
 vx_status vx_upload(vx_ctx *ctx, const void *host, vx_tensor *out);
 vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host);
 
@@ -126,8 +127,8 @@ typedef struct vx_conv_args {
     const vx_weight *w;
     const vx_tensor *bias, *residual;
     vx_act act;
-    /* Rows of x over and under those that out answers for, where x is a strip of a larger plane: they take
-     * the place of padding. Filters of several rows at stride 1, nothing repeated. */
+    /* Rows of x over and under those that out answers for, where x is a strip of a larger plane:
+     * they take the place of padding. Filters of several rows at stride 1, nothing repeated. */
     int64_t above, below;
     vx_tensor *out;
 } vx_conv_args;
@@ -208,10 +209,11 @@ typedef struct vx_instance_norm_args {
 } vx_instance_norm_args;
 vx_status vx_instance_norm(vx_ctx *ctx, const vx_instance_norm_args *a);
 
-/* Over groups of C/groups channels and all pixels of each image: x [N, …, C] -> out, biased variance;
- * y*gamma + beta, then act. gamma, beta [C]. out may be x.
- * A plane can be normed strip by strip: with `factors` and no out, they receive, for one image, what is then
- * read with `factors` and out instead of measuring x: [3, C] f32, y = (x - f0)*f1 + f2. */
+/* Over groups of C/groups channels and all pixels of each image: x [N, …, C] -> out, biased
+ * variance; y*gamma + beta, then act. gamma, beta [C]. out may be x.
+ * A plane can be normed strip by strip: with `factors` and no out, they receive, for
+ * one image, what is then read with `factors` and out instead of measuring x: [3, C]
+ * f32, y = (x - f0)*f1 + f2. */
 typedef struct vx_group_norm_args {
     const vx_tensor *x;
     const vx_tensor *gamma, *beta;
@@ -223,10 +225,11 @@ typedef struct vx_group_norm_args {
 } vx_group_norm_args;
 vx_status vx_group_norm(vx_ctx *ctx, const vx_group_norm_args *a);
 
-/* FLUX's query and key preparation, per head of D channels: y = x/sqrt(mean(x^2) + eps) * weight, then
- * rotation of adjacent pairs: out[2i] = cos y[2i] - sin y[2i+1], out[2i+1] = sin y[2i] + cos y[2i+1].
- * x [R, H*D]; weight [D]; table NULL (no rotation) or [R, D] f32 with cos, sin of pair i at columns 2i and
- * 2i+1. out may be x. Source: black-forest-labs/flux src/flux/math.py, modules/layers.py. */
+/* FLUX's query and key preparation, per head of D channels: y = x/sqrt(mean(x^2) + eps) *
+ * weight, then rotation of adjacent pairs: out[2i] = cos y[2i] - sin y[2i+1], out[2i+1] = sin
+ * y[2i] + cos y[2i+1].
+ * x [R, H*D]; weight [D]; table NULL (no rotation) or [R, D] f32 with cos, sin of pair i at columns
+ * 2i and 2i+1. out may be x. Source: black-forest-labs/flux src/flux/math.py, modules/layers.py. */
 typedef struct vx_qk_norm_args {
     const vx_tensor *x, *weight, *table;
     int heads;
@@ -235,9 +238,10 @@ typedef struct vx_qk_norm_args {
 } vx_qk_norm_args;
 vx_status vx_qk_norm(vx_ctx *ctx, const vx_qk_norm_args *a);
 
-/* SPADE: y = (x - mean)/sqrt(var + eps) per channel over the pixels of one image; then, pixel by pixel,
- * out = act(y*(1 + gamma) + beta). x [h, w, C]; out [H, W, C], H = up*h, W = up*w: x is read as if repeated
- * `up` times along both. map [H, W, 2C] holds gamma, then beta; [H, W, C] holds gamma alone (beta 0).
+/* SPADE: y = (x - mean)/sqrt(var + eps) per channel over the pixels of one image; then, pixel by
+ * pixel, out = act(y*(1 + gamma) + beta). x [h, w, C]; out [H, W, C], H = up*h, W = up*w: x is read
+ * as if repeated `up` times along both. map [H, W, 2C] holds gamma, then beta; [H, W, C] holds
+ * gamma alone (beta 0).
  * mean and var [C] replace the image's own statistics when not NULL (batch norm).
  * Source: LivePortrait src/modules/util.py SPADE, SPADEResnetBlock. */
 typedef struct vx_spade_args {
@@ -250,8 +254,10 @@ typedef struct vx_spade_args {
 } vx_spade_args;
 vx_status vx_spade(vx_ctx *ctx, const vx_spade_args *a);
 
-/* ConvNeXt V2's global response norm: x [R, C]; G_c = |x[:, c]|_2, N_c = G_c/(mean over c of G + eps);
- * out = gamma*(x*N) + beta + x. gamma, beta [C]; out may be x. Source: LivePortrait src/modules/util.py GRN. */
+/* ConvNeXt V2's global response norm: x [R, C]; G_c = |x[:, c]|_2, N_c =
+ * G_c/(mean over c of G + eps);
+ * out = gamma*(x*N) + beta + x. gamma, beta [C]; out may be x. Source: LivePortrait
+ * src/modules/util.py GRN. */
 typedef struct vx_response_norm_args {
     const vx_tensor *x, *gamma, *beta;
     float eps;
@@ -261,24 +267,25 @@ vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a);
 
 /* ---- pictures and motion ----------------------------------------------------------------- */
 
-/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor); where out has
- * D/2 too, of 2 × 2 × 2. */
+/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor); where
+ * out has D/2 too, of 2 × 2 × 2. */
 typedef struct vx_pool2_args {
     const vx_tensor *x;
     vx_tensor *out;
 } vx_pool2_args;
 vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a);
 
-/* Depthwise filter, stride 1, padding (k-1)/2: x [H, W, C] -> out [H, W, C]; weight [k, k, C] f32, k odd,
- * bias [C]. */
+/* Depthwise filter, stride 1, padding (k-1)/2: x [H, W, C] -> out [H, W, C]; weight [k, k, C]
+ * f32, k odd, bias [C]. */
 typedef struct vx_depthwise_args {
     const vx_tensor *x, *weight, *bias;
     vx_tensor *out;
 } vx_depthwise_args;
 vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a);
 
-/* out[r, c] = x[r, c] * act(s[r]); s [R, 1]; out may be x. For x [.., H, W, C] s may be smaller, [.., h, w, 1]
- * with one map: act(s) is enlarged to H × W, bilinearly, align_corners false, as torch's interpolate. */
+/* out[r, c] = x[r, c] * act(s[r]); s [R, 1]; out may be x. For x [.., H, W, C] s may be smaller,
+ * [.., h, w, 1] with one map: act(s) is enlarged to H × W, bilinearly, align_corners false, as
+ * torch's interpolate. */
 typedef struct vx_row_gate_args {
     const vx_tensor *x, *s;
     vx_act act;
@@ -288,13 +295,13 @@ vx_status vx_row_gate(vx_ctx *ctx, const vx_row_gate_args *a);
 
 /* How a grid position i of n is written as a coordinate, and read back as an index (LivePortrait
  * src/modules/util.py make_coordinate_grid; torch grid_sample with align_corners false).
- * VX_GRID_PUBLISHED: coordinate 2i/(n-1) - 1, index ((x+1)n - 1)/2; so the identity samples i*n/(n-1) - 0.5.
- * VX_GRID_CENTRES: coordinate (2i+1)/n - 1, and the identity samples i. */
+ * VX_GRID_PUBLISHED: coordinate 2i/(n-1) - 1, index ((x+1)n - 1)/2; so the identity samples
+ * i*n/(n-1) - 0.5. VX_GRID_CENTRES: coordinate (2i+1)/n - 1, and the identity samples i. */
 typedef enum vx_grid { VX_GRID_PUBLISHED, VX_GRID_CENTRES } vx_grid;
 
-/* The input of the dense-motion network: for the background (k = 0, identity) and each key point k = 1..K,
- * F+1 columns: exp(-|g - x_d|^2/(2*variance)) - exp(-|g - x_s|^2/(2*variance)) (0 for k = 0), then the F
- * features sampled trilinearly (zeroes outside) at g - x_d + x_s.
+/* The input of the dense-motion network: for the background (k = 0, identity) and each key point k
+ * = 1..K, F+1 columns: exp(-|g - x_d|^2/(2*variance)) - exp(-|g - x_s|^2/(2*variance)) (0 for k =
+ * 0), then the F features sampled trilinearly (zeroes outside) at g - x_d + x_s.
  * feature [D, H, W, F]; source, driving [K, 3] f32 (x, y, z in -1..1); out [D, H, W, (K+1)(F+1)].
  * Source: LivePortrait src/modules/dense_motion.py, kp2gaussian. */
 typedef struct vx_motion_input_args {
@@ -305,19 +312,19 @@ typedef struct vx_motion_input_args {
 } vx_motion_input_args;
 vx_status vx_motion_input(vx_ctx *ctx, const vx_motion_input_args *a);
 
-/* The displacements: m = softmax over the K+1 logits of each cell; out = sum over k >= 1 of
- * m_k (x_s - x_d)_k. logits [D, H, W, K+1]; out [D, H, W, 3] f32 (x, y, z). LivePortrait's deformation is
- * the grid plus this, because its masks sum to 1; vx_warp adds the grid. */
+/* The displacements: m = softmax over the K+1 logits of each cell; out = sum over k >= 1 of m_k
+ * (x_s - x_d)_k. logits [D, H, W, K+1]; out [D, H, W, 3] f32 (x, y, z). LivePortrait's deformation
+ * is the grid plus this, because its masks sum to 1; vx_warp adds the grid. */
 typedef struct vx_motion_field_args {
     const vx_tensor *logits, *source, *driving;
     vx_tensor *out;
 } vx_motion_field_args;
 vx_status vx_motion_field(vx_ctx *ctx, const vx_motion_field_args *a);
 
-/* Trilinear sampling (zeroes outside) of x [D, H, W, C] at the grid's coordinates plus the displacements
- * `field` [d, h, w, 3] f32 (x, y, z; the picture is 2 wide). Where the field is smaller it is first enlarged to
- * D × H × W, trilinearly, align_corners false, as torch's interpolate. out [D, H, W, C], or [H, W, D*C] with
- * channel d*C + c. */
+/* Trilinear sampling (zeroes outside) of x [D, H, W, C] at the grid's coordinates plus the
+ * displacements `field` [d, h, w, 3] f32 (x, y, z; the picture is 2 wide). Where the field is
+ * smaller it is first enlarged to D × H × W, trilinearly, align_corners false, as torch's
+ * interpolate. out [D, H, W, C], or [H, W, D*C] with channel d*C + c. */
 typedef struct vx_warp_args {
     const vx_tensor *x, *field;
     vx_grid grid;
@@ -331,8 +338,8 @@ typedef enum vx_picture_range {
     VX_PICTURE_SIGNED  /* y = x/2 + 1/2, for x in -1..1 */
 } vx_picture_range;
 
-/* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*y), within
- * 0..255. With out f32 y itself. */
+/* The picture: x [H, W, 3*f*f], channel rgb*f*f + dy*f + dx -> out [H*f, W*f, 3] u8 = round(255*y),
+ * within 0..255. With out f32 y itself. */
 typedef struct vx_to_picture_args {
     const vx_tensor *x;
     vx_picture_range range;
@@ -341,8 +348,9 @@ typedef struct vx_to_picture_args {
 } vx_to_picture_args;
 vx_status vx_to_picture(vx_ctx *ctx, const vx_to_picture_args *a);
 
-/* The way in: x u8, dense, rows of pixels with adjacent channels r, g, b -> out of the same shape,
- * (x/divisor - mean)/deviation, channel by channel; columns are a multiple of 3. deviation 0 is read as 1. */
+/* The way in: x u8, dense, rows of pixels with adjacent channels r, g, b -> out of the same
+ * shape, (x/divisor - mean)/deviation, channel by channel; columns are a multiple of 3.
+ * deviation 0 is read as 1. */
 typedef struct vx_from_picture_args {
     const vx_tensor *x;
     float divisor, mean[3], deviation[3];
@@ -441,7 +449,8 @@ struct vx_backend_ops {
                          vx_error *err);
     void (*unreserve)(vx_backend *backend, vx_memory *memory);
     vx_memory_use (*memory)(vx_backend *backend);
-    /* A lane's stack has grown or shrunk by these bytes: for builds that look for mistakes. NULL: none. */
+    /* A lane's stack has grown or shrunk by these bytes: for builds that look for
+     * mistakes. NULL: none. */
     void (*taken)(vx_backend *backend, vx_dev at, size_t bytes);
     void (*released)(vx_backend *backend, vx_dev at, size_t bytes);
 

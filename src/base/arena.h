@@ -2,10 +2,10 @@
  *
  *     reservation  | buffers | workspace lane 0 | workspace lane 1 | weights … |
  *
- * A vx_arena is a bump allocator over one region with mark and release. It is arithmetic alone: it never looks
- * at the memory. One that *measures* has no end, and the height that it reached is the plan. A real arena of
- * that size then never fails; if it does, the plan was wrong, and the answer is VX_ERR_INTERNAL, never a
- * larger arena. */
+ * A vx_arena is a bump allocator over one region with mark and release. It is arithmetic alone: it
+ * never looks at the memory. One that *measures* has no end, and the height that it reached is the
+ * plan. A real arena of that size then never fails; if it does, the plan was wrong, and the answer
+ * is VX_ERR_INTERNAL, never a larger arena. */
 #ifndef VX_BASE_ARENA_H
 #define VX_BASE_ARENA_H
 
@@ -15,8 +15,8 @@
 #include "base/dev.h"
 #include "base/status.h"
 
-/* Every block starts on a multiple of this, wide enough for a cache line and any vector load. A device that
- * asks for more rounds its regions; inside one, kernels are given addresses. */
+/* Every block starts on a multiple of this, wide enough for a cache line and any vector load. A
+ * device that asks for more rounds its regions; inside one, kernels are given addresses. */
 enum { VX_ALIGN = 64 };
 
 static inline size_t vx_align_up(size_t bytes)

@@ -1,9 +1,9 @@
 /* An address that only a backend can follow.
  *
- * Tensors, weights and arenas hold it. Arithmetic on it is anybody's; what stands there is read and written by
- * the backend whose memory it is (backend/backend.h: vx_write, vx_upload, …). A plan has no memory, and its
- * addresses are numbers like any other: they begin at VX_DEV_PLAN and are never 0, so that code which
- * is right in a plan is right in a run. */
+ * Tensors, weights and arenas hold it. Arithmetic on it is anybody's; what stands there is read and
+ * written by the backend whose memory it is (backend/backend.h: vx_write, vx_upload, …). A plan has
+ * no memory, and its addresses are numbers like any other: they begin at VX_DEV_PLAN and are never
+ * 0, so that code which is right in a plan is right in a run. */
 #ifndef VX_BASE_DEV_H
 #define VX_BASE_DEV_H
 

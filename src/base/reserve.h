@@ -13,8 +13,9 @@
 #define VX_ASAN 1
 #endif
 #endif
-/* Builds that look for mistakes fill what was given back with 0xFF, a NaN in every float format we use, and
- * under ASan forbid to touch it. Optimised builds skip it: it would cost a pass over memory per release. */
+/* Builds that look for mistakes fill what was given back with 0xFF, a NaN in every float format
+ * we use, and under ASan forbid to touch it. Optimised builds skip it: it would cost a pass
+ * over memory per release. */
 #if defined(VX_ASAN) || !defined(__OPTIMIZE__)
 #define VX_POISON 1
 #endif

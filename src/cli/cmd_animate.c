@@ -1,4 +1,5 @@
-/* vortex animate: a portrait that moves, by speech, a sound, a video, a motion table or key points. */
+/* vortex animate: a portrait that moves, by speech, a sound, a video, a motion
+ * table or key points. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,7 +173,8 @@ static vx_status read_sound(const vx_cli *cli, const animate_params *p, inputs *
     return vx_timings_match(&in->timings, p->timings, (double)in->count / SOUND_RATE, err);
 }
 
-/* The video's own sound, from the time of its first frame on; where it begins later, silence first. */
+/* The video's own sound, from the time of its first frame on; where it begins
+ * later, silence first. */
 static vx_status read_video(const vx_cli *cli, const animate_params *p, inputs *in, vx_error *err)
 {
     VX_TRY(vx_video_open(&in->video, p->drive, cli->cancel, err));
@@ -432,8 +434,8 @@ static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew,
     return status;
 }
 
-/* A bound on how long a text is spoken, for the plan: slow voices speak 12 characters a second, a digit or a
- * sign becomes a word. */
+/* A bound on how long a text is spoken, for the plan: slow voices speak 12 characters a second, a
+ * digit or a sign becomes a word. */
 static double longest_speech(const char *text)
 {
     double characters = 0;

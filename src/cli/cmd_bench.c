@@ -1,4 +1,5 @@
-/* vortex bench: how long a stage takes on this machine, and what share of the machine's peak that is. */
+/* vortex bench: how long a stage takes on this machine, and what share of the
+ * machine's peak that is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 
-/* One line on stderr, when that is a terminal and neither --quiet nor --json was given. Control characters are
- * shown as '?'. */
+/* One line on stderr, when that is a terminal and neither --quiet nor --json was given. Control
+ * characters are shown as '?'. */
 void vx_tell(const vx_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -75,15 +75,16 @@ typedef struct vx_recipe {
     vx_recipe_verify verify;
 } vx_recipe;
 
-/* Reads a file that the command line names ("-": standard input). It may name any regular file; a relative one
- * lies beside the recipe. As vx_file_read, or VX_ERR_INPUT with code "bad_recipe" and the line. Close it in any
- * case. */
+/* Reads a file that the command line names ("-": standard input). It may name any regular file; a
+ * relative one lies beside the recipe. As vx_file_read, or VX_ERR_INPUT with code "bad_recipe" and
+ * the line. Close it in any case. */
 vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err);
-/* The same from memory, confined (base/named.h): it may name files beneath `folder`, or, where that is NULL,
- * none. `name` is for messages. */
+/* The same from memory, confined (base/named.h): it may name files beneath `folder`, or, where that
+ * is NULL, none. `name` is for messages. */
 vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folder, const char *text,
                           size_t bytes, vx_error *err);
-/* Whether the files that it names can be opened now; as vx_named_check, with code "bad_recipe" and the line. */
+/* Whether the files that it names can be opened now; as vx_named_check, with code
+ * "bad_recipe" and the line. */
 vx_status vx_recipe_check_files(const vx_recipe *recipe, vx_error *err);
 /* Safe on a zeroed or closed one. */
 void vx_recipe_close(vx_recipe *recipe);

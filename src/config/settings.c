@@ -36,8 +36,8 @@ static const vx_field slot_rows[] = {
     VX_ROWS_END,
 };
 
-/* Ten seconds are forgiven to any stage; the ceiling is an hour, more than the largest models take for a slot
- * on two cores. */
+/* Ten seconds are forgiven to any stage; the ceiling is an hour, more than the largest models take
+ * for a slot on two cores. */
 static const vx_field timeout_rows[] = {
     VX_ROW_AS("floor_ms", vx_settings, timeout_floor_ms, INT, .min = 1, .max = 86400000,
               .fallback = "10000"),

@@ -25,11 +25,12 @@ typedef struct vx_settings {
     int64_t pipeline_depth;          /* sets of result buffers: leases that may be held */
     int64_t timeout_floor_ms, timeout_ceiling_ms; /* of a stage */
     double timeout_factor;                        /* times what the stage has been taking */
-    int64_t frames_max;   /* Kokoro: the longest chunk, in frames of 25 ms */
-    int flux_modulations; /* vx_flux_modulations: resident, or streamed from the file once a prompt */
-    double loudness;      /* of films: LUFS, or VX_LOUDNESS_OFF */
-    int log_level;        /* vx_log_level */
-    vx_list voices;       /* vx_voice_alias, before the pack's */
+    int64_t frames_max; /* Kokoro: the longest chunk, in frames of 25 ms */
+    /* vx_flux_modulations: resident, or streamed from the file once a prompt */
+    int flux_modulations;
+    double loudness; /* of films: LUFS, or VX_LOUDNESS_OFF */
+    int log_level;   /* vx_log_level */
+    vx_list voices;  /* vx_voice_alias, before the pack's */
 } vx_settings;
 
 /* Everything at its default. */

@@ -42,8 +42,8 @@ const vx_part *vx_engine_part(const vx_engine *e, int component)
     return NULL;
 }
 
-/* Describes every part that is wanted and that the pack has. A component that is the same as one that is
- * here already stands for it and takes no memory of its own. */
+/* Describes every part that is wanted and that the pack has. A component that is the same as one
+ * that is here already stands for it and takes no memory of its own. */
 static vx_status describe(vx_engine *e, vx_error *err)
 {
     const vx_engine_params *p = &e->params;
@@ -248,8 +248,8 @@ static vx_status load(vx_engine *e, vx_error *err)
     return status;
 }
 
-/* Wanted parts that the pack lacks are an error by name, as are files that are not there, before the
- * reservation is made. */
+/* Wanted parts that the pack lacks are an error by name, as are files that are not there, before
+ * the reservation is made. */
 static vx_status check_wants(const vx_engine_params *params, vx_error *err)
 {
     for (const vx_part_kind *kind = params->kinds; kind->want != 0; kind++)

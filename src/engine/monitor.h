@@ -1,9 +1,9 @@
 /* The memory monitor: what the machine says is used, not our own books.
  *
- * On the CPU that is the resident size of the process, and what the machine has left. Above the soft limit
- * there is one warning per episode (until it is below again); above the hard limit, or when the machine runs
- * out, the check fails and the slot ends. Over a hundred slots the resident size should stay where it was: a
- * rise of more than 100 MB is reported as a leak. Thread-safe. */
+ * On the CPU that is the resident size of the process, and what the machine has left. Above the
+ * soft limit there is one warning per episode (until it is below again); above the hard limit, or
+ * when the machine runs out, the check fails and the slot ends. Over a hundred slots the resident
+ * size should stay where it was: a rise of more than 100 MB is reported as a leak. Thread-safe. */
 #ifndef VX_ENGINE_MONITOR_H
 #define VX_ENGINE_MONITOR_H
 
@@ -41,7 +41,8 @@ enum { VX_LEAK_SLOTS = 100 };
 void vx_monitor_open(vx_monitor *monitor, const vx_monitor_limits *limits);
 void vx_monitor_close(vx_monitor *monitor);
 
-/* VX_ERR_MEMORY, code "memory_pressure", above the hard limit. Reading costs some ten microseconds. */
+/* VX_ERR_MEMORY, code "memory_pressure", above the hard limit. Reading costs
+ * some ten microseconds. */
 vx_status vx_monitor_check(vx_monitor *monitor, vx_error *err);
 /* The same when the last check is older than 50 ms: for every frame. */
 vx_status vx_monitor_glance(vx_monitor *monitor, vx_error *err);

@@ -1,8 +1,9 @@
 /* Parts: what an engine is made of. It plans, loads and holds them, and knows none of them.
  *
- * A part is a component of the pack with its model: how to describe it (open), the list of its weights (bind),
- * what it needs beside (buffers), and each of its stages at the largest size (plan). A row without a component
- * has buffers alone. The table of parts is given to the engine (slot/part.h holds ours). */
+ * A part is a component of the pack with its model: how to describe it (open), the list of its
+ * weights (bind), what it needs beside (buffers), and each of its stages at the largest size
+ * (plan). A row without a component has buffers alone. The table of parts is given to the engine
+ * (slot/part.h holds ours). */
 #ifndef VX_ENGINE_PART_H
 #define VX_ENGINE_PART_H
 
@@ -44,11 +45,12 @@ struct vx_part {
     int source_count;
 };
 
-/* A buffer by its number (0..VX_ENGINE_BUFFERS-1), in as many sets as the engine has when `sets`. `component` is
- * who is named in the plan. */
+/* A buffer by its number (0..VX_ENGINE_BUFFERS-1), in as many sets as the engine has when `sets`.
+ * `component` is who is named in the plan. */
 void vx_buffer_add(vx_buffer_list *list, int buffer, const char *component, const char *name,
                    vx_place place, size_t bytes, bool sets);
-/* What is taken beside the reservation, in the machine's memory: counted where that is the device's. */
+/* What is taken beside the reservation, in the machine's memory: counted where
+ * that is the device's. */
 void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes);
 /* Threads of the pool; 0 on a device that has none. */
 int vx_buffer_workers(const vx_buffer_list *list);

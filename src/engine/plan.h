@@ -60,16 +60,16 @@ void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_
 /* The component that takes the most bytes, and how many. */
 const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);
 
-/* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, what limits it, the largest consumer,
- * what would help. */
+/* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, what limits it, the largest
+ * consumer, what would help. */
 vx_status vx_plan_check(const vx_plan *plan, vx_error *err);
-/* VX_ERR_MEMORY when the system will not give what the plan takes: the address space has no room for the
- * reservation, or less than the plan is free (not asked with `guard` false). */
+/* VX_ERR_MEMORY when the system will not give what the plan takes: the address space has no room
+ * for the reservation, or less than the plan is free (not asked with `guard` false). */
 vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool guard,
                              vx_error *err);
 
-/* A drawing of the plan: memory to scale with the limits, and the stages of each lane, to scale by projected
- * time. The caller frees the text with free(). NULL when out of memory. */
+/* A drawing of the plan: memory to scale with the limits, and the stages of each lane, to scale by
+ * projected time. The caller frees the text with free(). NULL when out of memory. */
 char *vx_plan_svg(const vx_plan *plan, const char *title);
 
 /* The document of `vortex plan --json` (docs/CONTRACTS.md); the caller decrefs. NULL when out of

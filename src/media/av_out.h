@@ -1,5 +1,5 @@
-/* Where FFmpeg's writers put their bytes: a file that is whole or not there, or a function that is called with
- * them as they come. Private to src/media. */
+/* Where FFmpeg's writers put their bytes: a file that is whole or not there, or a function that is
+ * called with them as they come. Private to src/media. */
 #ifndef VX_MEDIA_AV_OUT_H
 #define VX_MEDIA_AV_OUT_H
 
@@ -21,8 +21,8 @@ typedef struct vx_av_out {
     uint64_t written;  /* to `write` */
 } vx_av_out;
 
-/* Opens the file `path` ("-": stdout), or with `write` nothing but the way to it. VX_ERR_IO, VX_ERR_USAGE,
- * VX_ERR_MEMORY; *out is closed then. */
+/* Opens the file `path` ("-": stdout), or with `write` nothing but the way to it. VX_ERR_IO,
+ * VX_ERR_USAGE, VX_ERR_MEMORY; *out is closed then. */
 vx_status vx_av_out_open(vx_av_out *out, const char *path, vx_av_write write, void *arg,
                          vx_error *err);
 

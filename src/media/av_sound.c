@@ -16,10 +16,11 @@ int16_t vx_sound_16(float x)
     return (int16_t)lrintf(vx_sound_clip(x) * 32767.0f);
 }
 
-/* Mono speech: LAME is transparent at 96 kbit/s, and so is AAC's native encoder, but peaks then come out up to 1.3 dB
- * higher, over speech of six voices at four offsets (at 160 kbit/s 0.3 dB, at 192 0.1 dB), and films are to stay under
- * a ceiling (loudness.c). Its fast search keeps peaks at 96 but takes 0.3 dB off a steady tone. Opus by its own
- * recommendation for fullband speech (RFC 6716, section 2.1.1: 28 to 40 kbit/s) with room to spare. */
+/* Mono speech: LAME is transparent at 96 kbit/s, and so is AAC's native encoder, but peaks then
+ * come out up to 1.3 dB higher, over speech of six voices at four offsets (at 160 kbit/s 0.3 dB, at
+ * 192 0.1 dB), and films are to stay under a ceiling (loudness.c). Its fast search keeps peaks at
+ * 96 but takes 0.3 dB off a steady tone. Opus by its own recommendation for fullband speech (RFC
+ * 6716, section 2.1.1: 28 to 40 kbit/s) with room to spare. */
 int64_t vx_av_sound_bits(enum AVCodecID codec)
 {
     switch (codec) {

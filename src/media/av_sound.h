@@ -17,7 +17,8 @@ typedef struct vx_av_sound {
     void *arg;
 } vx_av_sound;
 
-/* Bits a second of speech that no listener tells from the original, by codec: the one place for them. */
+/* Bits a second of speech that no listener tells from the original, by codec:
+ * the one place for them. */
 int64_t vx_av_sound_bits(enum AVCodecID codec);
 
 /* `bits` 0: the codec needs none. Results are the library's numbers; close it in any case. */

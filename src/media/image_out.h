@@ -4,12 +4,13 @@
 
 #include "media/image.h"
 
-/* Whether such a name can be written, to be asked before the work: VX_ERR_USAGE for a foreign ending,
- * VX_ERR_MISSING when FFmpeg here has no JPEG encoder. "-" and a name without an ending are PNG. */
+/* Whether such a name can be written, to be asked before the work: VX_ERR_USAGE for a
+ * foreign ending, VX_ERR_MISSING when FFmpeg here has no JPEG encoder. "-" and a name
+ * without an ending are PNG. */
 vx_status vx_image_write_check(const char *path, vx_error *err);
 
-/* Writes it: PNG without loss, or JPEG of nearly the same looks (4:4:4, quantiser 2). The same picture gives
- * the same bytes. VX_ERR_IO when the file can't be written; statuses of the check. */
+/* Writes it: PNG without loss, or JPEG of nearly the same looks (4:4:4, quantiser 2). The same
+ * picture gives the same bytes. VX_ERR_IO when the file can't be written; statuses of the check. */
 vx_status vx_image_write(const vx_picture *picture, const char *path, vx_error *err);
 
 #endif

@@ -20,12 +20,13 @@ enum {
     TONE_TAPS = 4 /* neighbours whose mean takes the edge off white noise */
 };
 
-/* Films are to stay at or under -1 dBTP when they are decoded; AAC raises peaks by up to 0.1 dB (av_sound.c). */
+/* Films are to stay at or under -1 dBTP when they are decoded; AAC raises peaks by up to
+ * 0.1 dB (av_sound.c). */
 static const double CEILING_DBTP = -1.2, TONE_DBFS = -70;
 /* How much may be limited, and in what steps the gain is taken back until it is so. */
 static const double SHARE_MAX = 0.01, STEP_DB = 0.25;
-/* The ways to a peak and back that are tried, as parts of 5 ms: 5, 2.5 and 1 ms; and the gain that may be given up
- * for a longer one. */
+/* The ways to a peak and back that are tried, as parts of 5 ms: 5, 2.5 and 1 ms; and the gain that
+ * may be given up for a longer one. */
 enum { LOOKS = 3 };
 static const int look_parts[LOOKS] = {1, 2, 5};
 static const double SPARED_DB = 0.5;
@@ -63,8 +64,8 @@ static double bessel(double x)
     return sum;
 }
 
-/* Interpolates at `at` (0..1) between the two middle samples of `taps`: a sinc under Kaiser's window of that
- * beta; its taps sum up to 1. */
+/* Interpolates at `at` (0..1) between the two middle samples of `taps`: a sinc under Kaiser's
+ * window of that beta; its taps sum up to 1. */
 static void sinc_filter(float *filter, int taps, double at, double beta)
 {
     double value[UP_TAPS], sum = 0;
@@ -86,7 +87,8 @@ static float given(const run *r, int64_t i)
     return i >= 0 && i < count ? r->samples[i] : 0;
 }
 
-/* The block's samples at the rate that comes out, `first` on: every other one is one that was given. */
+/* The block's samples at the rate that comes out, `first` on: every other one
+ * is one that was given. */
 static void raise_rate(const run *r, int64_t first, block *b)
 {
     if (!r->twice) {
@@ -116,7 +118,8 @@ static float noise(int64_t i)
     return (float)word[i & 3] * 0x1p-31f - 1;
 }
 
-/* Its mean square is that of TONE_DBFS: a uniform number's is 1/3, and means of four have a quarter of it. */
+/* Its mean square is that of TONE_DBFS: a uniform number's is 1/3, and means of four
+ * have a quarter of it. */
 static void add_tone(block *b, int64_t first)
 {
     float scale = (float)(pow(10, TONE_DBFS / 20) * sqrt(3 * TONE_TAPS) / TONE_TAPS);
@@ -147,8 +150,9 @@ static float peak_at(const run *r, const float *sample, int i)
     return most;
 }
 
-/* The gain of every sample of the block: what each peak asks for, held and then averaged over the look-ahead, so
- * that it is reached in time and left as slowly. False when nothing is to be limited. */
+/* The gain of every sample of the block: what each peak asks for, held and then averaged
+ * over the look-ahead, so that it is reached in time and left as slowly. False when
+ * nothing is to be limited. */
 static bool find_gains(const run *r, block *b)
 {
     bool any = false;
@@ -229,7 +233,8 @@ static bool gain_fits(run *r, double db, block *b)
     return few_are_limited(r, b);
 }
 
-/* A gain under which nothing at all is limited: waves stand at most some 12 dB above their samples. */
+/* A gain under which nothing at all is limited: waves stand at most some 12 dB
+ * above their samples. */
 static double harmless_db(const run *r)
 {
     float most = 0;
@@ -238,8 +243,9 @@ static double harmless_db(const run *r)
     return CEILING_DBTP - 12 - 20 * log10(fmax((double)most, 1e-9));
 }
 
-/* The longer a peak is prepared for, the less it is heard, and the more samples it takes along: the longest way
- * that costs next to no gain; where even the shortest would limit too much, the gain goes down for it. */
+/* The longer a peak is prepared for, the less it is heard, and the more samples it takes along:
+ * the longest way that costs next to no gain; where even the shortest would limit too much, the
+ * gain goes down for it. */
 static double find_gain(run *r, double wanted_db, block *b)
 {
     wanted_db = fmin(wanted_db, GAIN_MAX_DB);

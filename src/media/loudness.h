@@ -1,12 +1,13 @@
-/* Loudness: one gain for a whole sound, so that it is as loud as others (ITU-R BS.1770-4, EBU R 128), and a
- * look-ahead limiter for the few peaks that this puts above the ceiling.
+/* Loudness: one gain for a whole sound, so that it is as loud as others (ITU-R BS.1770-4, EBU R
+ * 128), and a look-ahead limiter for the few peaks that this puts above the ceiling.
  *
- * The gain never changes within a sound, so speech keeps its dynamics. The limiter sees a peak 5 ms ahead; where
- * that would take along more than one sample in a hundred, 2.5 or 1 ms, and then the gain is taken back. The sound may leave at twice its rate, and with room
- * tone: noise at -70 dBFS, without which the pauses of a synthetic voice are holes.
+ * The gain never changes within a sound, so speech keeps its dynamics. The limiter sees a peak 5 ms
+ * ahead; where that would take along more than one sample in a hundred, 2.5 or 1 ms, and then the
+ * gain is taken back. The sound may leave at twice its rate, and with room tone: noise at -70 dBFS,
+ * without which the pauses of a synthetic voice are holes.
  *
- * The same samples give the same samples: no state but the arguments, no vector code that depends on the
- * processor. Working memory is a few pages of stack, and libebur128's own. */
+ * The same samples give the same samples: no state but the arguments, no vector code that depends
+ * on the processor. Working memory is a few pages of stack, and libebur128's own. */
 #ifndef VX_MEDIA_LOUDNESS_H
 #define VX_MEDIA_LOUDNESS_H
 
@@ -37,7 +38,8 @@ typedef struct vx_loudness_params {
 /* What came out. */
 typedef struct vx_loudness {
     bool
-        audible; /* false: silence, or shorter than the 0.4 s that can be measured; then lufs is unknown */
+        /* false: silence, or shorter than the 0.4 s that can be measured; then lufs is unknown */
+        audible;
     double lufs, gain_db, true_peak_dbtp; /* true_peak_dbtp is at least -200 */
     double limited_share;                 /* of the samples, 0..1 */
 } vx_loudness;
@@ -48,8 +50,8 @@ vx_status vx_loudness_run(const vx_loudness_params *params, const float *samples
 
 /* A warning when the sound came out more than 1 LU below its target; `where` as in vx_warn. */
 void vx_loudness_warn(const vx_loudness *result, double target_lufs, const char *where);
-/* {lufs, gain_db, true_peak_dbtp, limited_share}, lufs null when there was nothing to be heard; the caller
- * decrefs. */
+/* {lufs, gain_db, true_peak_dbtp, limited_share}, lufs null when there was nothing to be
+ * heard; the caller decrefs. */
 json_t *vx_loudness_json(const vx_loudness *result);
 
 #endif

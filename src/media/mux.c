@@ -20,7 +20,8 @@
 enum {
     CRF_DEFAULT = 20,
     KEY_SECONDS = 2, /* between two key frames: how far a player has to go back to seek */
-    /* Of the encoder. The bytes depend on it, so it is neither the machine's number nor the caller's. */
+    /* Of the encoder. The bytes depend on it, so it is neither the machine's
+     * number nor the caller's. */
     VIDEO_THREADS = 2
 };
 
@@ -186,15 +187,15 @@ static int add_stream(vx_mux *mux, const AVCodecContext *encoder, AVStream **str
     return avcodec_parameters_from_context(added->codecpar, encoder);
 }
 
-/* How an MP4 draws its captions, the text sample entry of 3GPP TS 26.245 after its first eight bytes: below,
- * centred, white, no box of its own, one font. */
-static const uint8_t text_entry[] = {
-    0, 0,    0, 0,                                              /* display flags */
-    1, 0xFF,                                                    /* centred, at the bottom */
-    0, 0,    0, 0,                                              /* background */
-    0, 0,    0, 0,  0,   0,   0,   0,                           /* the box is the whole picture */
-    0, 0,    0, 0,  0,   1,   0,   16,  0xFF, 0xFF, 0xFF, 0xFF, /* style: font 1, 16 points, white */
-    0, 0,    0, 18, 'f', 't', 'a', 'b', 0,    1,    0,    1,    5, 'S', 'e', 'r', 'i', 'f'};
+/* How an MP4 draws its captions, the text sample entry of 3GPP TS 26.245 after its first eight
+ * bytes: below, centred, white, no box of its own, one font. */
+static const uint8_t text_entry[] = {0, 0, 0, 0,             /* display flags */
+                                     1, 0xFF,                /* centred, at the bottom */
+                                     0, 0, 0, 0,             /* background */
+                                     0, 0, 0, 0, 0, 0, 0, 0, /* the box is the whole picture */
+                                     /* style: font 1, 16 points, white */
+                                     0, 0, 0, 0, 0, 1, 0, 16, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 18,
+                                     'f', 't', 'a', 'b', 0, 1, 0, 1, 5, 'S', 'e', 'r', 'i', 'f'};
 
 static int add_caption_stream(vx_mux *mux, bool mp4)
 {

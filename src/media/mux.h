@@ -3,8 +3,8 @@
  * The first frame and the first sample start together at time zero: the encoder's priming samples
  * are declared to the container (an edit list in MP4, the codec delay in Matroska), so a player
  * drops them. Frames and samples may arrive in any order and in any pieces; packets are interleaved
- * by time. The same input gives the same bytes: two threads for the encoder whatever the machine has, no
- * dates, no version strings but the encoder's own. Every two seconds there is a key frame.
+ * by time. The same input gives the same bytes: two threads for the encoder whatever the machine
+ * has, no dates, no version strings but the encoder's own. Every two seconds there is a key frame.
  *
  *     vx_mux *mux;
  *     VX_TRY(vx_mux_open(&mux, &params, err));
@@ -28,8 +28,9 @@ typedef enum vx_container { VX_MP4, VX_MKV } vx_container;
 /* In that order; also the endings. */
 #define VX_CONTAINER_NAMES "mp4|mkv"
 
-/* What a film is to be: what its name ends in, else `given` (vx_container; -1: not given), else Matroska for
- * "-" and MP4 for a name without an ending. VX_ERR_USAGE for an ending that is neither. */
+/* What a film is to be: what its name ends in, else `given` (vx_container; -1: not
+ * given), else Matroska for "-" and MP4 for a name without an ending. VX_ERR_USAGE for an
+ * ending that is neither. */
 vx_status vx_container_of(const char *path, int given, vx_container *container, vx_error *err);
 
 /* Text that a player may show over the picture. */
@@ -48,7 +49,8 @@ typedef struct vx_mux_params {
     const char *preset;   /* x264's; NULL means "veryfast" */
     const char *title;    /* metadata, UTF-8; NULL leaves them out */
     const char *comment;
-    /* A track of captions in English: called until it says false, while the film is opened. NULL: none. */
+    /* A track of captions in English: called until it says false, while the film
+     * is opened. NULL: none. */
     bool (*captions)(void *arg, vx_mux_caption *caption);
     void *captions_arg;
 } vx_mux_params;
@@ -70,8 +72,8 @@ vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err);
 /* The next n samples, clipped to -1..1, a NaN counting as silence. Only with a sample_rate. */
 vx_status vx_mux_samples(vx_mux *mux, const float *samples, int64_t n, vx_error *err);
 
-/* Ends the encoders and writes the index: the file is whole but still under its temporary name. Nothing may be
- * added then; finish or abort. VX_ERR_USAGE as for vx_mux_finish. */
+/* Ends the encoders and writes the index: the file is whole but still under its temporary name.
+ * Nothing may be added then; finish or abort. VX_ERR_USAGE as for vx_mux_finish. */
 vx_status vx_mux_end(vx_mux *mux, vx_error *err);
 
 /* vx_mux_end unless that was done, and moves the file to its name. Frees *mux and sets it to

@@ -50,8 +50,8 @@ vx_resize_params vx_resize_cover(const vx_picture *in, int width, int height);
 /* ---- CLIP ------------------------------------------------------------------------------------ */
 
 /* CLIP's view of a picture (transformers' CLIPImageProcessor): the shorter side becomes `size` by
- * bicubic, the longer one floor(size*long/short), then the centre, floored to whole pixels. The model
- * itself takes (x/255 - mean)/std of each channel. */
+ * bicubic, the longer one floor(size*long/short), then the centre, floored to whole pixels. The
+ * model itself takes (x/255 - mean)/std of each channel. */
 size_t vx_clip_pixels_bytes(int in_width, int in_height, int size);
 /* out: size*size*3 bytes, channels last. */
 void vx_clip_pixels(const vx_picture *in, int size, uint8_t *out, void *scratch);

@@ -172,7 +172,8 @@ static int begin_encoded(vx_sound_out *o, const AVCodec *codec, int sample_rate)
     stream->time_base = o->sound.encoder->time_base;
     result = avcodec_parameters_from_context(stream->codecpar, o->sound.encoder);
     AVDictionary *options = NULL;
-    /* A listener to a stream hears a page when it is whole: a fifth of a second, in microseconds. */
+    /* A listener to a stream hears a page when it is whole: a fifth of a
+     * second, in microseconds. */
     if (result >= 0 && strcmp(o->kind->muxer, "ogg") == 0)
         result = av_dict_set(&options, "page_duration", "200000", 0);
     if (result >= 0 && !vx_av_out_seekable(&o->out) && strcmp(o->kind->muxer, "mp3") == 0)

@@ -20,19 +20,20 @@ typedef struct vx_binder {
     bool plan;
     vx_source **sources; /* files of this component, searched in order; unused in a plan */
     int source_count;
-    /* What may stand before the official names in an all-in-one file, NULL at the end; tried in this order
-     * after none at all, each also twice. Set by the model's binding function; NULL for none. */
+    /* What may stand before the official names in an all-in-one file, NULL at the end;
+     * tried in this order after none at all, each also twice. Set by the model's binding
+     * function; NULL for none. */
     const char *const *prefixes;
     float *staging;    /* VX_STAGING_FLOATS; NULL in a plan */
     vx_cancel *cancel; /* ends a load between two tensors; may be NULL */
-    /* When not NULL (and `plan` not set): nothing is loaded, every tensor is found, and what was asked for is
-     * listed here. `weights` measures. */
+    /* When not NULL (and `plan` not set): nothing is loaded, every tensor is found, and what was
+     * asked for is listed here. `weights` measures. */
     vx_record *record;
     vx_error *err;
 } vx_binder;
 
-/* A tensor in one of the binder's files, by its name or with one of the prefixes before it, or NULL. *source
- * receives the file (may be NULL). */
+/* A tensor in one of the binder's files, by its name or with one of the prefixes before it, or
+ * NULL. *source receives the file (may be NULL). */
 const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
                                        const vx_source **source);
 
@@ -41,7 +42,8 @@ const vx_source_tensor *vx_binder_find(const vx_binder *b, const char *name,
 vx_status vx_binder_need(const vx_binder *b, const char *name, int rank, const int64_t *dim,
                          const vx_source_tensor **tensor, const vx_source **source);
 
-/* VX_ERR_INPUT: no file has that tensor. Says what the files are, or which prefixes their names have. */
+/* VX_ERR_INPUT: no file has that tensor. Says what the files are, or which
+ * prefixes their names have. */
 vx_status vx_binder_missing(const vx_binder *b, const char *name);
 
 /* VX_ERR_CANCELLED when the token is set; the functions below begin with it. */

@@ -99,8 +99,8 @@ static vx_status write_tokenizer(synth *s, vx_component component, json_t *out)
                                                                          : no_memory(s->err);
 }
 
-/* A folder or file that stays where it is, by its full path; when it is not there the name stays, and it is
- * looked for again. */
+/* A folder or file that stays where it is, by its full path; when it is not there the name stays,
+ * and it is looked for again. */
 static void keep_in_place(json_t *out, const char *key, const vx_pack_file *file)
 {
     char full[PATH_MAX];

@@ -92,7 +92,8 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
     return VX_OK;
 }
 
-/* The lock is held, so nothing here may look at a file: one that answers late would hold up everybody. */
+/* The lock is held, so nothing here may look at a file: one that answers late
+ * would hold up everybody. */
 static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
 {
     bool full = v->waiting == (int)v->settings.queue;

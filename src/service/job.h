@@ -1,9 +1,9 @@
 /* Behind vortex.h: the resident engine, its queue and its jobs.
  *
  * One thread, the worker, takes jobs from the queue in order, as soon as there is a set of buffers
- * that no lease holds, and runs the slot (slot.h), whose stages run on threads of their own. Another,
- * the desk, ends jobs that wait in vain, whatever the worker does (both in worker.c). A job belongs
- * to its client; the vortex lives until it is closed and the last job is freed. */
+ * that no lease holds, and runs the slot (slot.h), whose stages run on threads of their own.
+ * Another, the desk, ends jobs that wait in vain, whatever the worker does (both in worker.c). A
+ * job belongs to its client; the vortex lives until it is closed and the last job is freed. */
 #ifndef VX_SERVICE_JOB_H
 #define VX_SERVICE_JOB_H
 
@@ -63,8 +63,8 @@ void vx_job_end_lease(vx_job *job);
 
 /* Takes the lock of an engine that is open, be the pointer ever so stale; else false. */
 bool vx_vortex_enter(vx_vortex *vortex);
-/* Gives up one hold; the last frees the vortex, which must be closed by then. The lock is held and is
- * given back. */
+/* Gives up one hold; the last frees the vortex, which must be closed by then. The lock is
+ * held and is given back. */
 void vx_vortex_drop(vx_vortex *vortex);
 
 #endif

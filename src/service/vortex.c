@@ -1,5 +1,6 @@
-/* The resident engine of vortex.h: opening it with all that a pack has or that one job needs, closing
- * it, its metrics. What a handle must be worth to a caller whose threads race is said here too. */
+/* The resident engine of vortex.h: opening it with all that a pack has or that one job
+ * needs, closing it, its metrics. What a handle must be worth to a caller whose threads
+ * race is said here too. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,8 @@ void vx_cancel_free(vx_cancel **cancel)
 
 /* ---- handles -------------------------------------------------------------------------------- */
 
-/* Engines that are open. A server's threads may hold a handle for a while after somebody closed it; a
- * pointer that isn't on this list is never followed. */
+/* Engines that are open. A server's threads may hold a handle for a while after somebody closed it;
+ * a pointer that isn't on this list is never followed. */
 static vx_vortex *open_engines;
 static pthread_mutex_t open_engines_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -85,7 +86,8 @@ static bool has_lexicon(const vx_pack *pack, const char *name)
     return folder != NULL && vx_path_join(&path, folder, name) && vx_path_is_file(path.text);
 }
 
-/* Every accent whose lexicon is there, and that of the pack's first voice, so that a missing one is an error. */
+/* Every accent whose lexicon is there, and that of the pack's first voice, so that a
+ * missing one is an error. */
 static int all_accents(const vx_vortex *v)
 {
     int accents = vx_speaker_accents(&v->settings, &v->pack, NULL);
@@ -94,7 +96,8 @@ static int all_accents(const vx_vortex *v)
     return accents;
 }
 
-/* All that the pack has and that can be used: speech and frames always, the rest when it is whole. */
+/* All that the pack has and that can be used: speech and frames always, the
+ * rest when it is whole. */
 static int all_wants(const vx_pack *pack)
 {
     const vx_pack_component *c = pack->components;
@@ -287,8 +290,7 @@ char *vx_metrics_text(vx_vortex *v)
     if (out == NULL) return NULL;
     bool there = vx_vortex_enter(v);
     if (there) {
-        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine,
-                         out);
+        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine, out);
         pthread_mutex_unlock(&v->lock);
     }
     if (fclose(out) == 0 && there) return text;

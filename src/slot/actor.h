@@ -24,8 +24,8 @@ typedef struct vx_actor_size {
     int text_width, pooled; /* floats of a text token, of CLIP's pooled vector */
 } vx_actor_size;
 
-/* The size for a pack; 0 stands for the pack's own. VX_ERR_USAGE, "bad_size", for a side that is not a
- * multiple of two latent cells (a token) or out of range, and for steps beyond 1..8. */
+/* The size for a pack; 0 stands for the pack's own. VX_ERR_USAGE, "bad_size", for a side that is
+ * not a multiple of two latent cells (a token) or out of range, and for steps beyond 1..8. */
 vx_status vx_actor_size_of(const vx_pack *pack, int width, int height, int steps,
                            vx_actor_size *size, vx_error *err);
 
@@ -47,8 +47,8 @@ typedef struct vx_sampling {
     vx_tensor tokens, velocity;
 } vx_sampling;
 
-/* What does not depend on the step: the latent becomes tokens, the prompt is prepared. times[steps + 1];
- * `scratch` and `latent` hold vx_actor_latent_count floats each. */
+/* What does not depend on the step: the latent becomes tokens, the prompt is prepared. times[steps
+ * + 1]; `scratch` and `latent` hold vx_actor_latent_count floats each. */
 vx_status vx_sampling_begin(vx_sampling *sampling, vx_flux *flux, vx_ctx *ctx,
                             const vx_actor_size *size, const vx_tensor *text,
                             const vx_tensor *pooled, const float *times, const float *latent,

@@ -1,6 +1,7 @@
-/* A portrait that moves. Key points come from a motion table, from given ones or from a driving video, a batch
- * at a time; the network makes square frames of them into a ring, and a second thread takes those out, pastes
- * them into the film's picture and hands them on, while the next batch is made. */
+/* A portrait that moves. Key points come from a motion table, from given ones or from a
+ * driving video, a batch at a time; the network makes square frames of them into a ring, and a
+ * second thread takes those out, pastes them into the film's picture and hands them on, while
+ * the next batch is made. */
 #include "slot/animate.h"
 
 #include <math.h>
@@ -180,8 +181,8 @@ static void product(const float a[3][3], const float b[3][3], bool transposed, f
         }
 }
 
-/* Relative motion, as the official pipeline has it: R = (R_d R_d0^T) R_s, expression = e_s + e_d - e_d0, scale
- * = s_s s_d / s_d0, t = t_s + t_d - t_d0. */
+/* Relative motion, as the official pipeline has it: R = (R_d R_d0^T) R_s, expression = e_s + e_d -
+ * e_d0, scale = s_s s_d / s_d0, t = t_s + t_d - t_d0. */
 static void keypoints_of_video(const film *f, const vx_motion *d, float (*out)[3])
 {
     const vx_liveportrait_config *c = f->animator->config;

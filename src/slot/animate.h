@@ -1,14 +1,16 @@
-/* A portrait that moves: the source's preparation, key points for every frame, LivePortrait in batches, frames
- * into the ring.
+/* A portrait that moves: the source's preparation, key points for every frame, LivePortrait in
+ * batches, frames into the ring.
  *
- * Where the face is: a pack whose expression codes are absolute (driving_params.expression) was trained on
- * whole pictures, so the picture is the crop, and its frames are the film. Any other pack crops a square around
- * the face, moves that, and pastes it back with a feathered border. The square comes from the eyes and the
- * mouth when they are given, else from the whole picture; then M says how large and where the face is, the
- * square is corrected once, and M must find it where the official templates have theirs.
+ * Where the face is: a pack whose expression codes are absolute (driving_params.expression) was
+ * trained on whole pictures, so the picture is the crop, and its frames are the film. Any other
+ * pack crops a square around the face, moves that, and pastes it back with a feathered border. The
+ * square comes from the eyes and the mouth when they are given, else from the whole picture; then M
+ * says how large and where the face is, the square is corrected once, and M must find it where the
+ * official templates have theirs.
  *
- * Frames of a batch are made side by side in the engine's frame ring; a thread of its own takes them to the
- * sink. All memory is taken when the engine and the animator are opened, but for what resizes the portrait. */
+ * Frames of a batch are made side by side in the engine's frame ring; a thread of its own takes
+ * them to the sink. All memory is taken when the engine and the animator are opened, but for what
+ * resizes the portrait. */
 #ifndef VX_SLOT_ANIMATE_H
 #define VX_SLOT_ANIMATE_H
 
@@ -22,7 +24,8 @@ enum { VX_FILM_SIDE_MAX = 1280 };
 
 typedef struct vx_animator vx_animator;
 
-/* The engine must have been opened with VX_WANT_VIDEO. VX_ERR_INPUT for controls that do not fit. */
+/* The engine must have been opened with VX_WANT_VIDEO. VX_ERR_INPUT for
+ * controls that do not fit. */
 vx_status vx_animator_open(vx_animator **animator, vx_engine *engine, vx_error *err);
 void vx_animator_close(vx_animator **animator); /* safe on NULL; sets NULL */
 
@@ -39,8 +42,8 @@ typedef struct vx_animate_request {
     vx_status (*frame)(void *arg, int64_t index, const vx_picture *picture, vx_error *err);
     /* Called once, before the first frame, with the film's size; may be NULL. */
     vx_status (*begin)(void *arg, int width, int height, vx_error *err);
-    /* After every batch, with the frames that are made and, where it is known, how many there will be (else
-     * 0); may be NULL. A failure ends the film. */
+    /* After every batch, with the frames that are made and, where it is known, how many there will
+     * be (else 0); may be NULL. A failure ends the film. */
     vx_status (*step)(void *arg, int64_t made, int64_t all);
     void *arg;
 } vx_animate_request;
@@ -55,17 +58,19 @@ typedef struct vx_animated {
         angle; /* the square, in the pixels of the portrait at most VX_FILM_SIDE_MAX long */
 } vx_animated;
 
-/* VX_ERR_INPUT: a portrait whose face M does not find where it should be (the message asks for --face or the
- * recipe's face), key points or a video that make no sense. The lane is as before whatever happens. */
+/* VX_ERR_INPUT: a portrait whose face M does not find where it should be (the message asks for
+ * --face or the recipe's face), key points or a video that make no sense. The lane is as
+ * before whatever happens. */
 vx_status vx_animate(vx_animator *animator, vx_ctx *ctx, const vx_animate_request *request,
                      vx_animated *animated);
 
-/* The engine's buffer for a motion table of so many frames at most: poses, and memory for driving. VX_ERR_INPUT
- * when it was planned for fewer. */
+/* The engine's buffer for a motion table of so many frames at most: poses, and memory for driving.
+ * VX_ERR_INPUT when it was planned for fewer. */
 vx_status vx_animator_table(vx_animator *animator, double fps, int64_t frames,
                             vx_motion_table *table, void **memory, vx_error *err);
 
-/* Bytes of the engine's buffers: of a table, and of the ring with its canvas for films up to a size. */
+/* Bytes of the engine's buffers: of a table, and of the ring with its canvas
+ * for films up to a size. */
 size_t vx_animate_table_bytes(int64_t frames);
 size_t vx_animate_ring_bytes(const vx_liveportrait *model, int width, int height);
 

@@ -21,7 +21,8 @@ typedef struct line {
     int characters;
 } line;
 
-/* What stands in the script for one spoken word or more ("42" is two): text [from, to), words [first, next). */
+/* What stands in the script for one spoken word or more ("42" is two): text [from, to),
+ * words [first, next). */
 typedef struct token {
     size_t from, to;
     int64_t first, next;
@@ -41,7 +42,8 @@ static size_t end_of(const vx_g2p_word *w)
     return (size_t)w->text_start + w->text_length;
 }
 
-/* Where the text of word `i` begins: behind the last space before it, so that quotes stay with it. */
+/* Where the text of word `i` begins: behind the last space before it, so that
+ * quotes stay with it. */
 static size_t begin_of(const vx_spoken *s, int64_t i)
 {
     if (i == 0) return 0;
@@ -129,8 +131,8 @@ static void put_words(line *l, const vx_spoken *s, int64_t first, int64_t next)
     }
 }
 
-/* The word at which the second line begins so that both fit and are most alike; -1: one line is enough, -2:
- * two are not. */
+/* The word at which the second line begins so that both fit and are most alike; -1: one line is
+ * enough, -2: two are not. */
 static int64_t second_line(const vx_spoken *s, int64_t first, int64_t next)
 {
     line whole = {.used = 0}, before = {.used = 0};

@@ -1,8 +1,9 @@
 /* Captions: what was spoken as lines to be read, by the times of its words.
  *
- * A cue has at most two lines of 42 characters and lasts at most 6 s. It ends where a sentence does; a sentence
- * that is too long is cut at a clause, and only then between two words. Short sentences that fit one line share
- * a cue. The text is the script's own, with its punctuation and without tags.
+ * A cue has at most two lines of 42 characters and lasts at most 6 s. It ends where a
+ * sentence does; a sentence that is too long is cut at a clause, and only then between two
+ * words. Short sentences that fit one line share a cue. The text is the script's own, with
+ * its punctuation and without tags.
  *
  *     vx_captions captions = vx_captions_of(&spoken);
  *     vx_caption cue;

@@ -1,5 +1,5 @@
-/* Opening and closing the engine with all tools that its stages want, in the order in which they need each
- * other. */
+/* Opening and closing the engine with all tools that its stages want, in the order in which
+ * they need each other. */
 #include "slot/crew.h"
 
 /* The largest film (docs/CONTRACTS.md, recipe). */

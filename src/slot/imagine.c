@@ -224,7 +224,8 @@ static vx_status resize_init(const job *j, vx_picture *out)
     return VX_OK;
 }
 
-/* The first latent: noise, or a picture's latent under it (scale_noise: t·noise + (1 - t)·latent). */
+/* The first latent: noise, or a picture's latent under it (scale_noise:
+ * t·noise + (1 - t)·latent). */
 static vx_status start_latent(job *j)
 {
     const vx_imagine_request *r = j->request;

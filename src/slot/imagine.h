@@ -1,8 +1,8 @@
 /* Prompt to actor image: tokenizers, T5 and CLIP, the transformer's steps, the decoder.
  *
- * The picture comes into the engine's actor buffer. The same prompt, seed, size, steps and pack give the same
- * bytes. Not thread-safe: one per picture lane. All heap is taken at open,
- * but for what resizes `init`. */
+ * The picture comes into the engine's actor buffer. The same prompt, seed, size, steps and pack
+ * give the same bytes. Not thread-safe: one per picture lane. All heap is taken at open, but for
+ * what resizes `init`. */
 #ifndef VX_SLOT_IMAGINE_H
 #define VX_SLOT_IMAGINE_H
 
@@ -14,8 +14,8 @@
 
 typedef struct vx_imaginer vx_imaginer;
 
-/* The engine must have been opened with VX_WANT_ACTOR. VX_ERR_MISSING without a tokenizer, VX_ERR_INPUT for
- * one of another model. */
+/* The engine must have been opened with VX_WANT_ACTOR. VX_ERR_MISSING without a tokenizer,
+ * VX_ERR_INPUT for one of another model. */
 vx_status vx_imaginer_open(vx_imaginer **imaginer, vx_engine *engine, vx_error *err);
 void vx_imaginer_close(vx_imaginer **imaginer); /* safe on NULL; sets NULL */
 
@@ -25,13 +25,14 @@ typedef struct vx_imagine_request {
     uint64_t seed;
     int width, height, steps; /* 0: as planned; at most what was planned */
     const float *noise;       /* [z, rows, cols] of the start instead of the seed's; may be NULL */
-    /* Picture to picture (diffusers' FluxImg2ImgPipeline, with the posterior's mean in place of a sample):
-     * the start is the picture's latent under noise, and the last ceil(steps·strength) steps are run. NULL
-     * for none; any size, it is resized. The engine must have been opened for it (image_to_image). */
+    /* Picture to picture (diffusers' FluxImg2ImgPipeline, with the posterior's mean in place of a
+     * sample): the start is the picture's latent under noise, and the last ceil(steps·strength)
+     * steps are run. NULL for none; any size, it is resized. The engine must have been opened for
+     * it (image_to_image). */
     const vx_picture *init;
     double strength; /* 0 < strength <= 1 */
-    /* Called before the first step and after each with the stage's name and the share of the work that is
-     * done, 0..1; may be NULL. A status other than VX_OK ends the call. */
+    /* Called before the first step and after each with the stage's name and the share of the work
+     * that is done, 0..1; may be NULL. A status other than VX_OK ends the call. */
     vx_status (*progress)(void *arg, const char *stage, double share);
     void *progress_arg;
 } vx_imagine_request;

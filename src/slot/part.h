@@ -1,5 +1,5 @@
-/* Our parts: the five models as an engine sees them, and its buffers by name. A sixth model is a row of the table
- * in part.c. */
+/* Our parts: the five models as an engine sees them, and its buffers by name. A sixth model is a
+ * row of the table in part.c. */
 #ifndef VX_SLOT_PART_H
 #define VX_SLOT_PART_H
 
@@ -40,7 +40,8 @@ typedef enum vx_buffer {
 } vx_buffer;
 static_assert((int)VX_BUFFERS <= (int)VX_ENGINE_BUFFERS, "the engine has room for all");
 
-/* The table, and the check that the four networks of the actor fit each other: for vx_engine_params. */
+/* The table, and the check that the four networks of the actor fit each other:
+ * for vx_engine_params. */
 extern const vx_part_kind vx_part_kinds[];
 vx_status vx_parts_check(const vx_engine *engine, vx_error *err);
 #define VX_OUR_PARTS .kinds = vx_part_kinds, .check = vx_parts_check
@@ -48,8 +49,8 @@ vx_status vx_parts_check(const vx_engine *engine, vx_error *err);
 /* The VX_WANT_* that takes a component. */
 int vx_component_want(vx_component component);
 
-/* The models by their types; NULL when not wanted. VX_COMPONENT_FLUX_CLIP_TEXT may be the same model as one of
- * the other two CLIPs. */
+/* The models by their types; NULL when not wanted. VX_COMPONENT_FLUX_CLIP_TEXT may be the same
+ * model as one of the other two CLIPs. */
 static inline const vx_kokoro *vx_engine_kokoro(const vx_engine *engine)
 {
     return vx_engine_model(engine, VX_COMPONENT_KOKORO);

@@ -65,7 +65,8 @@ static void draw_wave(const vx_slot *slot, const vx_picture *sheet, int y)
     }
 }
 
-/* Each symbol below its beginning, in three rows that take turns; one that would cover another is left out. */
+/* Each symbol below its beginning, in three rows that take turns; one that would cover
+ * another is left out. */
 static void draw_symbols(const vx_slot *slot, const vx_picture *sheet, int y)
 {
     int free_x[3] = {0};

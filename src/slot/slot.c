@@ -1,5 +1,5 @@
-/* The slot: the table of its stages, what a recipe needs of an engine, and running it from phase to phase. The
- * stages are in stage_NAME.c, what may stop them in watch.c. */
+/* The slot: the table of its stages, what a recipe needs of an engine, and running it from phase to
+ * phase. The stages are in stage_NAME.c, what may stop them in watch.c. */
 #include "slot/slot.h"
 
 #include <math.h>

@@ -4,8 +4,8 @@
 #include "text/clean.h"
 #include "text/utf8.h"
 
-/* Four symbols a byte is twice what numbers expand to ("9" is nine letters, "$9" two words); text beyond it
- * is refused. Words are at least a byte and a space. */
+/* Four symbols a byte is twice what numbers expand to ("9" is nine letters, "$9" two words); text
+ * beyond it is refused. Words are at least a byte and a space. */
 enum { SYMBOLS_MAX = 4 * VX_TEXT_BYTES_MAX, WORDS_MAX = VX_TEXT_BYTES_MAX };
 
 struct vx_speaker {
@@ -187,7 +187,8 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     return VX_OK;
 }
 
-/* Where the first or the last sound is: of stretches of 5 ms, those no more than 45 dB below the loudest. */
+/* Where the first or the last sound is: of stretches of 5 ms, those no more than 45
+ * dB below the loudest. */
 static int64_t find_sound(const float *samples, int64_t count, bool last)
 {
     enum { STRETCH = VX_KOKORO_RATE / 200 };

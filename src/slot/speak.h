@@ -1,7 +1,8 @@
 /* Text to speech on an engine: front end, voice, Kokoro, timings.
  *
- * A speaker holds what the stage needs beside the model: lexicons, tables for the longest text, the voice
- * that spoke last. All memory is taken at open. Not thread-safe: one speaker per audio lane. */
+ * A speaker holds what the stage needs beside the model: lexicons, tables for the longest text, the
+ * voice that spoke last. All memory is taken at open. Not thread-safe: one speaker per audio
+ * lane. */
 #ifndef VX_SLOT_SPEAK_H
 #define VX_SLOT_SPEAK_H
 
@@ -14,8 +15,9 @@
 
 enum { VX_ACCENTS_US = 1, VX_ACCENTS_GB = 2 };
 
-/* How long a film stands before the first sound of its speech and after the last, in samples: 0.25 s, 0.4 s.
- * Engines for films have as many samples more than the speech they are planned for (engine.c). */
+/* How long a film stands before the first sound of its speech and after the last, in
+ * samples: 0.25 s, 0.4 s. Engines for films have as many samples more than the speech they
+ * are planned for (engine.c). */
 enum {
     VX_FILM_LEAD = VX_KOKORO_RATE / 4,
     VX_FILM_TAIL = VX_KOKORO_RATE * 2 / 5,
@@ -23,12 +25,13 @@ enum {
 
 typedef struct vx_speaker vx_speaker;
 
-/* `accents` is the set of lexicons to open. The engine must have Kokoro. VX_ERR_MISSING without the gold
- * lexicon of an accent, naming the command that fetches it. */
+/* `accents` is the set of lexicons to open. The engine must have Kokoro. VX_ERR_MISSING without the
+ * gold lexicon of an accent, naming the command that fetches it. */
 vx_status vx_speaker_open(vx_speaker **speaker, vx_engine *engine, int accents, vx_error *err);
 void vx_speaker_close(vx_speaker **speaker); /* safe on NULL; sets NULL */
 
-/* Where the pack's voices come from, its aliases among them; `width` as in voice.h, 0 where only names count. */
+/* Where the pack's voices come from, its aliases among them; `width` as in voice.h, 0
+ * where only names count. */
 vx_voice_library vx_speaker_library(const vx_pack *pack, int64_t width);
 
 /* The accents that a voice (an id, an alias or a blend; NULL: the pack's first) needs. */
@@ -47,8 +50,9 @@ typedef struct vx_speak_request {
     int set;             /* of the buffers that the result lies in (vx_engine_set_buffer) */
     int64_t samples_max; /* the longest speech; 0: what the buffer holds */
     bool truncate;       /* end at samples_max instead of failing */
-    /* As a film has it: the model's silence at both ends makes room for VX_FILM_LEAD and VX_FILM_TAIL, and all
-     * times move with it. samples_max is of the speech alone. Not with `phonemes`. */
+    /* As a film has it: the model's silence at both ends makes room for VX_FILM_LEAD
+     * and VX_FILM_TAIL, and all times move with it. samples_max is of the speech alone.
+     * Not with `phonemes`. */
     bool film;
     vx_speech_sink sink; /* may be NULL */
     void *sink_arg;
@@ -72,8 +76,9 @@ typedef struct vx_spoken {
     size_t bytes;
 } vx_spoken;
 
-/* Speaks into the engine's samples buffer. VX_ERR_INPUT for text that cannot be spoken or speech longer than
- * the buffer; VX_ERR_MISSING for an unknown voice, naming those there are; VX_ERR_CANCELLED. */
+/* Speaks into the engine's samples buffer. VX_ERR_INPUT for text that cannot be spoken or
+ * speech longer than the buffer; VX_ERR_MISSING for an unknown voice, naming those there
+ * are; VX_ERR_CANCELLED. */
 vx_status vx_speaker_run(vx_speaker *speaker, vx_ctx *ctx, const vx_speak_request *request,
                          vx_spoken *spoken);
 

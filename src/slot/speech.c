@@ -198,9 +198,10 @@ static void fade(float *samples, int64_t count, int64_t length, bool in)
 /* Times of the part's symbols, of which sample 0 lies at `origin` of the speech; the spaces before
  * it, from symbol `before` on, fill what lies between the parts.
  *
- * A symbol is heard before the frames that its duration gives it: on twenty sentences in nine voices the
- * vowels' energy comes 40 to 80 ms early, 50 in the median, so text has its times two frames earlier
- * (hexgrad/kokoro takes three, KPipeline.join_timestamps). Verbatim speech has the frames' own times. */
+ * A symbol is heard before the frames that its duration gives it: on twenty sentences in nine
+ * voices the vowels' energy comes 40 to 80 ms early, 50 in the median, so text has its times two
+ * frames earlier (hexgrad/kokoro takes three, KPipeline.join_timestamps). Verbatim speech has
+ * the frames' own times. */
 static void place_symbols(const vx_speech *speech, const vx_speech_request *r, const part *p,
                           size_t before, int64_t origin)
 {

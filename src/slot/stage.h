@@ -9,12 +9,12 @@
  *
  *     vx_status vx_stage_NAME(vx_stage_run *run)
  *
- * It reads what earlier phases left in run->slot, computes on run->ctx (its lane's context, whose cancel
- * token fires when the slot is cancelled, misses its deadline or times out), calls vx_stage_step between
- * steps, writes its own results into run->slot, and returns. Failures are described in run->ctx.err. Stages
- * of one phase run on two threads at once: they read the recipe and write only their own fields. Memory for
- * results is an engine buffer (vx_engine_buffer), so that a lease can hand it out; nothing in proportion to
- * the work comes from the heap.
+ * It reads what earlier phases left in run->slot, computes on run->ctx (its lane's context, whose
+ * cancel token fires when the slot is cancelled, misses its deadline or times out), calls
+ * vx_stage_step between steps, writes its own results into run->slot, and returns. Failures are
+ * described in run->ctx.err. Stages of one phase run on two threads at once: they read the recipe
+ * and write only their own fields. Memory for results is an engine buffer (vx_engine_buffer), so
+ * that a lease can hand it out; nothing in proportion to the work comes from the heap.
  *
  * To add one: the function, its row, its fields below, its tools in crew.h, its part in part.c. */
 #ifndef VX_SLOT_STAGE_H
@@ -105,12 +105,12 @@ vx_status vx_stage_actor(vx_stage_run *run);
 vx_status vx_stage_video(vx_stage_run *run);
 vx_status vx_stage_verify(vx_stage_run *run);
 
-/* Between two steps: `share` of the stage is done, 0..1. A failure says that the stage must end now, and the
- * watch knows why: cancelled, deadline, timeout, memory. From any thread. */
+/* Between two steps: `share` of the stage is done, 0..1. A failure says that the stage must end
+ * now, and the watch knows why: cancelled, deadline, timeout, memory. From any thread. */
 vx_status vx_stage_step(vx_stage_run *run, double share);
 
-/* Frame `index` of slot->frames is made: it goes to whoever watches and to the encoder, and a step is taken.
- * The pixels are read before it returns. From any thread, whose error goes to *err. */
+/* Frame `index` of slot->frames is made: it goes to whoever watches and to the encoder, and a step
+ * is taken. The pixels are read before it returns. From any thread, whose error goes to *err. */
 vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture,
                          vx_error *err);
 

@@ -11,8 +11,8 @@ static vx_status after_chunk(void *arg, const float *samples, int64_t first, int
     return vx_stage_step(run, (double)(first + count) / (run->slot->seconds * VX_KOKORO_RATE));
 }
 
-/* Durations are whole frames, so speech does not shrink exactly by its speed: it is asked for a little
- * more, and again. Beyond twice the speed nobody follows (the recipe's own bound). */
+/* Durations are whole frames, so speech does not shrink exactly by its speed: it is asked for a
+ * little more, and again. Beyond twice the speed nobody follows (the recipe's own bound). */
 enum { SPEED_TRIES = 3 };
 static const double SPEED_MARGIN = 1.01, SPEED_MAX = 2;
 
@@ -29,9 +29,10 @@ static vx_status too_long(const vx_stage_run *run, double seconds, double speed)
         slot->recipe->audio.fit == VX_FIT_SPEED ? "truncate" : "speed or truncate");
 }
 
-/* Speech that is too long is refused with its length or sped up. The model's own silence at both ends, which
- * is cut away, is as a rule as long as the film's lead and tail: whoever wants an error gets it when they are not
- * (vx_stage_audio), whoever wants the speech to fit gets a little more speed. */
+/* Speech that is too long is refused with its length or sped up. The model's own silence at
+ * both ends, which is cut away, is as a rule as long as the film's lead and tail: whoever
+ * wants an error gets it when they are not (vx_stage_audio), whoever wants the speech to fit
+ * gets a little more speed. */
 static vx_status fit(vx_stage_run *run, vx_speak_request *r)
 {
     const vx_slot *slot = run->slot;

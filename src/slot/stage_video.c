@@ -1,5 +1,5 @@
-/* video: the actor moves with the speech; frames and samples go to the encoder as they are made. Without an
- * animation model the actor stands still. */
+/* video: the actor moves with the speech; frames and samples go to the encoder as they are made.
+ * Without an animation model the actor stands still. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +115,8 @@ static vx_status container_of(const vx_slot *slot, vx_container *container, vx_e
     return VX_OK;
 }
 
-/* The recipe as one line of JSON, for the file's metadata; NULL when out of memory, and then it goes without. */
+/* The recipe as one line of JSON, for the file's metadata; NULL when out of memory, and
+ * then it goes without. */
 static char *recipe_text(const vx_slot *slot)
 {
     json_t *recipe = vx_yaml_to_json(vx_yaml_root(slot->recipe->document));

@@ -123,8 +123,8 @@ vx_status vx_verifier_show(vx_verifier *v, vx_ctx *ctx, const vx_picture *frames
     return VX_OK;
 }
 
-/* Where the part of a prompt begins that the tower does not see: the longest beginning that fits, found by
- * halving, since a longer one never has fewer tokens. */
+/* Where the part of a prompt begins that the tower does not see: the longest beginning that fits,
+ * found by halving, since a longer one never has fewer tokens. */
 static size_t cut_at(eye *e, const char *prompt, vx_clip_ids *tokens)
 {
     size_t fits = 0, over = strlen(prompt);
@@ -173,8 +173,8 @@ static vx_status compare(const vx_verifier *v, eye *e, vx_ctx *ctx, const char *
     return VX_OK;
 }
 
-/* CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021); 100 is the logit scale at which CLIP's training
- * clips and where both models ended (Radford et al. 2021). The shares are the contract's
+/* CLIPScore is 2.5 max(cos, 0) (Hessel et al. 2021); 100 is the logit scale at which CLIP's
+ * training clips and where both models ended (Radford et al. 2021). The shares are the contract's
  * (docs/CONTRACTS.md, score). */
 static const double CLIPSCORE = 2.5, LOGIT_SCALE = 100, SHARE_B = 0.4, SHARE_L = 0.6;
 

@@ -4,9 +4,10 @@
  * starts `ld` elements after row r-1, and within a row elements are adjacent. So a slice of
  * channels or of rows is again a tensor over the same memory.
  *
- * A sequence that convolutions read carries a halo: `halo` rows of zeroes lie before the first row
- * and after the last one, in memory that belongs to the tensor. Whoever writes the rows of a tensor
- * keeps its halo zero (ops do). What stands at `data` is for backends to read and write (base/dev.h). */
+ * A sequence that convolutions read carries a halo: `halo` rows of zeroes lie before the
+ * first row and after the last one, in memory that belongs to the tensor. Whoever writes the
+ * rows of a tensor keeps its halo zero (ops do). What stands at `data` is for backends to
+ * read and write (base/dev.h). */
 #ifndef VX_TENSOR_TENSOR_H
 #define VX_TENSOR_TENSOR_H
 

@@ -4,8 +4,9 @@
 #include "backend/cpu/product.h"
 #include "backend/cpu/taps.h"
 
-/* Panels whose sums a worker keeps at once: four tiles of 24 KB stay in its L2 cache with the inputs, whose
- * pointers, and conversion where the map has another type, are then shared by four. */
+/* Panels whose sums a worker keeps at once: four tiles of 24 KB stay in its L2 cache with the
+ * inputs, whose pointers, and conversion where the map has another type, are then shared by
+ * four. */
 enum { GROUP = 4, TILE_FLOATS = VX_TAPS_ROWS * VX_PANEL };
 
 static const vx_taps_fn taps_f32[VX_CPU_LEVELS] = VX_SIMD_TABLE(vx_taps_f32);
@@ -24,7 +25,8 @@ typedef struct run {
     char *slices;
 } run;
 
-/* A worker's slice: sums of a group, the tile's pointers, and its inputs where they are converted. */
+/* A worker's slice: sums of a group, the tile's pointers, and its inputs
+ * where they are converted. */
 typedef struct slice {
     size_t pointers, inputs, bytes;
 } slice;
@@ -121,8 +123,8 @@ static void convert(const run *r, int64_t row, int64_t count, char *to)
     }
 }
 
-/* Where the inputs of `count` neighbouring cells lie under one row of taps, which covers `taps` pixels
- * from column `first` of row (n, d, h) on. Returns the end of what was converted to `to`. */
+/* Where the inputs of `count` neighbouring cells lie under one row of taps, which covers `taps`
+ * pixels from column `first` of row (n, d, h) on. Returns the end of what was converted to `to`. */
 static char *point_run(const run *r, cell at, int64_t d, int64_t h, int64_t first, int64_t count,
                        int64_t taps, const void **pointers, char *to)
 {
@@ -170,8 +172,8 @@ static bool point(const run *r, int64_t index, int64_t rows, const vx_axis_phase
 
 /* ---- one unit ------------------------------------------------------------------------------ */
 
-/* Writes a finished tile: runs of cells within one output row lie `out_step` pixels apart, and of folded
- * outputs the last cell of a row may hold fewer. */
+/* Writes a finished tile: runs of cells within one output row lie `out_step` pixels apart, and of
+ * folded outputs the last cell of a row may hold fewer. */
 static void finish(const run *r, int y, int x, int64_t index, int64_t rows, const float *tile,
                    int64_t panel)
 {
@@ -205,7 +207,8 @@ static void finish(const run *r, int y, int x, int64_t index, int64_t rows, cons
     }
 }
 
-/* The tile unit takes rows in sixteens; those that are too many read zeroes and are not finished. */
+/* The tile unit takes rows in sixteens; those that are too many read zeroes
+ * and are not finished. */
 static void taps_amx(const vx_taps *t)
 {
     static_assert(VX_TAPS_ROWS % VX_AMX_ROWS == 0, "there is room");

@@ -41,13 +41,14 @@ static size_t memory_bytes(void)
     return limits.memory.value != SIZE_MAX ? limits.memory.value : 0;
 }
 
-/* Bounds, not measurements: a slot is refused when its deadline cannot be met at these rates, so no machine
- * may be faster. Operations that the widest cores of each level start per cycle: two full-width multiply-adds,
- * with pairs of bf16 twice as many, and on AMX one product of 16x16x32 in 16 cycles (Intel 64 and IA-32
- * Optimization Reference Manual, TMUL); no core clocks or reads memory faster for long. The efficiency is
- * what Kokoro reaches of the bound, measured: 365 of 1536 GFLOP/s on two cores of Zen 4, 938 of 12288 on two
- * with AMX (docs/bench/kokoro.md). The overhead was measured (docs/bench/slot.md): oneDNN's compiled
- * kernels, staging and packing of weights, pages of libraries. */
+/* Bounds, not measurements: a slot is refused when its deadline cannot be met at these rates, so
+ * no machine may be faster. Operations that the widest cores of each level start per cycle: two
+ * full-width multiply-adds, with pairs of bf16 twice as many, and on AMX one product of 16x16x32
+ * in 16 cycles (Intel 64 and IA-32 Optimization Reference Manual, TMUL); no core clocks or reads
+ * memory faster for long. The efficiency is what Kokoro reaches of the bound, measured: 365 of
+ * 1536 GFLOP/s on two cores of Zen 4, 938 of 12288 on two with AMX (docs/bench/kokoro.md). The
+ * overhead was measured (docs/bench/slot.md): oneDNN's compiled kernels, staging and packing of
+ * weights, pages of libraries. */
 static void describe(vx_device *device, vx_cpu_level level, vx_dtype native, int workers)
 {
     static const double f32_per_cycle[VX_CPU_LEVELS] = {16, 32, 64, 64, 64};

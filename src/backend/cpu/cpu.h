@@ -1,9 +1,10 @@
-/* The CPU backend: oneDNN for matrix products and convolutions along time, own kernels for the rest.
+/* The CPU backend: oneDNN for matrix products and convolutions along time, own
+ * kernels for the rest.
  *
  * A kernel splits its op into tiles whose number and bounds depend on shapes alone and runs them
- * with vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, …). Kernels that need vector instructions are written
- * once over backend/cpu/simd.h, in kernels/, and compiled once per level (kernels/CMakeLists.txt); the
- * level is chosen at open, never by the compiler. */
+ * with vx_pool_run(vx_cpu_pool(ctx), ctx->cancel, …). Kernels that need vector instructions are
+ * written once over backend/cpu/simd.h, in kernels/, and compiled once per level
+ * (kernels/CMakeLists.txt); the level is chosen at open, never by the compiler. */
 #ifndef VX_BACKEND_CPU_CPU_H
 #define VX_BACKEND_CPU_CPU_H
 
@@ -14,7 +15,8 @@
 
 /* Instruction levels, each including those before it. The level is what the processor has, lowered
  * by oneDNN's own setting (environment ONEDNN_MAX_CPU_ISA or DNNL_MAX_CPU_ISA: AVX2, AVX512_CORE,
- * AVX512_CORE_BF16, AVX512_CORE_AMX, …), so that one setting forces oneDNN and our kernels alike. */
+ * AVX512_CORE_BF16, AVX512_CORE_AMX, …), so that one setting forces oneDNN and our kernels
+ * alike. */
 typedef enum vx_cpu_level {
     VX_CPU_GENERIC,
     VX_CPU_AVX2,        /* avx2, fma, f16c */
@@ -59,8 +61,8 @@ static inline int64_t vx_cpu_tiles(int64_t rows, int64_t rows_of_tile)
     return (rows + rows_of_tile - 1) / rows_of_tile;
 }
 
-/* One kernel per op, and for those of the second list the bytes of scratch that it needs. Contracts:
- * backend/ops.h. */
+/* One kernel per op, and for those of the second list the bytes of scratch that it needs.
+ * Contracts: backend/ops.h. */
 #define VX_CPU_SCRATCH(X)                                                                          \
     X(depthwise_up2)                                                                               \
     X(layer_norm)                                                                                  \

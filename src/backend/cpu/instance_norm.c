@@ -1,5 +1,5 @@
-/* instance_norm (AdaIN, with an activation or Snake), group_norm and response_norm on the CPU, in three
- * passes:
+/* instance_norm (AdaIN, with an activation or Snake), group_norm and response_norm on the
+ * CPU, in three passes:
  *   1. tiles of rows sum their columns: shift, sum, square [tiles][3][C]
  *   2. strips of columns merge the tiles in order, in double, into five factors per column
  *      (group_norm: then the columns of a group share theirs; response_norm: all of them)
@@ -176,8 +176,8 @@ size_t vx_cpu_group_norm_scratch(vx_backend *backend, const vx_group_norm_args *
     return (size_t)((3 * tiles + 5) * vx_cols(a->x)) * sizeof(float);
 }
 
-/* The columns of a group get one mean and one variance: the mean of their variances plus the variance
- * of their means. */
+/* The columns of a group get one mean and one variance: the mean of their variances plus the
+ * variance of their means. */
 static void share_groups(const job *j, const vx_group_norm_args *a)
 {
     int64_t width = j->cols / a->groups;

@@ -1,7 +1,8 @@
 /* motion_input, motion_field and warp on the CPU.
  *
- * A sparse motion shifts the whole volume, so sampling along it is three interpolations along the axes, and a
- * Gaussian is a product of three: tables of one entry per key point, axis and position say it all. */
+ * A sparse motion shifts the whole volume, so sampling along it is three interpolations along the
+ * axes, and a Gaussian is a product of three: tables of one entry per key point, axis and
+ * position say it all. */
 #include "backend/cpu/motion.h"
 
 #include "backend/cpu/enlarge.h"
@@ -26,8 +27,8 @@ static double sample_index(double x, int64_t n)
     return ((x + 1) * (double)n - 1) / 2;
 }
 
-/* Where an index lies among n cells: the first of two, in range, and both weights, 0 outside. An index that is
- * no number counts as outside. */
+/* Where an index lies among n cells: the first of two, in range, and both weights, 0 outside. An
+ * index that is no number counts as outside. */
 typedef struct place {
     int64_t cell;
     float low, high;
@@ -87,7 +88,8 @@ size_t vx_cpu_motion_input_scratch(vx_backend *backend, const vx_motion_input_ar
            (size_t)(line_floats(a) * backend->workers) * sizeof(float);
 }
 
-/* Tables of key point k (0: the background) along axis i (x, y, z) with n positions; returns their end. */
+/* Tables of key point k (0: the background) along axis i (x, y, z) with n
+ * positions; returns their end. */
 static float *set_axis(const vx_motion_input_args *a, int64_t k, int i, int64_t n,
                        vx_motion_axis *axis, float *table)
 {

@@ -115,7 +115,8 @@ size_t vx_cpu_to_picture_scratch(vx_backend *backend, const vx_to_picture_args *
     return (size_t)(line_of(a) * backend->workers) * sizeof(float);
 }
 
-/* The f lines of the picture that one line of values makes; f and bytes are constants after inlining. */
+/* The f lines of the picture that one line of values makes; f and bytes are
+ * constants after inlining. */
 static inline __attribute__((always_inline)) void
 shuffle(const vx_to_picture_args *a, const float *value, int64_t y, int64_t f, bool bytes)
 {

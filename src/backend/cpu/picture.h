@@ -14,8 +14,8 @@ VX_SIMD_DECLARE(void, vx_cpu_depthwise_pixel, const vx_depthwise_args *a, int64_
 /* Rows [first, first + rows) of row_gate. */
 VX_SIMD_DECLARE(void, vx_cpu_gate_rows, const vx_row_gate_args *a, int64_t first, int64_t rows)
 
-/* value[i] = sigmoid(x[i]) when `logits`, else x[i]/2 + 1/2, n elements; times 255, whole and within 0..255 when
- * `bytes`. */
+/* value[i] = sigmoid(x[i]) when `logits`, else x[i]/2 + 1/2, n elements; times 255, whole and
+ * within 0..255 when `bytes`. */
 VX_SIMD_DECLARE(void, vx_cpu_level_row, const void *x, vx_dtype from, bool logits, float *value,
                 bool bytes, int64_t n)
 

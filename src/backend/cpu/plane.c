@@ -20,8 +20,9 @@ static void add_phase(vx_axis *axis, int64_t out, int64_t first, int64_t taps, c
         p->sum[t] = bits[t];
 }
 
-/* Three taps w0 w1 w2 over pixels that repeat. A cell of two: w0 p + (w1+w2) c and (w0+w1) c + w2 n; of
- * four, the two middle outputs are (w0+w1+w2) c. Kept by cells of three (a, b, b, c): see backend.h. */
+/* Three taps w0 w1 w2 over pixels that repeat. A cell of two: w0 p + (w1+w2) c and (w0+w1)
+ * c + w2 n; of four, the two middle outputs are (w0+w1+w2) c. Kept by cells of three (a, b,
+ * b, c): see backend.h. */
 static vx_axis describe_axis(const vx_weight *w, int axis)
 {
     static const uint32_t plain[VX_AXIS_TAPS_MAX] = {
@@ -58,8 +59,8 @@ static int64_t columns_of(int64_t out)
     return (out + VX_TAPS_COLS - 1) / VX_TAPS_COLS * VX_TAPS_COLS;
 }
 
-/* How many outputs to fold: what costs the fewest products. Up to 16 columns reach four fifths of the rate
- * (measured). */
+/* How many outputs to fold: what costs the fewest products. Up to 16 columns reach four fifths of
+ * the rate (measured). */
 static int64_t fold_of(const vx_weight *w)
 {
     int64_t best = 1;

@@ -1,4 +1,5 @@
-/* FLUX's query and key preparation: root mean square, weight and rotation, a row of heads at a time. */
+/* FLUX's query and key preparation: root mean square, weight and rotation, a
+ * row of heads at a time. */
 #include "backend/cpu/qk_norm.h"
 
 static void (*const qk_norm_row[VX_CPU_LEVELS])(const vx_qk_norm_args *,

@@ -1,5 +1,5 @@
-/* spade on the CPU: the columns' factors as for instance_norm, or from given statistics; then tiles of
- * output pixels. */
+/* spade on the CPU: the columns' factors as for instance_norm, or from given statistics; then
+ * tiles of output pixels. */
 #include "backend/cpu/spade.h"
 
 static void (*const spade_rows[VX_CPU_LEVELS])(const vx_spade_args *, const vx_cpu_columns *,

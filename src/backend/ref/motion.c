@@ -100,8 +100,8 @@ vx_status vx_ref_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratc
     return VX_OK;
 }
 
-/* torch's interpolate with align_corners false: position i of `to` lies between cells at[0] and at[1] of
- * `from`, weight[1] of the way. The borders repeat. */
+/* torch's interpolate with align_corners false: position i of `to` lies between cells at[0] and
+ * at[1] of `from`, weight[1] of the way. The borders repeat. */
 static void between(int64_t i, int64_t to, int64_t from, int64_t at[2], double weight[2])
 {
     double x = fmax(((double)i + 0.5) * (double)from / (double)to - 0.5, 0);
@@ -111,7 +111,8 @@ static void between(int64_t i, int64_t to, int64_t from, int64_t at[2], double w
     weight[0] = 1 - weight[1];
 }
 
-/* Column c of t [d, h, w, ..] at cell (z, y, x) of a map enlarged to D × H × W, `act` taken before. */
+/* Column c of t [d, h, w, ..] at cell (z, y, x) of a map enlarged to D × H ×
+ * W, `act` taken before. */
 static double enlarged(const vx_tensor *t, vx_act act, const int64_t from[3], const int64_t to[3],
                        const int64_t cell[3], int64_t c)
 {

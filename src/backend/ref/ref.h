@@ -18,7 +18,8 @@ VX_OPS(VX_REF_KERNEL)
 #undef VX_REF_KERNEL
 
 #define VX_REF_SCRATCH(X) X(attention) X(lstm) X(layer_norm) X(harmonic_source)
-#define VX_REF_BYTES(op)  size_t vx_ref_##op##_scratch(vx_backend *backend, const vx_##op##_args *a);
+#define VX_REF_BYTES(name)                                                                         \
+    size_t vx_ref_##name##_scratch(vx_backend *backend, const vx_##name##_args *args);
 VX_REF_SCRATCH(VX_REF_BYTES)
 #undef VX_REF_BYTES
 

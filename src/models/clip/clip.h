@@ -56,9 +56,9 @@ const vx_clip_config *vx_clip_configuration(const vx_clip *clip);
  * alone. */
 vx_status vx_clip_bind(vx_clip *clip, vx_binder *binder);
 
-/* n images, 1 to VX_CLIP_IMAGES_MAX. pixels: host, [n, S, S, 3], bytes as media/resize.h makes them, or f32 that
- * are normalised already (parity tests). embed: host, [n, e], each row of length 1. Both may be NULL in a
- * plan. */
+/* n images, 1 to VX_CLIP_IMAGES_MAX. pixels: host, [n, S, S, 3], bytes as media/resize.h makes
+ * them, or f32 that are normalised already (parity tests). embed: host, [n, e], each row of length
+ * 1. Both may be NULL in a plan. */
 vx_status vx_clip_image(vx_clip *clip, vx_ctx *ctx, const void *pixels, vx_dtype dtype, int n,
                         float *embed);
 

@@ -20,7 +20,8 @@ static void time_embedding(float t, float *row)
     }
 }
 
-/* Rotation of picture token (row, col) on axes (0, row, col); text tokens sit at 0 and do not turn. */
+/* Rotation of picture token (row, col) on axes (0, row, col); text tokens sit
+ * at 0 and do not turn. */
 static void turn_row(const vx_flux_config *c, int row, int col, float *out)
 {
     const double position[3] = {0, row, col};

@@ -1,11 +1,11 @@
 /* The FLUX.1-schnell transformer: predicts the velocity of a latent picture under a prompt.
  *
- * Source: black-forest-labs/flux src/flux/model.py and modules/layers.py; diffusers transformer_flux.py.
- * See docs/models/FLUX.md. Sequence order is text first, then picture.
+ * Source: black-forest-labs/flux src/flux/model.py and modules/layers.py; diffusers
+ * transformer_flux.py. See docs/models/FLUX.md. Sequence order is text first, then picture.
  *
- * Work that does not depend on the step is done once per prompt by vx_flux_prepare: the text projection, the
- * rotation table and the modulations of all steps (27 % of the parameters are modulation weights, applied to
- * one vector per step). vx_flux_step then does one step. */
+ * Work that does not depend on the step is done once per prompt by vx_flux_prepare: the text
+ * projection, the rotation table and the modulations of all steps (27 % of the parameters are
+ * modulation weights, applied to one vector per step). vx_flux_step then does one step. */
 #ifndef VX_MODELS_FLUX_TRANSFORMER_H
 #define VX_MODELS_FLUX_TRANSFORMER_H
 
@@ -31,7 +31,8 @@ vx_status vx_flux_config_read(const json_t *json, vx_flux_config *config, vx_err
 /* Where the weights of the modulations are, which are used once per prompt. */
 typedef enum vx_flux_modulations {
     VX_FLUX_RESIDENT, /* with all others */
-    VX_FLUX_STREAMED /* in their files, which must stay open: vx_flux_prepare reads them one by one */
+    /* in their files, which must stay open: vx_flux_prepare reads them one by one */
+    VX_FLUX_STREAMED
 } vx_flux_modulations;
 
 /* `precision` is how matrices are stored; f32 computes in f32, others in `native`. `tokens_max` is
@@ -42,8 +43,8 @@ vx_status vx_flux_open(vx_flux **flux, const vx_flux_config *config, vx_dtype pr
 void vx_flux_close(vx_flux **flux);
 const vx_flux_config *vx_flux_configuration(const vx_flux *flux);
 
-/* Weights by Black Forest Labs' names (also GGUF's; the prefix model.diffusion_model. is stripped) or
- * diffusers'. */
+/* Weights by Black Forest Labs' names (also GGUF's; the prefix model.diffusion_model. is
+ * stripped) or diffusers'. */
 vx_status vx_flux_bind(vx_flux *flux, vx_binder *binder);
 
 /* What one prompt needs at every step; tensors lie on the lane's stack. */
@@ -54,8 +55,9 @@ typedef struct vx_flux_prompt {
     vx_tensor turns;       /* [picture tokens, head_dim] f32: cos, sin per pair */
 } vx_flux_prompt;
 
-/* text [n, context] f32; pooled [1, pooled] f32; times[steps] in (0, 1], host, NULL in a plan; the picture has
- * grid_rows × grid_cols tokens. Takes the prompt's tensors from ctx and leaves them there. */
+/* text [n, context] f32; pooled [1, pooled] f32; times[steps] in (0, 1], host, NULL in a
+ * plan; the picture has grid_rows × grid_cols tokens. Takes the prompt's tensors from ctx
+ * and leaves them there. */
 vx_status vx_flux_prepare(vx_flux *flux, vx_ctx *ctx, const vx_tensor *text,
                           const vx_tensor *pooled, const float *times, int steps, int grid_rows,
                           int grid_cols, vx_flux_prompt *prompt);

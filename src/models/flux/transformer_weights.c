@@ -1,4 +1,5 @@
-/* Binding of the transformer: Black Forest Labs' names, translated to diffusers' where a file has those. */
+/* Binding of the transformer: Black Forest Labs' names, translated to diffusers'
+ * where a file has those. */
 #include "models/flux/transformer_weights.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Names: the original file's, e.g. decoder.up.3.block.0.conv1.weight. Levels of the decoder run from the
- * coarsest (highest number) to 0; diffusers counts them the other way. */
+/* Names: the original file's, e.g. decoder.up.3.block.0.conv1.weight. Levels of the decoder run
+ * from the coarsest (highest number) to 0; diffusers counts them the other way. */
 #include "models/flux/vae.h"
 
 #include <math.h>
@@ -173,8 +173,8 @@ static vx_status bind_norm(vx_vae *vae, vx_binder *b, norm *n, int channels, con
     return bind_vector(vae, b, &n->beta, channels, prefix, "bias");
 }
 
-/* A k×k filter. upsample 2 repeats pixels first. A downsampling one has stride 2 and, as in the reference,
- * its single row and column of padding at the far ends only. */
+/* A k×k filter. upsample 2 repeats pixels first. A downsampling one has stride 2 and, as in the
+ * reference, its single row and column of padding at the far ends only. */
 static vx_status bind_conv(vx_vae *vae, vx_binder *b, vx_layer *c, int out, int in, int k,
                            int upsample, int stride, const char *prefix)
 {
@@ -333,9 +333,9 @@ static vx_tensor strip_of(const vx_tensor *x, int64_t first, int64_t count)
     return vx_reshape(&rows, 4, (const int64_t[]){1, count, x->dim[2], vx_cols(x)});
 }
 
-/* out = conv(swish(norm(x))), 3 x 3, strip by strip, so that the normed map never exists whole. The norm's
- * statistics are those of the whole map and a strip has the rows that its neighbours' filters read: every
- * element is the same as without strips, to the bit. */
+/* out = conv(swish(norm(x))), 3 x 3, strip by strip, so that the normed map never exists whole. The
+ * norm's statistics are those of the whole map and a strip has the rows that its neighbours'
+ * filters read: every element is the same as without strips, to the bit. */
 static vx_status norm_and_conv(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *x, const norm *n,
                                const vx_layer *c, vx_tensor *out)
 {
@@ -374,8 +374,8 @@ static vx_status norm_and_conv(const vx_vae *vae, vx_ctx *ctx, const vx_tensor *
     return VX_OK;
 }
 
-/* out = shortcut(x) + conv2(swish(norm2(conv1(swish(norm1(x)))))). x and out are different memory, except
- * that out may be x when the channels stay. */
+/* out = shortcut(x) + conv2(swish(norm2(conv1(swish(norm1(x)))))). x and out are different memory,
+ * except that out may be x when the channels stay. */
 static vx_status run_resblock(const vx_vae *vae, vx_ctx *ctx, const resblock *r, const vx_tensor *x,
                               vx_tensor *out)
 {
@@ -429,8 +429,8 @@ static vx_status run_mid(const vx_vae *vae, vx_ctx *ctx, const half *h, vx_tenso
     return run_resblock(vae, ctx, &h->mid2, x, x);
 }
 
-/* Two maps take turns: a level reads one and writes the other. Each has room for the largest that it ever
- * holds; the stack below them stays in order. */
+/* Two maps take turns: a level reads one and writes the other. Each has room for the largest that
+ * it ever holds; the stack below them stays in order. */
 typedef struct maps {
     vx_dev memory[2];
     vx_dtype dtype;
@@ -536,7 +536,8 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
     return VX_OK;
 }
 
-/* The reference pads one row and one column of zeroes at the far ends, then convolves with stride 2. */
+/* The reference pads one row and one column of zeroes at the far ends, then
+ * convolves with stride 2. */
 static vx_status downsample(const vx_vae *vae, vx_ctx *ctx, const vx_layer *c, const vx_tensor *x,
                             vx_tensor *out)
 {

@@ -98,8 +98,8 @@ typedef struct vx_kokoro_utterance {
     uint64_t seed;         /* of the source's noise */
     uint64_t first_sample; /* counter of the noise: samples of this speech made before */
     bool quiet;            /* no noise: for parity */
-    /* Front's, on the workspace, where decode finds them: [tokens, hidden + style]; [1, 2*style_dim];
-     * [tokens, 1] i32. */
+    /* Front's, on the workspace, where decode finds them: [tokens, hidden + style]; [1,
+     * 2*style_dim]; [tokens, 1] i32. */
     vx_tensor features, style_row, token_ids;
 } vx_kokoro_utterance;
 

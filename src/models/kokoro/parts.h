@@ -169,7 +169,8 @@ typedef struct vx_kokoro_decoder {
 vx_status vx_kokoro_decoder_bind(vx_binder *b, vx_kokoro_decoder *decoder, vx_kokoro_styles *styles,
                                  const vx_kokoro_config *config, vx_kokoro_type type,
                                  vx_kokoro_type exact);
-/* text [n, hidden] by alignment [T, 1] i32, curves [2T, 1] -> out [2T, channels] from vx_take_seq. */
+/* text [n, hidden] by alignment [T, 1] i32, curves [2T, 1] -> out [2T,
+ * channels] from vx_take_seq. */
 vx_status vx_kokoro_decoder_run(vx_ctx *ctx, const vx_kokoro_decoder *decoder,
                                 const vx_tensor *styles, const vx_tensor *text,
                                 const vx_tensor *alignment, const vx_tensor *pitch,

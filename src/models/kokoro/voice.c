@@ -137,7 +137,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* The voice that a file of the folder holds; false for other files and for a NAME.pt that NAME.bin hides. */
+/* The voice that a file of the folder holds; false for other files and for a NAME.pt
+ * that NAME.bin hides. */
 static bool voice_of_file(int folder, const char *file, char name[VX_VOICE_NAME_MAX])
 {
     size_t length = 0;

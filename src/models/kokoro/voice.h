@@ -48,12 +48,12 @@ vx_status vx_voice_load(const vx_voice_library *library, const char *name, vx_vo
  */
 bool vx_voice_british(const vx_voice_library *library, const char *name);
 
-/* 'f' or 'm' by the second letter of a name such as af_heart, of a blend when all of its parts agree; 0 where
- * names don't say. */
+/* 'f' or 'm' by the second letter of a name such as af_heart, of a blend when all of its parts
+ * agree; 0 where names don't say. */
 char vx_voice_gender(const vx_voice_library *library, const char *name);
 
-/* How many voices lie in the library's folder; the first `max` of them that were found are put into `name`,
- * sorted. 0 without a folder. */
+/* How many voices lie in the library's folder; the first `max` of them that were found are put into
+ * `name`, sorted. 0 without a folder. */
 int vx_voice_list(const vx_voice_library *library, char (*name)[VX_VOICE_NAME_MAX], int max);
 
 #endif

@@ -8,7 +8,8 @@ static vx_status take_map(vx_ctx *ctx, int64_t side, int64_t channels, vx_tensor
     return vx_take(ctx, VX_F32, 4, (const int64_t[]){1, side, side, channels}, out);
 }
 
-/* The picture's maps at feature size, [1, s, s, last width], in new memory that the caller releases. */
+/* The picture's maps at feature size, [1, s, s, last width], in new memory that
+ * the caller releases. */
 static vx_status run_maps(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *picture,
                           vx_tensor *out)
 {

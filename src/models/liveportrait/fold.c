@@ -11,8 +11,8 @@ static const float NORM_EPS = 1e-5f;
 
 /* ---- finding -------------------------------------------------------------------------------- */
 
-/* What may stand before a published name: nothing; a data-parallel wrapper; the part's file name where the
- * four files were joined. */
+/* What may stand before a published name: nothing; a data-parallel wrapper; the part's file name
+ * where the four files were joined. */
 static const char *const prefixes[] = {"",
                                        "module.",
                                        "appearance_feature_extractor.",
@@ -124,7 +124,8 @@ static vx_status read_norm(const vx_binder *b, const char *name, int64_t n, floa
     return status;
 }
 
-/* u^T W v, as torch.nn.utils.spectral_norm has it in evaluation. Rows pass through the staging buffer. */
+/* u^T W v, as torch.nn.utils.spectral_norm has it in evaluation. Rows pass
+ * through the staging buffer. */
 static vx_status read_sigma(const vx_binder *b, const char *name, const vx_rows_of *w,
                             double *sigma)
 {

@@ -1,10 +1,10 @@
 /* G: the picture from the moved features, through blocks that SPADE modulates.
  *
  * A value of `seg` covers 1, 2 or 4 pixels of a block's maps along each axis. mlp_shared over an
- * enlarged seg is done at seg's size (vx_weight.upsample); with 4 its result has 3 × 3 different values
- * a cell of 4 × 4 and is kept so (cells_out), and the filters that read it save the same way
- * (cells_in). x is never enlarged: the modulation reads it repeated. A shortcut is
- * conv_s(n (1 + gamma) + beta) = conv_s(n (1 + gamma)) + beta_s(shared). */
+ * enlarged seg is done at seg's size (vx_weight.upsample); with 4 its result has 3 × 3 different
+ * values a cell of 4 × 4 and is kept so (cells_out), and the filters that read it save the same way
+ * (cells_in). x is never enlarged: the modulation reads it repeated. A shortcut is conv_s(n (1 +
+ * gamma) + beta) = conv_s(n (1 + gamma)) + beta_s(shared). */
 #include "models/liveportrait/parts.h"
 
 static const float EPS = 1e-5f; /* torch's InstanceNorm2d and BatchNorm2d */
@@ -23,8 +23,8 @@ static vx_status take_maps(vx_ctx *ctx, vx_dtype dtype, int64_t n, int64_t side,
     return vx_take(ctx, dtype, 4, (const int64_t[]){n, side, side, channels}, out);
 }
 
-/* out [n, S, S, C] = act(norm(x) modulated by seg); x is read S/side(x) times enlarged. `shared` receives
- * relu(mlp_shared(seg)), memory of the caller's. */
+/* out [n, S, S, C] = act(norm(x) modulated by seg); x is read S/side(x) times enlarged. `shared`
+ * receives relu(mlp_shared(seg)), memory of the caller's. */
 static vx_status run_spade(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_spade *s,
                            const vx_tensor *seg, const vx_tensor *x, vx_act act, vx_tensor *shared,
                            vx_tensor *out)
@@ -85,7 +85,8 @@ static vx_status run_shortcut(const vx_liveportrait *lp, vx_ctx *ctx, const vx_l
     return VX_OK;
 }
 
-/* SPADEResnetBlock. x [n, s, s, in]; out [n, up·s, up·s, out] may be x where the widths are equal. */
+/* SPADEResnetBlock. x [n, s, s, in]; out [n, up·s, up·s, out] may be x where
+ * the widths are equal. */
 static vx_status run_block(const vx_liveportrait *lp, vx_ctx *ctx, const vx_lp_spade_block *b,
                            const vx_tensor *seg, const vx_tensor *x, vx_tensor *out)
 {
@@ -131,7 +132,8 @@ static vx_status finish(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor 
     return VX_OK;
 }
 
-/* The middle works on all frames together; the large maps of the up blocks exist for one frame at a time. */
+/* The middle works on all frames together; the large maps of the up blocks exist for
+ * one frame at a time. */
 vx_status vx_lp_generator_run(const vx_liveportrait *lp, vx_ctx *ctx, const vx_tensor *seg,
                               vx_dev frames, size_t stride)
 {

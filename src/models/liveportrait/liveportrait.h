@@ -1,14 +1,14 @@
 /* LivePortrait: one picture of a face, moved by key points.
  *
- * Source: KwaiVGI/LivePortrait src/modules, Guo et al., "LivePortrait: Efficient Portrait Animation with
- * Stitching and Retargeting Control". See docs/models/LIVEPORTRAIT.md.
+ * Source: KwaiVGI/LivePortrait src/modules, Guo et al., "LivePortrait: Efficient Portrait Animation
+ * with Stitching and Retargeting Control". See docs/models/LIVEPORTRAIT.md.
  *
  *     F  picture -> volume of features f_s        M  picture -> key points, pose, expression
  *     W  f_s, x_s, x_d -> warped features         G  warped features -> picture
  *     S  x_s, x_d -> x_d that joins the picture's frame (stitching; not every pack has it)
  *
- * F and M run once for a picture, W and G for every frame. Key points are x, y, z in -1..1: x to the right,
- * y down, z inward. The crop is a square of `image_size` pixels, RGB, 8 bits. */
+ * F and M run once for a picture, W and G for every frame. Key points are x, y, z in -1..1: x to
+ * the right, y down, z inward. The crop is a square of `image_size` pixels, RGB, 8 bits. */
 #ifndef VX_MODELS_LIVEPORTRAIT_LIVEPORTRAIT_H
 #define VX_MODELS_LIVEPORTRAIT_LIVEPORTRAIT_H
 
@@ -95,25 +95,26 @@ typedef struct vx_portrait {
 
 typedef struct vx_liveportrait vx_liveportrait;
 
-/* models.yaml's `model_params` (or what lies within), with the options of small networks beside; absent
- * keys have their published values. VX_ERR_INPUT names a key or a value that does not exist here. */
+/* models.yaml's `model_params` (or what lies within), with the options of small networks
+ * beside; absent keys have their published values. VX_ERR_INPUT names a key or a value that
+ * does not exist here. */
 vx_status vx_liveportrait_config_read(const json_t *json, vx_liveportrait_config *config,
                                       vx_error *err);
 /* Sides of f_s's maps and of a frame. */
 int vx_liveportrait_feature_side(const vx_liveportrait_config *config);
 int vx_liveportrait_frame_side(const vx_liveportrait_config *config);
 
-/* `precision` is f32, bf16 or f16: how the filters of W and G are stored; f32 computes in f32, the others in
- * `native`. What runs once for a picture, F and M, is f32 always: an error in x_s moves the whole frame.
- * `batch` frames at most go through W and G together. NULL handle on failure. */
+/* `precision` is f32, bf16 or f16: how the filters of W and G are stored; f32 computes in f32, the
+ * others in `native`. What runs once for a picture, F and M, is f32 always: an error in x_s moves
+ * the whole frame. `batch` frames at most go through W and G together. NULL handle on failure. */
 vx_status vx_liveportrait_open(vx_liveportrait **model, const vx_liveportrait_config *config,
                                vx_dtype precision, vx_dtype native, int batch, vx_error *err);
 void vx_liveportrait_close(vx_liveportrait **model);
 const vx_liveportrait_config *vx_liveportrait_configuration(const vx_liveportrait *model);
 int vx_liveportrait_batch(const vx_liveportrait *model);
 
-/* Lists the weights by the published names: the official .pth files and the safetensors made of them. The
- * eye and lip networks are left alone. */
+/* Lists the weights by the published names: the official .pth files and the safetensors made of
+ * them. The eye and lip networks are left alone. */
 vx_status vx_liveportrait_bind(vx_liveportrait *model, vx_binder *binder);
 /* Whether the files held the stitching network; false before binding. */
 bool vx_liveportrait_stitches(const vx_liveportrait *model);
@@ -121,8 +122,9 @@ bool vx_liveportrait_stitches(const vx_liveportrait *model);
 /* Bytes of device memory that a portrait takes, a multiple of VX_ALIGN. */
 size_t vx_liveportrait_source_bytes(const vx_liveportrait *model);
 
-/* rgb: host, [image_size, image_size, 3]. Fills *out; `memory` (vx_liveportrait_source_bytes, aligned to
- * VX_ALIGN) stays the caller's and must live as long as *out is used. In a plan rgb is NULL. */
+/* rgb: host, [image_size, image_size, 3]. Fills *out; `memory`
+ * (vx_liveportrait_source_bytes, aligned to VX_ALIGN) stays the caller's and must live as
+ * long as *out is used. In a plan rgb is NULL. */
 vx_status vx_liveportrait_source(vx_liveportrait *model, vx_ctx *ctx, const uint8_t *rgb,
                                  vx_dev memory, vx_portrait *out);
 /* M alone, for driving pictures and for refining a crop. */
@@ -131,8 +133,8 @@ vx_status vx_liveportrait_motion(vx_liveportrait *model, vx_ctx *ctx, const uint
 
 /* R of three angles in degrees, for row vectors: v R. (Rz(roll) Ry(yaw) Rx(pitch))^T. */
 void vx_liveportrait_rotation(float pitch, float yaw, float roll, float out[3][3]);
-/* out [points][3] from canonical key points [points][3] and the rest of a motion, whose own canonical
- * points are not looked at. */
+/* out [points][3] from canonical key points [points][3] and the rest of a motion, whose own
+ * canonical points are not looked at. */
 void vx_liveportrait_keypoints(const vx_liveportrait_config *config, const float (*canonical)[3],
                                const vx_motion *motion, float (*out)[3]);
 

@@ -1,5 +1,5 @@
-/* The weights of the five networks and their forward functions, private to this folder. Members are named
- * after the checkpoints' tensors. */
+/* The weights of the five networks and their forward functions, private to this folder. Members are
+ * named after the checkpoints' tensors. */
 #ifndef VX_MODELS_LIVEPORTRAIT_PARTS_H
 #define VX_MODELS_LIVEPORTRAIT_PARTS_H
 

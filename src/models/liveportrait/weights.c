@@ -62,7 +62,8 @@ static vx_status bind_appearance(vx_liveportrait *lp, vx_binder *b)
     for (int i = 0; i + 1 < c->f.levels; i++)
         VX_TRY(bind_block(lp, b, NAME("down_blocks.%d", i), c->f.features[i + 1], c->f.features[i],
                           1, 1, true, &f->down_blocks[i]));
-    /* Channel c of slice d is row c·depth + d: a layer for each slice writes it where it belongs. */
+    /* Channel c of slice d is row c·depth + d: a layer for each slice writes
+     * it where it belongs. */
     for (int d = 0; d < c->depth; d++)
         VX_TRY(vx_lp_bind_linear(lp, b,
                                  &(vx_lp_spec){.name = "second",
@@ -236,7 +237,8 @@ static vx_status bind_spade(vx_liveportrait *lp, vx_binder *b, const char *prefi
                              &spade->var);
 }
 
-/* A block of G: seg is `map_up` times coarser than its maps, x is read `block->up` times enlarged. */
+/* A block of G: seg is `map_up` times coarser than its maps, x is read
+ * `block->up` times enlarged. */
 static vx_status bind_spade_block(vx_liveportrait *lp, vx_binder *b, const char *prefix,
                                   int64_t hidden, int map_up, vx_lp_spade_block *block)
 {
@@ -290,7 +292,8 @@ static vx_status bind_generator(vx_liveportrait *lp, vx_binder *b)
 
 /* ---- stitching ------------------------------------------------------------------------------ */
 
-/* The .pth nests the network (a data-parallel one) under its name; the safetensors join it by '_'. */
+/* The .pth nests the network (a data-parallel one) under its name; the
+ * safetensors join it by '_'. */
 static const char *const stitch_prefixes[] = {"retarget_shoulder.module.",
                                               "retarget_shoulder_module.", "retarget_shoulder."};
 

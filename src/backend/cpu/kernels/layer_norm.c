@@ -1,6 +1,6 @@
-/* A row of layer_norm: one compilation per level, see layer_norm.h. The mean is taken first and the
- * squares of what differs from it second: the row is in the cache, and a row far from zero keeps its
- * digits. */
+/* A row of layer_norm: one compilation per level, see layer_norm.h. The mean is taken first
+ * and the squares of what differs from it second: the row is in the cache, and a row far from
+ * zero keeps its digits. */
 #include "backend/cpu/layer_norm.h"
 
 /* Partial sums side by side: they hide the latency and shorten the chains of roundings. */

@@ -18,4 +18,5 @@ static inline __m256 dot_half(__m256 sum, const float *pair, __m256 weights)
 #define TAPS_NAME                     vx_taps_bf16
 #define TAPS_DOT(sum, word, weights)  dot(sum, &(word), weights)
 #define TAPS_HALF(sum, word, weights) dot_half(sum, &(word), weights)
+/* The same loops over another product. NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "backend/cpu/kernels/taps.c"

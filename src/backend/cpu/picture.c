@@ -186,16 +186,21 @@ static void bytes_tile(void *arg, int64_t tile, int worker)
     (void)worker;
     const job *j = arg;
     const vx_from_picture_args *a = j->args;
+    const float *red = j->lines, *green = red + 256, *blue = green + 256;
     int64_t cols = vx_cols(a->x);
     for (int64_t r = tile * j->tile_rows; r < end_of(j, tile); r++) {
         const uint8_t *x = vx_row(a->x, r);
-        void *out = vx_row(a->out, r);
-        for (int64_t c = 0; c < cols; c++) {
-            float v = j->lines[c % 3 * 256 + x[c]];
-            if (a->out->dtype == VX_F32)
-                ((float *)out)[c] = v;
-            else
-                ((uint16_t *)out)[c] = vx_f32_to_bf16(v);
+        float *out = vx_row(a->out, r);
+        uint16_t *half = vx_row(a->out, r);
+        for (int64_t c = 0; c < cols && a->out->dtype == VX_F32; c += 3) {
+            out[c] = red[x[c]];
+            out[c + 1] = green[x[c + 1]];
+            out[c + 2] = blue[x[c + 2]];
+        }
+        for (int64_t c = 0; c < cols && a->out->dtype != VX_F32; c += 3) {
+            half[c] = vx_f32_to_bf16(red[x[c]]);
+            half[c + 1] = vx_f32_to_bf16(green[x[c + 1]]);
+            half[c + 2] = vx_f32_to_bf16(blue[x[c + 2]]);
         }
     }
 }

@@ -1,9 +1,10 @@
 /* The memory monitor: what the machine says is used, not our own books.
  *
- * On the CPU that is the resident size of the process, and what the machine has left. Above the
- * soft limit there is one warning per episode (until it is below again); above the hard limit, or
- * when the machine runs out, the check fails and the slot ends. Over a hundred slots the resident
- * size should stay where it was: a rise of more than 100 MB is reported as a leak. Thread-safe. */
+ * On the CPU that is the resident size of the process beyond what it held before the engine opened,
+ * and what the machine has left. Above the soft limit there is one warning per episode (until it is
+ * below again); above the hard limit, or when the machine runs out, the check fails and the slot
+ * ends. Over a hundred slots the resident size should stay where it was: a rise of more than 100 MB
+ * is reported as a leak. Thread-safe. */
 #ifndef VX_ENGINE_MONITOR_H
 #define VX_ENGINE_MONITOR_H
 

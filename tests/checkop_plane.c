@@ -14,6 +14,7 @@ typedef struct conv_case {
     int residual; /* 0 none, 1 its own tensor, 2 out itself */
     vx_act act;
     int64_t above, below;
+    bool ends; /* one row and one column of padding, at the far ends only */
 } conv_case;
 
 /* As for other products (checkop_matrix.c). Over upsampled maps and cells a backend may add taps up
@@ -31,7 +32,8 @@ static int64_t size_out(const conv_case *v, int axis, int64_t size)
 {
     int64_t full = axis > 0 ? (v->cells_in ? size / 3 * 4 : size) * v->upsample : size;
     int64_t stride = axis > 0 ? v->stride : 1;
-    int64_t out = (full + 2 * ((v->kernel[axis] - 1) / 2) - v->kernel[axis]) / stride + 1;
+    int64_t padding = axis > 0 && v->ends ? 1 : 2 * ((v->kernel[axis] - 1) / 2);
+    int64_t out = (full + padding - v->kernel[axis]) / stride + 1;
     return axis > 0 && v->cells_out ? out / 4 * 3 : out;
 }
 
@@ -53,6 +55,8 @@ static vx_status conv_body(co *c, const void *variant)
     vx_weight description =
         vx_weight_conv(v->outs, v->in, v->kernel, v->store, co_compute(v->compute));
     description.stride[1] = description.stride[2] = v->stride;
+    for (int i = 1; v->ends && i < 3; i++)
+        description.pad[i] = 0, description.pad_end[i] = 1;
     description.upsample = v->upsample;
     description.cells_in = v->cells_in, description.cells_out = v->cells_out;
 
@@ -101,6 +105,8 @@ static void conv_draw(co_random *random, void *variant)
         if (v->cells_in) v->height *= 3, v->width *= 3;
     } else {
         v->stride = co_range(random, 1, 2);
+        int64_t fits = v->kernel[1] - 1;
+        v->ends = v->height >= fits && v->width >= fits && co_range(random, 0, 1);
     }
     v->bias = co_range(random, 0, 1), v->residual = (int)co_range(random, 0, 2);
     v->act = (vx_act){(vx_act_kind)co_range(random, VX_ACT_NONE, VX_ACT_TANH), 0.2f};
@@ -115,42 +121,44 @@ static void conv_draw(co_random *random, void *variant)
 #define RELU {VX_ACT_RELU, 0}
 #define NONE {VX_ACT_NONE, 0}
 static const conv_case conv_cases[] = {
-    {"one pixel",                  F,      F, F, F, 1, 0, 1,  1,  1,  1,  K3,        1, 1, false, false, true,  0, NONE, 0, 0},
-    {"one by one taps",            B,      B, B, B, 1, 0, 9,  7,  33, 20, K1,        1, 1, false, false, true,  0, NONE, 0, 0},
-    {"relu",                       F,      F, F, F, 2, 0, 9,  12, 16, 70, K3,        1, 1, false, false, true,  0, RELU, 0, 0},
-    {"relu bf16",                  B,      B, B, B, 2, 0, 9,  12, 16, 70, K3,        1, 1, false, false, true,  0, RELU, 0, 0},
-    {"seven by seven, one output", B,      B, B, F, 1, 0, 8,  8,  40, 1,  {1, 7, 7}, 1, 1, false, false, true,  0, NONE, 0, 0},
-    {"stride 2",                   F,      F, F, F, 1, 0, 11, 8,  12, 24, K3,        2, 1, false, false, false, 0, NONE, 0, 0},
-    {"residual",                   B,      B, B, F, 1, 0, 8,  8,  32, 64, K3,        1, 1, false, false, true,  1, NONE, 0, 0},
-    {"residual in place",          F,      F, F, F, 1, 0, 8,  8,  32, 65, K3,        1, 1, false, false, true,  2, NONE, 0, 0},
-    {"upsampled by 2",             F,      F, F, F, 1, 0, 7,  5,  24, 40, K3,        1, 2, false, false, true,  0, RELU, 0, 0},
-    {"upsampled by 2, bf16",       B,      B, B, B, 1, 0, 7,  5,  24, 40, K3,        1, 2, false, false, true,  0, RELU, 0, 0},
-    {"upsampled by 4",             F,      F, F, F, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, false, true,  0, NONE, 0, 0},
-    {"to cells",                   F,      F, F, F, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, true,  true,  0, RELU, 0, 0},
-    {"to cells, bf16",             B,      B, B, B, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, true,  true,  0, RELU, 0, 0},
-    {"from cells",                 F,      F, F, F, 1, 0, 9,  12, 24, 40, K3,        1, 1, true,  false, true,  0, NONE, 0, 0},
-    {"from cells, bf16",           B,      B, B, B, 1, 0, 9,  12, 24, 40, K3,        1, 1, true,  false, true,  0, NONE, 0, 0},
-    {"volume",                     B,      B, B, B, 1, 4, 6,  5,  20, 36, K333,      1, 1, false, false, true,  0, RELU, 0, 0},
-    {"volume of two images",       F,      F, F, F, 2, 3, 6,  5,  20, 36, K333,      1, 1, false, false, true,  0, NONE, 0, 0},
-    {"volume upsampled",           F,      F, F, F, 1, 3, 4,  5,  20, 36, K333,      1, 2, false, false, true,  0, RELU, 0, 0},
-    {"volume, seven",              F,      F, F, F, 1, 5, 5,  5,  6,  22, {7, 7, 7}, 1, 1, false, false, true,  0, NONE, 0, 0},
-    {"strip of a plane",           B,      B, B, B, 1, 0, 9,  14, 24, 70, K3,        1, 1, false, false, true,  0, RELU, 1, 1},
-    {"strip at the end",           F,      F, F, F, 2, 0, 9,  14, 24, 70, {1, 5, 5}, 1, 1, false, false, true,  1, NONE, 2, 0},
-    {"half precision store",       VX_F16, F, F, F, 1, 0, 5,  6,  9,  12, K3,        1, 1, false, false, true,  0, NONE, 0, 0},
+    {"one pixel",                  F,      F, F, F, 1, 0, 1,  1,  1,  1,  K3,        1, 1, false, false, true,  0, NONE, 0, 0, false},
+    {"one by one taps",            B,      B, B, B, 1, 0, 9,  7,  33, 20, K1,        1, 1, false, false, true,  0, NONE, 0, 0, false},
+    {"relu",                       F,      F, F, F, 2, 0, 9,  12, 16, 70, K3,        1, 1, false, false, true,  0, RELU, 0, 0, false},
+    {"relu bf16",                  B,      B, B, B, 2, 0, 9,  12, 16, 70, K3,        1, 1, false, false, true,  0, RELU, 0, 0, false},
+    {"seven by seven, one output", B,      B, B, F, 1, 0, 8,  8,  40, 1,  {1, 7, 7}, 1, 1, false, false, true,  0, NONE, 0, 0, false},
+    {"stride 2",                   F,      F, F, F, 1, 0, 11, 8,  12, 24, K3,        2, 1, false, false, false, 0, NONE, 0, 0, false},
+    {"padded at the ends",         F,      F, F, F, 1, 0, 10, 8,  12, 24, K3,        2, 1, false, false, true,  0, NONE, 0, 0, true},
+    {"padded at the ends, bf16",   B,      B, B, B, 2, 0, 9,  12, 33, 70, K3,        2, 1, false, false, true,  0, NONE, 0, 0, true},
+    {"residual",                   B,      B, B, F, 1, 0, 8,  8,  32, 64, K3,        1, 1, false, false, true,  1, NONE, 0, 0, false},
+    {"residual in place",          F,      F, F, F, 1, 0, 8,  8,  32, 65, K3,        1, 1, false, false, true,  2, NONE, 0, 0, false},
+    {"upsampled by 2",             F,      F, F, F, 1, 0, 7,  5,  24, 40, K3,        1, 2, false, false, true,  0, RELU, 0, 0, false},
+    {"upsampled by 2, bf16",       B,      B, B, B, 1, 0, 7,  5,  24, 40, K3,        1, 2, false, false, true,  0, RELU, 0, 0, false},
+    {"upsampled by 4",             F,      F, F, F, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, false, true,  0, NONE, 0, 0, false},
+    {"to cells",                   F,      F, F, F, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, true,  true,  0, RELU, 0, 0, false},
+    {"to cells, bf16",             B,      B, B, B, 1, 0, 5,  4,  24, 40, K3,        1, 4, false, true,  true,  0, RELU, 0, 0, false},
+    {"from cells",                 F,      F, F, F, 1, 0, 9,  12, 24, 40, K3,        1, 1, true,  false, true,  0, NONE, 0, 0, false},
+    {"from cells, bf16",           B,      B, B, B, 1, 0, 9,  12, 24, 40, K3,        1, 1, true,  false, true,  0, NONE, 0, 0, false},
+    {"volume",                     B,      B, B, B, 1, 4, 6,  5,  20, 36, K333,      1, 1, false, false, true,  0, RELU, 0, 0, false},
+    {"volume of two images",       F,      F, F, F, 2, 3, 6,  5,  20, 36, K333,      1, 1, false, false, true,  0, NONE, 0, 0, false},
+    {"volume upsampled",           F,      F, F, F, 1, 3, 4,  5,  20, 36, K333,      1, 2, false, false, true,  0, RELU, 0, 0, false},
+    {"volume, seven",              F,      F, F, F, 1, 5, 5,  5,  6,  22, {7, 7, 7}, 1, 1, false, false, true,  0, NONE, 0, 0, false},
+    {"strip of a plane",           B,      B, B, B, 1, 0, 9,  14, 24, 70, K3,        1, 1, false, false, true,  0, RELU, 1, 1, false},
+    {"strip at the end",           F,      F, F, F, 2, 0, 9,  14, 24, 70, {1, 5, 5}, 1, 1, false, false, true,  1, NONE, 2, 0, false},
+    {"half precision store",       VX_F16, F, F, F, 1, 0, 5,  6,  9,  12, K3,        1, 1, false, false, true,  0, NONE, 0, 0, false},
 };
 static const conv_case conv_bench[] = {
-    {"512->512 64x64",            B, B, B, B, 1, 0,  64,  64,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0},
-    {"256->64 256x256",           B, B, B, B, 1, 0,  256, 256, 256,  64,  K3,        1, 1, false, false, true, 0, NONE, 0, 0},
-    {"128->256 16x32x32",         B, B, B, B, 1, 16, 32,  32,  128,  256, K333,      1, 1, false, false, true, 0, NONE, 0, 0},
-    {"512->256 64x64 up 2",       B, B, B, B, 1, 0,  64,  64,  512,  256, K3,        1, 2, false, false, true, 0, NONE, 0, 0},
-    {"512->512 32x32",            B, B, B, B, 1, 0,  32,  32,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0},
-    {"128->128 256x256",          B, B, B, B, 1, 0,  256, 256, 128,  128, K3,        1, 1, false, false, true, 0, NONE, 0, 0},
-    {"128->3 256x256",            B, B, B, B, 1, 0,  256, 256, 128,  3,   K3,        1, 1, false, false, true, 0, NONE, 0, 0},
-    {"128->512 64x64 from cells", B, B, B, B, 1, 0,  192, 192, 128,  512, K3,        1, 1, true,  false, true, 0, NONE, 0, 0},
-    {"142->142 16x64x64",         B, B, B, B, 1, 16, 64,  64,  142,  142, K333,      1, 1, false, false, true, 0, NONE, 0, 0},
-    {"142->22 16x64x64, seven",   B, B, B, B, 1, 16, 64,  64,  142,  22,  {7, 7, 7}, 1, 1, false, false, true, 0, NONE, 0, 0},
-    {"1024->512 16x4x4 up 2",     B, B, B, B, 1, 16, 4,   4,   1024, 512, K333,      1, 2, false, false, true, 0, NONE, 0, 0},
-    {"512->512 64x64 f32",        F, F, F, F, 1, 0,  64,  64,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0},
+    {"512->512 64x64",            B, B, B, B, 1, 0,  64,  64,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"256->64 256x256",           B, B, B, B, 1, 0,  256, 256, 256,  64,  K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"128->256 16x32x32",         B, B, B, B, 1, 16, 32,  32,  128,  256, K333,      1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"512->256 64x64 up 2",       B, B, B, B, 1, 0,  64,  64,  512,  256, K3,        1, 2, false, false, true, 0, NONE, 0, 0, false},
+    {"512->512 32x32",            B, B, B, B, 1, 0,  32,  32,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"128->128 256x256",          B, B, B, B, 1, 0,  256, 256, 128,  128, K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"128->3 256x256",            B, B, B, B, 1, 0,  256, 256, 128,  3,   K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"128->512 64x64 from cells", B, B, B, B, 1, 0,  192, 192, 128,  512, K3,        1, 1, true,  false, true, 0, NONE, 0, 0, false},
+    {"142->142 16x64x64",         B, B, B, B, 1, 16, 64,  64,  142,  142, K333,      1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"142->22 16x64x64, seven",   B, B, B, B, 1, 16, 64,  64,  142,  22,  {7, 7, 7}, 1, 1, false, false, true, 0, NONE, 0, 0, false},
+    {"1024->512 16x4x4 up 2",     B, B, B, B, 1, 16, 4,   4,   1024, 512, K333,      1, 2, false, false, true, 0, NONE, 0, 0, false},
+    {"512->512 64x64 f32",        F, F, F, F, 1, 0,  64,  64,  512,  512, K3,        1, 1, false, false, true, 0, NONE, 0, 0, false},
 };
 /* clang-format on */
 const co_op co_conv_op = {CO_OP(conv), .body = conv_body, CO_VARIANTS(conv_cases),

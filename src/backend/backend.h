@@ -182,6 +182,7 @@ typedef struct vx_weight {
     int64_t out, in;
     int64_t kernel[3]; /* depth, height, width; 1 where unused; a 1-D filter is {1, 1, k} */
     int64_t stride[3], dilation[3], pad[3];
+    int64_t pad_end[3]; /* 2-D and 3-D filters: zeroes at the far end beyond `pad` */
     int64_t upsample; /* 2-D and 3-D filters: each pixel is repeated so often along H and W first */
     /* The map before (cells_in) or after (cells_out) the filter has cells of 4 x 4 pixels whose two
      * middle rows are equal, and whose two middle columns are; it is kept without the repetition,

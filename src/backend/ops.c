@@ -182,7 +182,8 @@ static int64_t conv_size(int64_t size, const vx_weight *w, int i)
 {
     int64_t full = i > 0 && w->cells_in ? size / 3 * 4 : size;
     int64_t up = i == 0 ? full : full * w->upsample;
-    int64_t out = (up + 2 * w->pad[i] - w->dilation[i] * (w->kernel[i] - 1) - 1) / w->stride[i] + 1;
+    int64_t padded = up + 2 * w->pad[i] + w->pad_end[i];
+    int64_t out = (padded - w->dilation[i] * (w->kernel[i] - 1) - 1) / w->stride[i] + 1;
     return i > 0 && w->cells_out ? out / 4 * 3 : out;
 }
 
@@ -214,8 +215,8 @@ vx_status vx_conv(vx_ctx *ctx, const vx_conv_args *a)
     bool structured = w->upsample > 1 || w->cells_in;
     assert(w->kind == VX_WEIGHT_CONV && (rank == 4 || rank == 5) && a->out->rank == rank);
     assert(rank == 5 || w->kernel[0] == 1);
-    assert(!structured ||
-           (w->kernel[1] == 3 && w->kernel[2] == 3 && w->pad[1] == 1 && w->pad[2] == 1));
+    assert(!structured || (w->kernel[1] == 3 && w->kernel[2] == 3 && w->pad[1] == 1 &&
+                           w->pad[2] == 1 && w->pad_end[1] == 0 && w->pad_end[2] == 0));
     assert(!w->cells_out || w->upsample == 4);
     assert(vx_dense(a->x) && vx_dense(a->out));
     assert(vx_cols(a->x) == w->in && vx_cols(a->out) == w->out && a->x->dim[0] == a->out->dim[0]);

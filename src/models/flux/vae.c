@@ -188,6 +188,7 @@ static vx_status bind_conv(vx_vae *vae, vx_binder *b, vx_layer *c, int out, int 
     if (stride == 2) {
         c->w.stride[1] = c->w.stride[2] = 2;
         c->w.pad[1] = c->w.pad[2] = 0;
+        c->w.pad_end[1] = c->w.pad_end[2] = 1;
     }
     VX_TRY(vx_bind_stack(b, &c->w, &stack));
     return bind_vector(vae, b, &c->bias, out, prefix, "bias");
@@ -536,30 +537,6 @@ vx_status vx_vae_decode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *z, vx_tensor 
     return VX_OK;
 }
 
-/* The reference pads one row and one column of zeroes at the far ends, then
- * convolves with stride 2. */
-static vx_status downsample(const vx_vae *vae, vx_ctx *ctx, const vx_layer *c, const vx_tensor *x,
-                            vx_tensor *out)
-{
-    int64_t rows = x->dim[1], cols = x->dim[2], channels = vx_cols(x);
-    vx_mark mark = vx_mark_now(ctx);
-    static const float zeroes[VX_VAE_CHANNELS_MAX];
-    vx_tensor padded, zero;
-    VX_TRY(take_map(ctx, vae->compute, rows + 1, cols + 1, channels, &padded));
-    VX_TRY(vx_take2(ctx, VX_F32, 1, channels, &zero));
-    VX_TRY(vx_upload(ctx, zeroes, &zero));
-    VX_TRY(vx_broadcast(ctx, &(vx_broadcast_args){.x = &zero, .out = &padded}));
-    vx_tensor flat = vx_reshape(&padded, 2, (const int64_t[]){(rows + 1) * (cols + 1), channels});
-    for (int64_t r = 0; r < rows; r++) {
-        vx_tensor from = vx_slice_rows(x, r * cols, cols);
-        vx_tensor to = vx_slice_rows(&flat, r * (cols + 1), cols);
-        VX_TRY(vx_copy(ctx, &(vx_copy_args){.x = &from, .out = &to}));
-    }
-    VX_TRY(run_conv(ctx, &padded, c, NULL, out));
-    vx_release(ctx, mark);
-    return VX_OK;
-}
-
 vx_status vx_vae_encode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *picture, vx_tensor *mean)
 {
     const vx_vae_config *c = &vae->config;
@@ -585,7 +562,7 @@ vx_status vx_vae_encode(vx_vae *vae, vx_ctx *ctx, const vx_tensor *picture, vx_t
             rows /= 2;
             cols /= 2;
             vx_tensor y = next_map(&m, rows, cols, c->channels[l]);
-            VX_TRY(downsample(vae, ctx, &h->level[l].resample, &x, &y));
+            VX_TRY(run_conv(ctx, &x, &h->level[l].resample, NULL, &y));
             x = y;
         }
     }

@@ -48,4 +48,15 @@ vx_status vx_host_download(vx_ctx *ctx, const vx_tensor *x, void *host);
 /* What the process uses beyond what it did before the backend's first reservation. */
 vx_memory_use vx_host_memory(vx_backend *backend);
 
+/* All of them, for a backend's table. */
+#ifdef VX_POISON
+#define VX_HOST_POISON , .taken = vx_host_taken, .released = vx_host_released
+#else
+#define VX_HOST_POISON
+#endif
+#define VX_HOST_VERBS                                                                              \
+    .reserve = vx_host_reserve, .unreserve = vx_host_unreserve, .memory = vx_host_memory,          \
+    .write = vx_host_write, .read = vx_host_read, .upload = vx_host_upload,                        \
+    .download = vx_host_download VX_HOST_POISON
+
 #endif

@@ -101,17 +101,7 @@ VX_CPU_SCRATCH(VX_CPU_NEED)
 static const vx_backend_ops cpu_ops = {.name = "cpu",
                                        .close = close_cpu,
                                        .peak = vx_cpu_peak,
-                                       .reserve = vx_host_reserve,
-                                       .unreserve = vx_host_unreserve,
-                                       .memory = vx_host_memory,
-#ifdef VX_POISON
-                                       .taken = vx_host_taken,
-                                       .released = vx_host_released,
-#endif
-                                       .write = vx_host_write,
-                                       .read = vx_host_read,
-                                       .upload = vx_host_upload,
-                                       .download = vx_host_download,
+                                       VX_HOST_VERBS,
                                        .weight_plan = vx_cpu_weight_plan,
                                        .weight_pack = vx_cpu_weight_pack,
                                        .weight_pack_stored = vx_cpu_weight_pack_stored,

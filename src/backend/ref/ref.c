@@ -111,17 +111,7 @@ VX_REF_SCRATCH(VX_REF_NEED)
 
 static const vx_backend_ops ref_ops = {.name = "ref",
                                        .close = ref_close,
-                                       .reserve = vx_host_reserve,
-                                       .unreserve = vx_host_unreserve,
-                                       .memory = vx_host_memory,
-#ifdef VX_POISON
-                                       .taken = vx_host_taken,
-                                       .released = vx_host_released,
-#endif
-                                       .write = vx_host_write,
-                                       .read = vx_host_read,
-                                       .upload = vx_host_upload,
-                                       .download = vx_host_download,
+                                       VX_HOST_VERBS,
                                        .weight_plan = vx_ref_weight_plan,
                                        .weight_pack = vx_ref_weight_pack,
 #define VX_REF_LINE(name)      .op[VX_OP_##name].run = run_##name,

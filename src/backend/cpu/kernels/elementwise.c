@@ -2,29 +2,15 @@
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernels/each_vector.inc"
 
-/* `lanes` is VF_LANES in the body of a row, which the compiler sees, and less at its end. */
-static inline vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
-{
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-static inline void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
-{
-    if (lanes == VF_LANES)
-        vf_put(row, dtype, i, x);
-    else
-        vf_putn(row, dtype, i, x, lanes);
-}
-
 static inline void convert_at(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t i,
                               int lanes)
 {
     if (from != VX_F16)
-        put(dst, to, i, get(src, from, i, lanes), lanes);
+        vf_put_lanes(dst, to, i, vf_get_lanes(src, from, i, lanes), lanes);
     else if (lanes == VF_LANES)
-        put(dst, to, i, vf_load_f16((const uint16_t *)src + i), lanes);
+        vf_put_lanes(dst, to, i, vf_load_f16((const uint16_t *)src + i), lanes);
     else
-        put(dst, to, i, vf_loadn_f16((const uint16_t *)src + i, lanes), lanes);
+        vf_put_lanes(dst, to, i, vf_loadn_f16((const uint16_t *)src + i, lanes), lanes);
 }
 
 void VX_SIMD(vx_cpu_convert_row)(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t n)
@@ -35,10 +21,12 @@ void VX_SIMD(vx_cpu_convert_row)(const void *src, vx_dtype from, void *dst, vx_d
 static inline void blend_at(const vx_blend_args *a, const void *const x[3], void *out, int64_t i,
                             int lanes)
 {
-    vf sum = vf_mul(vf_set(a->scale[0]), get(x[0], a->x[0]->dtype, i, lanes));
-    if (a->n > 1) sum = vf_fma(vf_set(a->scale[1]), get(x[1], a->x[1]->dtype, i, lanes), sum);
-    if (a->n > 2) sum = vf_fma(vf_set(a->scale[2]), get(x[2], a->x[2]->dtype, i, lanes), sum);
-    put(out, a->out->dtype, i, vf_act(sum, a->act), lanes);
+    vf sum = vf_mul(vf_set(a->scale[0]), vf_get_lanes(x[0], a->x[0]->dtype, i, lanes));
+    if (a->n > 1)
+        sum = vf_fma(vf_set(a->scale[1]), vf_get_lanes(x[1], a->x[1]->dtype, i, lanes), sum);
+    if (a->n > 2)
+        sum = vf_fma(vf_set(a->scale[2]), vf_get_lanes(x[2], a->x[2]->dtype, i, lanes), sum);
+    vf_put_lanes(out, a->out->dtype, i, vf_act(sum, a->act), lanes);
 }
 
 void VX_SIMD(vx_cpu_blend_row)(const vx_blend_args *a, const void *const x[3], void *out, int64_t n)
@@ -49,8 +37,9 @@ void VX_SIMD(vx_cpu_blend_row)(const vx_blend_args *a, const void *const x[3], v
 static inline void gate_at(const vx_gate_args *a, const void *x, const void *y, void *out,
                            int64_t i, int lanes)
 {
-    vf gate = vf_act(get(x, a->x->dtype, i, lanes), a->act);
-    put(out, a->out->dtype, i, vf_mul(gate, get(y, a->y->dtype, i, lanes)), lanes);
+    vf gate = vf_act(vf_get_lanes(x, a->x->dtype, i, lanes), a->act);
+    vf_put_lanes(out, a->out->dtype, i, vf_mul(gate, vf_get_lanes(y, a->y->dtype, i, lanes)),
+                 lanes);
 }
 
 void VX_SIMD(vx_cpu_gate_row)(const vx_gate_args *a, const void *x, const void *y, void *out,
@@ -64,11 +53,12 @@ static inline void up2_at(const vx_depthwise_up2_args *a, const float *taps, con
 {
     int64_t n = vx_cols(a->x);
     vx_dtype from = a->x->dtype, to = a->out->dtype;
-    vf x = get(here, from, i, lanes), bias = get(taps + 3 * n, VX_F32, i, lanes);
-    put(even, to, i, vf_fma(x, get(taps + n, VX_F32, i, lanes), bias), lanes);
-    vf sum = vf_fma(x, get(taps + 2 * n, VX_F32, i, lanes), bias);
-    if (next) sum = vf_fma(get(next, from, i, lanes), get(taps, VX_F32, i, lanes), sum);
-    put(odd, to, i, sum, lanes);
+    vf x = vf_get_lanes(here, from, i, lanes), bias = vf_get_lanes(taps + 3 * n, VX_F32, i, lanes);
+    vf_put_lanes(even, to, i, vf_fma(x, vf_get_lanes(taps + n, VX_F32, i, lanes), bias), lanes);
+    vf sum = vf_fma(x, vf_get_lanes(taps + 2 * n, VX_F32, i, lanes), bias);
+    if (next)
+        sum = vf_fma(vf_get_lanes(next, from, i, lanes), vf_get_lanes(taps, VX_F32, i, lanes), sum);
+    vf_put_lanes(odd, to, i, sum, lanes);
 }
 
 void VX_SIMD(vx_cpu_up2_row)(const vx_depthwise_up2_args *a, const float *taps, const void *here,

@@ -4,36 +4,20 @@
  * factors stay in registers. */
 #include "backend/cpu/instance_norm.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Vectors of a strip, and rows after which the sums are added to those in memory: sums of few terms
  * keep f32's digits. */
 enum { STRIP = 4, RUN = 32 };
 
-/* Lanes of vector v of a strip: all, unless the strip is the last columns of a row. */
-INLINE vf strip_get(const void *row, vx_dtype dtype, int64_t i, int lanes)
-{
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-INLINE void strip_put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
-{
-    if (lanes == VF_LANES)
-        vf_put(row, dtype, i, x);
-    else
-        vf_putn(row, dtype, i, x, lanes);
-}
-
 /* Bytes from row to row. vx_row is a call, which the loops below cannot afford: it would put their
  * registers into memory. */
-INLINE int64_t row_bytes(const vx_tensor *t, vx_dtype dtype)
+VF_INLINE int64_t row_bytes(const vx_tensor *t, vx_dtype dtype)
 {
     return t->ld * (dtype == VX_BF16 ? 2 : 4);
 }
 
 /* ---- sums ----------------------------------------------------------------------------------- */
 
-INLINE void add_to(float *total, vf x, int lanes)
+VF_INLINE void add_to(float *total, vf x, int lanes)
 {
     if (lanes == VF_LANES)
         vf_store(total, vf_add(vf_load(total), x));
@@ -42,8 +26,8 @@ INLINE void add_to(float *total, vf x, int lanes)
 }
 
 /* `vectors` and `dtype` are constants after inlining. */
-INLINE void sum_strip(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t rows, int64_t c,
-                      int vectors, int lanes, const float *shift, float *sum, float *square)
+VF_INLINE void sum_strip(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t rows, int64_t c,
+                         int vectors, int lanes, const float *shift, float *sum, float *square)
 {
     vf base[STRIP], s[STRIP], q[STRIP];
     int64_t step = row_bytes(x, dtype);
@@ -51,14 +35,14 @@ INLINE void sum_strip(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t
         int64_t end = r + RUN < rows ? r + RUN : rows;
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
-            base[v] = strip_get(shift, VX_F32, c + v * VF_LANES, lanes);
+            base[v] = vf_get_lanes(shift, VX_F32, c + v * VF_LANES, lanes);
             s[v] = q[v] = vf_set(0.0f);
         }
         const char *row = vx_row(x, first + r);
         for (int64_t k = r; k < end; k++, row += step) {
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) {
-                vf d = vf_sub(strip_get(row, dtype, c + v * VF_LANES, lanes), base[v]);
+                vf d = vf_sub(vf_get_lanes(row, dtype, c + v * VF_LANES, lanes), base[v]);
                 s[v] = vf_add(s[v], d);
                 q[v] = vf_fma(d, d, q[v]);
             }
@@ -71,8 +55,8 @@ INLINE void sum_strip(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t
     }
 }
 
-INLINE void sum_columns(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t rows,
-                        float *shift, float *sum, float *square)
+VF_INLINE void sum_columns(const vx_tensor *x, vx_dtype dtype, int64_t first, int64_t rows,
+                           float *shift, float *sum, float *square)
 {
     int64_t cols = vx_cols(x), c = 0;
     for (; c < cols; c++) {
@@ -102,19 +86,19 @@ void VX_SIMD(vx_cpu_column_sums)(const vx_tensor *x, int64_t first, int64_t rows
 enum { SNAKE, SLOPE, ANY };
 
 /* `from`, `to`, `then` and `vectors` are constants after inlining. */
-INLINE void apply_strip(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype from,
-                        const vx_tensor *out, vx_dtype to, int then, int64_t first, int64_t rows,
-                        int64_t c, int vectors, int lanes)
+VF_INLINE void apply_strip(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype from,
+                           const vx_tensor *out, vx_dtype to, int then, int64_t first, int64_t rows,
+                           int64_t c, int vectors, int lanes)
 {
     vf mean[STRIP], gain[STRIP], bias[STRIP], turn[STRIP], amount[STRIP];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
         int64_t i = c + v * VF_LANES;
-        mean[v] = strip_get(f->mean, VX_F32, i, lanes);
-        gain[v] = strip_get(f->gain, VX_F32, i, lanes);
-        bias[v] = strip_get(f->bias, VX_F32, i, lanes);
-        turn[v] = then == SNAKE ? strip_get(f->turn, VX_F32, i, lanes) : gain[v];
-        amount[v] = then == SNAKE ? strip_get(f->amount, VX_F32, i, lanes) : gain[v];
+        mean[v] = vf_get_lanes(f->mean, VX_F32, i, lanes);
+        gain[v] = vf_get_lanes(f->gain, VX_F32, i, lanes);
+        bias[v] = vf_get_lanes(f->bias, VX_F32, i, lanes);
+        turn[v] = then == SNAKE ? vf_get_lanes(f->turn, VX_F32, i, lanes) : gain[v];
+        amount[v] = then == SNAKE ? vf_get_lanes(f->amount, VX_F32, i, lanes) : gain[v];
     }
     vf slope = vf_set(f->act.kind == VX_ACT_LRELU ? f->act.slope : 1.0f), zero = vf_set(0.0f);
     const char *source = vx_row(x, first);
@@ -124,7 +108,7 @@ INLINE void apply_strip(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype fr
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) {
             int64_t i = c + v * VF_LANES;
-            vf y = vf_sub(strip_get(source, from, i, lanes), mean[v]);
+            vf y = vf_sub(vf_get_lanes(source, from, i, lanes), mean[v]);
             y = vf_fma(y, gain[v], bias[v]);
             if (then == SNAKE)
                 y = vf_fma(amount[v], vf_sin2_pi(vf_mul(turn[v], y)), y);
@@ -132,13 +116,14 @@ INLINE void apply_strip(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype fr
                 y = vf_select(vf_less(y, zero), vf_mul(y, slope), y);
             else
                 y = vf_act(y, f->act);
-            strip_put(target, to, i, y, lanes);
+            vf_put_lanes(target, to, i, y, lanes);
         }
     }
 }
 
-INLINE void apply_columns(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype from,
-                          const vx_tensor *out, vx_dtype to, int then, int64_t first, int64_t rows)
+VF_INLINE void apply_columns(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype from,
+                             const vx_tensor *out, vx_dtype to, int then, int64_t first,
+                             int64_t rows)
 {
     int64_t cols = vx_cols(x), c = 0;
     for (; c + STRIP * VF_LANES <= cols; c += STRIP * VF_LANES)
@@ -149,8 +134,8 @@ INLINE void apply_columns(const vx_cpu_columns *f, const vx_tensor *x, vx_dtype 
 }
 
 /* The common pairs of types get their own code, any other one decides row by row. */
-INLINE void apply_types(const vx_cpu_columns *f, const vx_tensor *x, const vx_tensor *out, int then,
-                        int64_t first, int64_t rows)
+VF_INLINE void apply_types(const vx_cpu_columns *f, const vx_tensor *x, const vx_tensor *out,
+                           int then, int64_t first, int64_t rows)
 {
     if (x->dtype == VX_BF16 && out->dtype == VX_BF16)
         apply_columns(f, x, VX_BF16, out, VX_BF16, then, first, rows);

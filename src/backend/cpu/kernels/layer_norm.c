@@ -11,24 +11,6 @@ static inline float fold(const vf part[SUMS])
     return vf_sum(vf_add(vf_add(part[0], part[1]), vf_add(part[2], part[3])));
 }
 
-static inline vf row_get(const void *row, vx_dtype dtype, int64_t i, int lanes)
-{
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-static inline void row_put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
-{
-    if (lanes == VF_LANES)
-        vf_put(row, dtype, i, x);
-    else
-        vf_putn(row, dtype, i, x, lanes);
-}
-
-static inline int lanes_at(int64_t i, int64_t cols)
-{
-    return cols - i < VF_LANES ? (int)(cols - i) : VF_LANES;
-}
-
 static inline const float *data_of(const vx_tensor *v)
 {
     return v ? vx_host(v->data) : NULL;
@@ -43,10 +25,10 @@ typedef struct row_in {
 /* x + add of one vector, kept in `sum` and sum_out. Lanes beyond the end are zero. */
 static inline vf sum_at(const vx_layer_norm_args *a, const row_in *in, int64_t i, int lanes)
 {
-    vf x = row_get(in->x, a->x->dtype, i, lanes);
-    if (in->add) x = vf_add(x, row_get(in->add, a->add->dtype, i, lanes));
-    row_put(in->sum, VX_F32, i, x, lanes);
-    if (in->sum_out) row_put(in->sum_out, a->sum_out->dtype, i, x, lanes);
+    vf x = vf_get_lanes(in->x, a->x->dtype, i, lanes);
+    if (in->add) x = vf_add(x, vf_get_lanes(in->add, a->add->dtype, i, lanes));
+    vf_put_lanes(in->sum, VX_F32, i, x, lanes);
+    if (in->sum_out) vf_put_lanes(in->sum_out, a->sum_out->dtype, i, x, lanes);
     return x;
 }
 
@@ -63,7 +45,7 @@ static float row_mean(const vx_layer_norm_args *a, int64_t r, float *sum)
             total[k] = vf_add(total[k], sum_at(a, &in, i + k * VF_LANES, VF_LANES));
     }
     for (; i < cols; i += VF_LANES)
-        total[0] = vf_add(total[0], sum_at(a, &in, i, lanes_at(i, cols)));
+        total[0] = vf_add(total[0], sum_at(a, &in, i, vf_lanes_at(i, cols)));
     return fold(total) / (float)cols;
 }
 
@@ -95,12 +77,12 @@ void VX_SIMD(vx_cpu_layer_norm_row)(const vx_layer_norm_args *a, int64_t r, floa
     const float *gamma = data_of(a->gamma), *beta = data_of(a->beta);
     const float *scale = data_of(a->scale), *shift = data_of(a->shift);
     for (int64_t i = 0; i < cols; i += VF_LANES) {
-        int lanes = lanes_at(i, cols);
-        vf y = vf_mul(vf_sub(row_get(sum, VX_F32, i, lanes), m), factor);
-        if (gamma) y = vf_mul(y, row_get(gamma, VX_F32, i, lanes));
-        if (beta) y = vf_add(y, row_get(beta, VX_F32, i, lanes));
-        if (scale) y = vf_mul(y, vf_add(row_get(scale, VX_F32, i, lanes), one));
-        if (shift) y = vf_add(y, row_get(shift, VX_F32, i, lanes));
-        row_put(out, a->out->dtype, i, y, lanes);
+        int lanes = vf_lanes_at(i, cols);
+        vf y = vf_mul(vf_sub(vf_get_lanes(sum, VX_F32, i, lanes), m), factor);
+        if (gamma) y = vf_mul(y, vf_get_lanes(gamma, VX_F32, i, lanes));
+        if (beta) y = vf_add(y, vf_get_lanes(beta, VX_F32, i, lanes));
+        if (scale) y = vf_mul(y, vf_add(vf_get_lanes(scale, VX_F32, i, lanes), one));
+        if (shift) y = vf_add(y, vf_get_lanes(shift, VX_F32, i, lanes));
+        vf_put_lanes(out, a->out->dtype, i, y, lanes);
     }
 }

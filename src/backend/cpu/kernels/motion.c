@@ -1,35 +1,15 @@
 /* Pieces of motion_input, motion_field and warp: one compilation per level, see motion.h. */
 #include "backend/cpu/motion.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
-{
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-INLINE void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
-{
-    if (lanes == VF_LANES)
-        vf_put(row, dtype, i, x);
-    else
-        vf_putn(row, dtype, i, x, lanes);
-}
-
-INLINE int lanes_at(int64_t i, int64_t n)
-{
-    return n - i < VF_LANES ? (int)(n - i) : VF_LANES;
-}
-
-INLINE void weighted(const void *const x[8], const float weight[8], int n, vx_dtype from, void *out,
-                     vx_dtype to, int64_t cols)
+VF_INLINE void weighted(const void *const x[8], const float weight[8], int n, vx_dtype from,
+                        void *out, vx_dtype to, int64_t cols)
 {
     for (int64_t i = 0; i < cols; i += VF_LANES) {
-        int lanes = lanes_at(i, cols);
+        int lanes = vf_lanes_at(i, cols);
         vf sum = vf_set(0.0f);
         for (int k = 0; k < n; k++)
-            sum = vf_fma(get(x[k], from, i, lanes), vf_set(weight[k]), sum);
-        put(out, to, i, sum, lanes);
+            sum = vf_fma(vf_get_lanes(x[k], from, i, lanes), vf_set(weight[k]), sum);
+        vf_put_lanes(out, to, i, sum, lanes);
     }
 }
 
@@ -47,8 +27,8 @@ void VX_SIMD(vx_cpu_weighted_rows)(const void *const x[8], const float weight[8]
 /* ---- motion_input --------------------------------------------------------------------------- */
 
 /* Along x: value[i*step + 1 + f] from two neighbours of the combined line. */
-INLINE void along_x(const vx_motion_axis *x, int64_t width, int64_t features, const float *line,
-                    float *value, int64_t step)
+VF_INLINE void along_x(const vx_motion_axis *x, int64_t width, int64_t features, const float *line,
+                       float *value, int64_t step)
 {
     for (int64_t i = 0; i < width; i++) {
         const float *low = line + x->cell[i] * features, *high = low + x->next * features;
@@ -97,14 +77,14 @@ void VX_SIMD(vx_cpu_field_rows)(const vx_motion_field_args *a, const float *by, 
         const void *row = vx_row(a->logits, r);
         vf most = least;
         for (int64_t k = 0; k < count; k += VF_LANES) {
-            vf v = get(row, a->logits->dtype, k, lanes_at(k, count));
+            vf v = vf_get_lanes(row, a->logits->dtype, k, vf_lanes_at(k, count));
             most = vf_max(vf_select(vf_less(half, vf_load(by + k)), v, least), most);
         }
         vf peak = vf_set(vf_largest(most)), sum[4];
         for (int i = 0; i < 4; i++)
             sum[i] = vf_set(0.0f);
         for (int64_t k = 0; k < count; k += VF_LANES) {
-            vf below = vf_sub(get(row, a->logits->dtype, k, lanes_at(k, count)), peak);
+            vf below = vf_sub(vf_get_lanes(row, a->logits->dtype, k, vf_lanes_at(k, count)), peak);
             vf e = vf_exp(vf_min(vf_set(0.0f), below)); /* lanes that are no logit hold 0 */
             for (int i = 0; i < 4; i++)
                 sum[i] = vf_fma(e, vf_load(by + i * room + k), sum[i]);

@@ -3,29 +3,13 @@
 #include "backend/cpu/picture.h"
 #include "backend/cpu/kernels/each_vector.inc"
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* `lanes` is VF_LANES in the body of a row, which the compiler sees, and less at its end. */
-INLINE vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
+VF_INLINE void mean_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to,
+                       int64_t i, int lanes)
 {
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-INLINE void put(void *row, vx_dtype dtype, int64_t i, vf x, int lanes)
-{
-    if (lanes == VF_LANES)
-        vf_put(row, dtype, i, x);
-    else
-        vf_putn(row, dtype, i, x, lanes);
-}
-
-INLINE void mean_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to, int64_t i,
-                    int lanes)
-{
-    vf sum = get(x[0], from, i, lanes);
+    vf sum = vf_get_lanes(x[0], from, i, lanes);
     for (int k = 1; k < n; k++)
-        sum = vf_add(sum, get(x[k], from, i, lanes));
-    put(out, to, i, vf_mul(sum, vf_set(1.0f / (float)n)), lanes);
+        sum = vf_add(sum, vf_get_lanes(x[k], from, i, lanes));
+    vf_put_lanes(out, to, i, vf_mul(sum, vf_set(1.0f / (float)n)), lanes);
 }
 
 void VX_SIMD(vx_cpu_mean_row)(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to,
@@ -48,18 +32,19 @@ typedef struct window {
     int64_t rows, columns, x_row, x_column, weight_row, weight_column; /* steps: bytes, floats */
 } window;
 
-INLINE void depthwise_at(const vx_depthwise_args *a, const window *w, void *out, int64_t c,
-                         int lanes)
+VF_INLINE void depthwise_at(const vx_depthwise_args *a, const window *w, void *out, int64_t c,
+                            int lanes)
 {
     vx_dtype from = a->x->dtype;
-    vf sum = a->bias ? get(vx_host(a->bias->data), VX_F32, c, lanes) : vf_set(0.0f);
+    vf sum = a->bias ? vf_get_lanes(vx_host(a->bias->data), VX_F32, c, lanes) : vf_set(0.0f);
     for (int64_t i = 0; i < w->rows; i++)
         for (int64_t k = 0; k < w->columns; k++) {
             const char *x = w->x + i * w->x_row + k * w->x_column;
             const float *weight = w->weight + i * w->weight_row + k * w->weight_column;
-            sum = vf_fma(get(x, from, c, lanes), get(weight, VX_F32, c, lanes), sum);
+            sum = vf_fma(vf_get_lanes(x, from, c, lanes), vf_get_lanes(weight, VX_F32, c, lanes),
+                         sum);
         }
-    put(out, a->out->dtype, c, sum, lanes);
+    vf_put_lanes(out, a->out->dtype, c, sum, lanes);
 }
 
 void VX_SIMD(vx_cpu_depthwise_pixel)(const vx_depthwise_args *a, int64_t y, int64_t x)
@@ -80,14 +65,14 @@ void VX_SIMD(vx_cpu_depthwise_pixel)(const vx_depthwise_args *a, int64_t y, int6
 
 /* ---- row_gate ------------------------------------------------------------------------------- */
 
-INLINE float one_value(const vx_row_gate_args *a, int64_t r)
+VF_INLINE float one_value(const vx_row_gate_args *a, int64_t r)
 {
     float value[VF_LANES];
     vf_store(value, vf_act(vf_getn(vx_row(a->s, r), a->s->dtype, 0, 1), a->act));
     return value[0];
 }
 
-INLINE float gate_of(const vx_row_gate_args *a, int64_t r)
+VF_INLINE float gate_of(const vx_row_gate_args *a, int64_t r)
 {
     if (vx_rows(a->s) == vx_rows(a->x)) return one_value(a, r);
     const int64_t *x = a->x->dim + a->x->rank - 3, *s = a->s->dim + a->s->rank - 3;
@@ -99,10 +84,11 @@ INLINE float gate_of(const vx_row_gate_args *a, int64_t r)
     return top * v.weight[0] + bottom * v.weight[1];
 }
 
-INLINE void gate_at(const vx_row_gate_args *a, const void *x, vf gate, void *out, int64_t i,
-                    int lanes)
+VF_INLINE void gate_at(const vx_row_gate_args *a, const void *x, vf gate, void *out, int64_t i,
+                       int lanes)
 {
-    put(out, a->out->dtype, i, vf_mul(get(x, a->x->dtype, i, lanes), gate), lanes);
+    vf_put_lanes(out, a->out->dtype, i, vf_mul(vf_get_lanes(x, a->x->dtype, i, lanes), gate),
+                 lanes);
 }
 
 void VX_SIMD(vx_cpu_gate_rows)(const vx_row_gate_args *a, int64_t first, int64_t rows)
@@ -115,14 +101,14 @@ void VX_SIMD(vx_cpu_gate_rows)(const vx_row_gate_args *a, int64_t first, int64_t
 
 /* ---- to_picture ----------------------------------------------------------------------------- */
 
-INLINE void level_at(const void *x, vx_dtype from, bool logits, float *value, bool bytes, int64_t i,
-                     int lanes)
+VF_INLINE void level_at(const void *x, vx_dtype from, bool logits, float *value, bool bytes,
+                        int64_t i, int lanes)
 {
-    vf y = get(x, from, i, lanes), half = vf_set(0.5f), white = vf_set(255.0f);
+    vf y = vf_get_lanes(x, from, i, lanes), half = vf_set(0.5f), white = vf_set(255.0f);
     y = logits ? vf_sigmoid(y) : vf_add(vf_mul(y, half), half);
     /* NaN: 0 */
     if (bytes) y = vf_min(vf_max(vf_round(vf_mul(y, white)), vf_set(0.0f)), white);
-    put(value, VX_F32, i, y, lanes);
+    vf_put_lanes(value, VX_F32, i, y, lanes);
 }
 
 void VX_SIMD(vx_cpu_level_row)(const void *x, vx_dtype from, bool logits, float *value, bool bytes,

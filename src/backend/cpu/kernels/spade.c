@@ -1,8 +1,6 @@
 /* Rows of spade: one compilation per level, see spade.h. */
 #include "backend/cpu/spade.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* What follows the modulation: a slope below zero (1: nothing), or any activation. */
 enum { SLOPE, ANY };
 
@@ -13,18 +11,13 @@ typedef struct kinds {
     bool beta;
 } kinds;
 
-INLINE vf get(const void *row, vx_dtype dtype, int64_t i, int lanes)
+VF_INLINE void modulate_at(kinds k, vx_act act, const vx_cpu_columns *f, const void *x,
+                           const void *map, int64_t cols, void *out, int64_t c, int lanes)
 {
-    return lanes == VF_LANES ? vf_get(row, dtype, i) : vf_getn(row, dtype, i, lanes);
-}
-
-INLINE void modulate_at(kinds k, vx_act act, const vx_cpu_columns *f, const void *x,
-                        const void *map, int64_t cols, void *out, int64_t c, int lanes)
-{
-    vf y = vf_sub(get(x, k.from, c, lanes), get(f->mean, VX_F32, c, lanes));
-    y = vf_fma(y, get(f->gain, VX_F32, c, lanes), get(f->bias, VX_F32, c, lanes));
-    y = vf_fma(y, get(map, k.by, c, lanes), y);
-    if (k.beta) y = vf_add(y, get(map, k.by, cols + c, lanes));
+    vf y = vf_sub(vf_get_lanes(x, k.from, c, lanes), vf_get_lanes(f->mean, VX_F32, c, lanes));
+    y = vf_fma(y, vf_get_lanes(f->gain, VX_F32, c, lanes), vf_get_lanes(f->bias, VX_F32, c, lanes));
+    y = vf_fma(y, vf_get_lanes(map, k.by, c, lanes), y);
+    if (k.beta) y = vf_add(y, vf_get_lanes(map, k.by, cols + c, lanes));
     if (k.then == SLOPE)
         y = vf_select(vf_less(y, vf_set(0.0f)), vf_mul(y, vf_set(act.slope)), y);
     else
@@ -35,13 +28,13 @@ INLINE void modulate_at(kinds k, vx_act act, const vx_cpu_columns *f, const void
         vf_putn(out, k.to, c, y, lanes);
 }
 
-INLINE int64_t step_of(const vx_tensor *t, vx_dtype dtype)
+VF_INLINE int64_t step_of(const vx_tensor *t, vx_dtype dtype)
 {
     return t->ld * (dtype == VX_BF16 ? 2 : 4);
 }
 
-INLINE void modulate(const vx_spade_args *a, const vx_cpu_columns *f, kinds k, int64_t first,
-                     int64_t rows)
+VF_INLINE void modulate(const vx_spade_args *a, const vx_cpu_columns *f, kinds k, int64_t first,
+                        int64_t rows)
 {
     int64_t cols = vx_cols(a->x), width = a->out->dim[1], up = a->up;
     int64_t y = first / width, x = first % width;
@@ -62,8 +55,8 @@ INLINE void modulate(const vx_spade_args *a, const vx_cpu_columns *f, kinds k, i
 }
 
 /* The types that a model meets get their own code, any others decide vector by vector. */
-INLINE void modulate_types(const vx_spade_args *a, const vx_cpu_columns *f, bool beta,
-                           int64_t first, int64_t rows)
+VF_INLINE void modulate_types(const vx_spade_args *a, const vx_cpu_columns *f, bool beta,
+                              int64_t first, int64_t rows)
 {
     vx_dtype from = a->x->dtype, by = a->map->dtype, to = a->out->dtype;
     if (by == VX_BF16 && to == VX_BF16 && from == VX_BF16)

@@ -1,6 +1,7 @@
 /* Rows of copy, blend, gate and depthwise_up2: one compilation per level, see elementwise.h. */
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernels/each_vector.inc"
+#include "backend/cpu/kernels/lanes.h"
 
 static inline void convert_at(const void *src, vx_dtype from, void *dst, vx_dtype to, int64_t i,
                               int lanes)

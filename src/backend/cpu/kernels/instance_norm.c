@@ -3,6 +3,7 @@
  * Work goes down the rows of a tile in strips of columns, whose sums or
  * factors stay in registers. */
 #include "backend/cpu/instance_norm.h"
+#include "backend/cpu/kernels/lanes.h"
 
 /* Vectors of a strip, and rows after which the sums are added to those in memory: sums of few terms
  * keep f32's digits. */

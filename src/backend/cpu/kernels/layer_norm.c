@@ -2,6 +2,7 @@
  * and the squares of what differs from it second: the row is in the cache, and a row far from
  * zero keeps its digits. */
 #include "backend/cpu/layer_norm.h"
+#include "backend/cpu/kernels/lanes.h"
 
 /* Partial sums side by side: they hide the latency and shorten the chains of roundings. */
 enum { SUMS = 4 };

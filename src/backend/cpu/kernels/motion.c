@@ -1,5 +1,6 @@
 /* Pieces of motion_input, motion_field and warp: one compilation per level, see motion.h. */
 #include "backend/cpu/motion.h"
+#include "backend/cpu/kernels/lanes.h"
 
 VF_INLINE void weighted(const void *const x[8], const float weight[8], int n, vx_dtype from,
                         void *out, vx_dtype to, int64_t cols)

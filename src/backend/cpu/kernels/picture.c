@@ -2,6 +2,7 @@
 #include "backend/cpu/enlarge.h"
 #include "backend/cpu/picture.h"
 #include "backend/cpu/kernels/each_vector.inc"
+#include "backend/cpu/kernels/lanes.h"
 
 VF_INLINE void mean_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to,
                        int64_t i, int lanes)

@@ -1,5 +1,6 @@
 /* Rows of spade: one compilation per level, see spade.h. */
 #include "backend/cpu/spade.h"
+#include "backend/cpu/kernels/lanes.h"
 
 /* What follows the modulation: a slope below zero (1: nothing), or any activation. */
 enum { SLOPE, ANY };

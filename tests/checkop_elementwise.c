@@ -126,7 +126,7 @@ typedef struct blend_case {
     int n;
     vx_dtype dtype[3], to;
     int64_t rows, cols;
-    vx_act act;
+    vx_act act; /* LRELU of slope 0: each column has its own */
     float scale[3];
     bool in_place;
     co_place place;
@@ -155,6 +155,8 @@ static vx_status blend_body(co *c, const void *variant)
     } else {
         a.out = co_output(c, v->to, v->rows, v->cols, v->place, tolerance);
     }
+    bool slopes = v->act.kind == VX_ACT_LRELU && v->act.slope == 0;
+    a.slopes = co_vector(c, slopes, v->cols, (co_fill){.scale = 1});
     return vx_blend(co_ctx(c), &a);
 }
 
@@ -169,7 +171,8 @@ static void blend_draw(co_random *random, void *variant)
         v->dtype[i] = v->in_place && i == 0 ? v->to : co_dtype(random);
         v->scale[i] = (float)co_range(random, -20, 20) / 10;
     }
-    v->act = (vx_act){(vx_act_kind)co_range(random, VX_ACT_NONE, VX_ACT_TANH), 0.2f};
+    v->act = (vx_act){(vx_act_kind)co_range(random, VX_ACT_NONE, VX_ACT_TANH),
+                      0.2f * (float)co_range(random, 0, 1)};
     v->place = co_anywhere(random, true);
     v->fill = (co_fill){.scale = (double)co_range(random, 1, 8)};
 }
@@ -198,6 +201,8 @@ static const blend_case blend_cases[] = {
     {"silu of huge", 1, F3, VX_F32, 9, 33, {VX_ACT_SILU, 0}, {1}, false, {0}, {1e30, 0, 0}},
     {"gelu of huge", 1, F3, VX_F32, 9, 33, {VX_ACT_GELU_TANH, 0}, {1}, false, {0}, {1e10, 0, 0}},
     {"zeroes", 2, F3, VX_BF16, 9, 33, {VX_ACT_SILU, 0}, {1, 1}, false, {0}, {0, 0, 0}},
+    {"prelu", 2, F3, VX_F32, 300, 128, {VX_ACT_LRELU, 0}, {1, 1}, true, {0}, {2, 0, 0}},
+    {"prelu of a column", 1, B3, VX_F32, 7, 1, {VX_ACT_LRELU, 0}, {1}, false, {0}, {2, 0, 0}},
 };
 /* clang-format off */
 static const blend_case blend_bench[] = {

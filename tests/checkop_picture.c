@@ -150,6 +150,7 @@ typedef struct pool_case {
     int64_t n, depth, height, width, cols; /* depth 0: planes */
     bool deep;
     co_place place; /* of out */
+    bool largest;
 } pool_case;
 
 static vx_status pool_body(co *c, const void *variant)
@@ -169,7 +170,7 @@ static vx_status pool_body(co *c, const void *variant)
     vx_tensor out = shaped(co_output(c, v->out, v->n * depth_out * (v->height / 2) * (v->width / 2),
                                      v->cols, v->place, tolerance),
                            rank, to);
-    return vx_pool2(co_ctx(c), &(vx_pool2_args){.x = &x, .out = &out});
+    return vx_pool2(co_ctx(c), &(vx_pool2_args){.x = &x, .largest = v->largest, .out = &out});
 }
 
 static void pool_draw(co_random *random, void *variant)
@@ -181,18 +182,21 @@ static void pool_draw(co_random *random, void *variant)
     v->cols = co_range(random, 1, 70);
     v->deep = v->depth >= 2 && co_range(random, 0, 1);
     v->place = co_anywhere(random, false);
+    v->largest = co_range(random, 0, 1);
 }
 
 static const pool_case pool_cases[] = {
-    {"one pixel left", F, F, 1, 0, 2, 2, 1, false, {0}},
-    {"odd sizes", F, F, 2, 0, 5, 7, 3, false, {0}},
-    {"volume", B, B, 1, 16, 8, 8, 64, false, {0}},
-    {"half the depth", F, B, 2, 5, 8, 6, 33, true, {0}},
-    {"beside others", B, B, 1, 3, 8, 6, 33, false, {.lead = 32, .gap = 7}},
+    {"one pixel left", F, F, 1, 0, 2, 2, 1, false, {0}, false},
+    {"odd sizes", F, F, 2, 0, 5, 7, 3, false, {0}, false},
+    {"volume", B, B, 1, 16, 8, 8, 64, false, {0}, false},
+    {"half the depth", F, B, 2, 5, 8, 6, 33, true, {0}, false},
+    {"beside others", B, B, 1, 3, 8, 6, 33, false, {.lead = 32, .gap = 7}, false},
+    {"largest", F, F, 1, 0, 48, 48, 64, false, {0}, true},
+    {"largest of eight", B, F, 1, 4, 6, 5, 19, true, {0}, true},
 };
 static const pool_case pool_bench[] = {
-    {"16x64x64x64 bf16", B, B, 1, 16, 64, 64, 64, false, {0}},
-    {"256x256x128 bf16", B, B, 1, 0, 256, 256, 128, false, {0}},
+    {"16x64x64x64 bf16", B, B, 1, 16, 64, 64, 64, false, {0}, false},
+    {"256x256x128 bf16", B, B, 1, 0, 256, 256, 128, false, {0}, false},
 };
 const co_op co_pool2_op = {CO_OP(pool2),      .body = pool_body,    CO_VARIANTS(pool_cases),
                            .draw = pool_draw, CO_BENCH(pool_bench), .per_element = true};
@@ -204,7 +208,8 @@ typedef struct depthwise_case {
     vx_dtype x, out;
     int64_t height, width, cols, kernel;
     bool bias;
-    co_place place; /* of out */
+    co_place place;            /* of out */
+    int64_t stride, pad, h, w; /* h and w are read when stride > 0 */
 } depthwise_case;
 
 static vx_status depthwise_body(co *c, const void *variant)
@@ -217,9 +222,11 @@ static vx_status depthwise_body(co *c, const void *variant)
                          (int64_t[]){v->height, v->width, v->cols});
     vx_tensor weight = shaped(co_input(c, F, taps, v->cols, (co_place){0}, one), 3,
                               (int64_t[]){v->kernel, v->kernel, v->cols});
-    vx_depthwise_args a = {.x = &x, .weight = &weight};
+    vx_depthwise_args a = {.x = &x, .weight = &weight, .stride = v->stride, .pad = v->pad};
     a.bias = co_vector(c, v->bias, v->cols, one);
-    vx_tensor out = shaped(co_output(c, v->out, rows, v->cols, v->place, tolerance), 3, x.dim);
+    int64_t h = v->stride > 0 ? v->h : v->height, w = v->stride > 0 ? v->w : v->width;
+    vx_tensor out = shaped(co_output(c, v->out, h * w, v->cols, v->place, tolerance), 3,
+                           (int64_t[]){h, w, v->cols});
     a.out = &out;
     return vx_depthwise(co_ctx(c), &a);
 }
@@ -231,18 +238,26 @@ static void depthwise_draw(co_random *random, void *variant)
     v->height = co_range(random, 1, 14), v->width = co_range(random, 1, 14);
     v->cols = co_range(random, 1, 100), v->kernel = 2 * co_range(random, 0, 4) + 1;
     v->bias = co_range(random, 0, 1), v->place = co_anywhere(random, false);
+    v->stride = co_range(random, 0, 3);
+    v->pad = v->stride > 0 ? co_range(random, 0, v->kernel - 1) : 0;
+    if (v->stride == 0) return;
+    v->h = co_range(random, 1, (v->height - 1 + v->pad) / v->stride + 1);
+    v->w = co_range(random, 1, (v->width - 1 + v->pad) / v->stride + 1);
 }
 
 static const depthwise_case depthwise_cases[] = {
-    {"one pixel", F, F, 1, 1, 1, 7, true, {0}},
-    {"smaller than the filter", F, F, 3, 2, 17, 7, true, {0}},
-    {"last stage", F, F, 8, 8, 768, 7, true, {0}},
-    {"in bf16", B, B, 9, 12, 24, 7, true, {0}},
-    {"one tap", F, F, 4, 5, 9, 1, false, {0}},
+    {"one pixel", F, F, 1, 1, 1, 7, true, {0}, 0, 0, 0, 0},
+    {"smaller than the filter", F, F, 3, 2, 17, 7, true, {0}, 0, 0, 0, 0},
+    {"last stage", F, F, 8, 8, 768, 7, true, {0}, 0, 0, 0, 0},
+    {"in bf16", B, B, 9, 12, 24, 7, true, {0}, 0, 0, 0, 0},
+    {"one tap", F, F, 4, 5, 9, 1, false, {0}, 0, 0, 0, 0},
+    {"every other pixel", F, F, 48, 48, 64, 3, true, {0}, 2, 0, 24, 24},
+    {"padded before and behind", F, F, 9, 7, 24, 5, true, {0}, 2, 1, 5, 4},
+    {"without padding", F, F, 14, 26, 96, 3, false, {0}, 1, 0, 12, 24},
 };
 static const depthwise_case depthwise_bench[] = {
-    {"64x64x96 f32", F, F, 64, 64, 96, 7, true, {0}},
-    {"16x16x384 f32", F, F, 16, 16, 384, 7, true, {0}},
+    {"64x64x96 f32", F, F, 64, 64, 96, 7, true, {0}, 0, 0, 0, 0},
+    {"16x16x384 f32", F, F, 16, 16, 384, 7, true, {0}, 0, 0, 0, 0},
 };
 const co_op co_depthwise_op = {
     CO_OP(depthwise),       .body = depthwise_body,    CO_VARIANTS(depthwise_cases),

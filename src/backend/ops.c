@@ -135,6 +135,8 @@ vx_status vx_blend(vx_ctx *ctx, const vx_blend_args *a)
         assert(same_shape(a->x[i], a->out) && floating(a->x[i]));
         bytes += bytes_of(a->x[i]);
     }
+    assert(a->slopes == NULL ||
+           (a->act.kind == VX_ACT_LRELU && vector_of(a->slopes, vx_cols(a->out))));
     return vx_run(ctx, VX_OP_blend, a, (double)vx_elements(a->out) * 2 * a->n, bytes);
 }
 
@@ -365,11 +367,15 @@ vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a)
 vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a)
 {
     int64_t k = a->weight->dim[0];
-    assert(a->x->rank == 3 && a->out->rank == 3 && same_shape(a->x, a->out) && vx_dense(a->x));
+    assert(a->x->rank == 3 && a->out->rank == 3 && vx_cols(a->x) == vx_cols(a->out));
+    assert(vx_dense(a->x) && a->stride >= 0 && a->pad >= 0 && a->pad < k);
+    assert(a->stride > 0 ? vx_rows(a->out) > 0 : same_shape(a->x, a->out) && a->pad == 0);
+    for (int i = 0; i < 2; i++) /* each filter meets x */
+        assert(a->stride == 0 || (a->out->dim[i] - 1) * a->stride - a->pad < a->x->dim[i]);
     assert(a->weight->rank == 3 && a->weight->dim[1] == k && k % 2 == 1 &&
            a->weight->dtype == VX_F32);
     assert(vx_cols(a->weight) == vx_cols(a->x) && vector_of(a->bias, vx_cols(a->x)));
-    return vx_run(ctx, VX_OP_depthwise, a, 2.0 * (double)(k * k) * (double)vx_elements(a->x),
+    return vx_run(ctx, VX_OP_depthwise, a, 2.0 * (double)(k * k) * (double)vx_elements(a->out),
                   bytes_of(a->x) + bytes_of(a->out));
 }
 

@@ -72,12 +72,14 @@ vx_status vx_download(vx_ctx *ctx, const vx_tensor *x, void *host);
 /* ---- elementwise --------------------------------------------------------------------------- */
 
 /* out = act(scale[0]*x[0] + scale[1]*x[1] + scale[2]*x[2]); n = 1..3 inputs [R, C]; out may be one
- * of them. */
+ * of them. slopes [C] f32, dense, or NULL: VX_ACT_LRELU's slope of each column in place of
+ * act.slope, which is then not read (PReLU). */
 typedef struct vx_blend_args {
     int n;
     const vx_tensor *x[3];
     float scale[3];
     vx_act act;
+    const vx_tensor *slopes;
     vx_tensor *out;
 } vx_blend_args;
 vx_status vx_blend(vx_ctx *ctx, const vx_blend_args *a);
@@ -267,18 +269,22 @@ vx_status vx_response_norm(vx_ctx *ctx, const vx_response_norm_args *a);
 
 /* ---- pictures and motion ----------------------------------------------------------------- */
 
-/* Mean of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out with H/2 and W/2 (floor); where
- * out has D/2 too, of 2 × 2 × 2. */
+/* Mean, or with `largest` the largest, of 2 × 2 pixels: x [N, H, W, C] or [N, D, H, W, C] -> out
+ * with H/2 and W/2 (floor); where out has D/2 too, of 2 × 2 × 2. */
 typedef struct vx_pool2_args {
     const vx_tensor *x;
+    bool largest;
     vx_tensor *out;
 } vx_pool2_args;
 vx_status vx_pool2(vx_ctx *ctx, const vx_pool2_args *a);
 
-/* Depthwise filter, stride 1, padding (k-1)/2: x [H, W, C] -> out [H, W, C]; weight [k, k, C]
- * f32, k odd, bias [C]. */
+/* Depthwise filter: x [H, W, C] -> out [h, w, C]; weight [k, k, C] f32, k odd, bias [C]. stride 0:
+ * stride 1 and padding (k-1)/2, so that out is as large as x. Else out[i, j] begins at x[stride*i -
+ * pad, stride*j - pad], with zeroes around x, and h and w are the caller's: what of the filter
+ * hangs over the far ends is so padded. */
 typedef struct vx_depthwise_args {
     const vx_tensor *x, *weight, *bias;
+    int64_t stride, pad;
     vx_tensor *out;
 } vx_depthwise_args;
 vx_status vx_depthwise(vx_ctx *ctx, const vx_depthwise_args *a);

@@ -170,7 +170,8 @@ static void blend_tile(void *arg, int64_t tile, int worker)
 vx_status vx_cpu_blend(vx_ctx *ctx, const vx_blend_args *a, void *scratch)
 {
     (void)scratch;
-    job j = {.walk = walk_over(a->out, a->n, a->x), .args = a};
+    job j = {.walk = a->slopes != NULL ? row_walk(a->out) : walk_over(a->out, a->n, a->x),
+             .args = a};
     VX_TRY(run(ctx, &j, blend_tile));
     vx_host_zero_halo(a->out);
     return VX_OK;

@@ -8,7 +8,8 @@
 VX_SIMD_DECLARE(void, vx_cpu_convert_row, const void *src, vx_dtype from, void *dst, vx_dtype to,
                 int64_t n)
 
-/* out = act(sum of scale[i]*x[i]) over n elements from element `first` of each row. */
+/* out = act(sum of scale[i]*x[i]) over the n elements of a row, or of a piece where there are no
+ * slopes. */
 VX_SIMD_DECLARE(void, vx_cpu_blend_row, const vx_blend_args *a, const void *const x[3], void *out,
                 int64_t n)
 

@@ -3,6 +3,9 @@
 
 static void (*const mean_row[VX_CPU_LEVELS])(const void *const[8], int, vx_dtype, void *, vx_dtype,
                                              int64_t) = VX_SIMD_TABLE(vx_cpu_mean_row);
+static void (*const largest_row[VX_CPU_LEVELS])(const void *const[8], int, vx_dtype, void *,
+                                                vx_dtype,
+                                                int64_t) = VX_SIMD_TABLE(vx_cpu_largest_row);
 static void (*const depthwise_pixel[VX_CPU_LEVELS])(const vx_depthwise_args *, int64_t, int64_t) =
     VX_SIMD_TABLE(vx_cpu_depthwise_pixel);
 static void (*const gate_rows[VX_CPU_LEVELS])(const vx_row_gate_args *, int64_t,
@@ -50,7 +53,8 @@ static void pool_tile(void *arg, int64_t tile, int worker)
         for (int k = 0; k < n; k++)
             from[k] = vx_row(a->x, ((plane + k / 4) * height + 2 * y + k / 2 % 2) * width + 2 * x +
                                        k % 2);
-        mean_row[j->level](from, n, a->x->dtype, vx_row(a->out, r), a->out->dtype, vx_cols(a->x));
+        (a->largest ? largest_row : mean_row)[j->level](from, n, a->x->dtype, vx_row(a->out, r),
+                                                        a->out->dtype, vx_cols(a->x));
     }
 }
 
@@ -71,7 +75,7 @@ static void depthwise_tile(void *arg, int64_t tile, int worker)
     const job *j = arg;
     const vx_depthwise_args *a = j->args;
     for (int64_t r = tile * j->tile_rows; r < end_of(j, tile); r++)
-        depthwise_pixel[j->level](a, r / a->x->dim[1], r % a->x->dim[1]);
+        depthwise_pixel[j->level](a, r / a->out->dim[1], r % a->out->dim[1]);
 }
 
 vx_status vx_cpu_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratch)

@@ -8,7 +8,11 @@
 VX_SIMD_DECLARE(void, vx_cpu_mean_row, const void *const x[8], int n, vx_dtype from, void *out,
                 vx_dtype to, int64_t cols)
 
-/* Pixel (y, x) of depthwise. */
+/* out = the largest of each of n rows. */
+VX_SIMD_DECLARE(void, vx_cpu_largest_row, const void *const x[8], int n, vx_dtype from, void *out,
+                vx_dtype to, int64_t cols)
+
+/* Pixel (y, x) of depthwise's out. */
 VX_SIMD_DECLARE(void, vx_cpu_depthwise_pixel, const vx_depthwise_args *a, int64_t y, int64_t x)
 
 /* Rows [first, first + rows) of row_gate. */

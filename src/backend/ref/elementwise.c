@@ -42,7 +42,11 @@ vx_status vx_ref_blend(vx_ctx *ctx, const vx_blend_args *a, void *scratch)
             double sum = 0;
             for (int i = 0; i < a->n; i++)
                 sum += (double)a->scale[i] * vx_ref_get(a->x[i], r, c);
-            vx_ref_set(a->out, r, c, vx_ref_act(a->act, sum));
+            if (a->slopes != NULL)
+                sum *= sum < 0 ? vx_ref_at(a->slopes, c, 1) : 1;
+            else
+                sum = vx_ref_act(a->act, sum);
+            vx_ref_set(a->out, r, c, sum);
         }
     }
     vx_ref_zero_halo(a->out);

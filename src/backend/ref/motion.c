@@ -71,27 +71,31 @@ vx_status vx_ref_pool2(vx_ctx *ctx, const vx_pool2_args *a, void *scratch)
         int64_t plane = r / (h * w), y = r / w % h, x = r % w;
         if (deep == 2) plane = plane / a->out->dim[1] * a->x->dim[1] + plane % a->out->dim[1] * 2;
         for (int64_t c = 0; c < vx_cols(a->x); c++) {
-            double sum = 0;
+            double sum = 0, largest = -INFINITY;
             for (int64_t t = 0; t < 4 * deep; t++) {
                 int64_t row = (plane + t / 4) * height + 2 * y + t / 2 % 2;
-                sum += vx_ref_get(a->x, row * width + 2 * x + t % 2, c);
+                double value = vx_ref_get(a->x, row * width + 2 * x + t % 2, c);
+                sum += value;
+                largest = fmax(largest, value);
             }
-            vx_ref_set(a->out, r, c, sum / (double)(4 * deep));
+            vx_ref_set(a->out, r, c, a->largest ? largest : sum / (double)(4 * deep));
         }
     }
     return VX_OK;
 }
 
-/* x [H, W, C], weight [k, k, C] */
+/* x [H, W, C], weight [k, k, C] -> [h, w, C] */
 vx_status vx_ref_depthwise(vx_ctx *ctx, const vx_depthwise_args *a, void *scratch)
 {
     (void)ctx, (void)scratch;
     int64_t height = a->x->dim[0], width = a->x->dim[1], k = a->weight->dim[0];
-    for (int64_t r = 0; r < height * width; r++)
+    int64_t stride = a->stride > 0 ? a->stride : 1, pad = a->stride > 0 ? a->pad : k / 2;
+    int64_t w = a->out->dim[1];
+    for (int64_t r = 0; r < a->out->dim[0] * w; r++)
         for (int64_t c = 0; c < vx_cols(a->x); c++) {
             double sum = vx_ref_at(a->bias, c, 0);
             for (int64_t t = 0; t < k * k; t++) {
-                int64_t y = r / width + t / k - k / 2, x = r % width + t % k - k / 2;
+                int64_t y = r / w * stride + t / k - pad, x = r % w * stride + t % k - pad;
                 if (y >= 0 && y < height && x >= 0 && x < width)
                     sum += vx_ref_get(a->x, y * width + x, c) * vx_ref_get(a->weight, t, c);
             }

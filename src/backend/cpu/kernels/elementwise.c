@@ -27,7 +27,13 @@ static inline void blend_at(const vx_blend_args *a, const void *const x[3], void
         sum = vf_fma(vf_set(a->scale[1]), vf_get_lanes(x[1], a->x[1]->dtype, i, lanes), sum);
     if (a->n > 2)
         sum = vf_fma(vf_set(a->scale[2]), vf_get_lanes(x[2], a->x[2]->dtype, i, lanes), sum);
-    vf_put_lanes(out, a->out->dtype, i, vf_act(sum, a->act), lanes);
+    if (a->slopes) {
+        vf slopes = vf_get_lanes(vx_host(a->slopes->data), VX_F32, i, lanes);
+        sum = vf_select(vf_less(sum, vf_set(0.0f)), vf_mul(sum, slopes), sum);
+    } else {
+        sum = vf_act(sum, a->act);
+    }
+    vf_put_lanes(out, a->out->dtype, i, sum, lanes);
 }
 
 void VX_SIMD(vx_cpu_blend_row)(const vx_blend_args *a, const void *const x[3], void *out, int64_t n)

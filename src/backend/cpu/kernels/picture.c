@@ -4,6 +4,23 @@
 #include "backend/cpu/kernels/each_vector.inc"
 #include "backend/cpu/kernels/lanes.h"
 
+VF_INLINE void largest_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to,
+                          int64_t i, int lanes)
+{
+    vf most = vf_get_lanes(x[0], from, i, lanes);
+    for (int k = 1; k < n; k++) {
+        vf value = vf_get_lanes(x[k], from, i, lanes);
+        most = vf_select(vf_less(most, value), value, most);
+    }
+    vf_put_lanes(out, to, i, most, lanes);
+}
+
+void VX_SIMD(vx_cpu_largest_row)(const void *const x[8], int n, vx_dtype from, void *out,
+                                 vx_dtype to, int64_t cols)
+{
+    EACH_VECTOR(cols, largest_at, x, n, from, out, to);
+}
+
 VF_INLINE void mean_at(const void *const x[8], int n, vx_dtype from, void *out, vx_dtype to,
                        int64_t i, int lanes)
 {
@@ -50,18 +67,20 @@ VF_INLINE void depthwise_at(const vx_depthwise_args *a, const window *w, void *o
 
 void VX_SIMD(vx_cpu_depthwise_pixel)(const vx_depthwise_args *a, int64_t y, int64_t x)
 {
-    int64_t height = a->x->dim[0], width = a->x->dim[1], k = a->weight->dim[0], half = k / 2;
-    int64_t top = y < half ? half - y : 0, left = x < half ? half - x : 0;
-    int64_t bottom = y + half < height ? k : height - y + half;
-    int64_t right = x + half < width ? k : width - x + half;
+    int64_t height = a->x->dim[0], width = a->x->dim[1], k = a->weight->dim[0];
+    int64_t stride = a->stride > 0 ? a->stride : 1, pad = a->stride > 0 ? a->pad : k / 2;
+    int64_t above = y * stride - pad, before = x * stride - pad; /* where the filter begins */
+    int64_t top = above < 0 ? -above : 0, left = before < 0 ? -before : 0;
+    int64_t bottom = above + k < height ? k : height - above;
+    int64_t right = before + k < width ? k : width - before;
     window w = {.rows = bottom - top, .columns = right - left};
-    w.x = vx_row(a->x, (y - half + top) * width + x - half + left);
+    w.x = vx_row(a->x, (above + top) * width + before + left);
     w.weight = (const float *)vx_host(a->weight->data) + (top * k + left) * a->weight->ld;
     w.x_column = a->x->ld * (a->x->dtype == VX_BF16 ? 2 : 4);
     w.x_row = w.x_column * width;
     w.weight_column = a->weight->ld;
     w.weight_row = w.weight_column * k;
-    EACH_VECTOR(vx_cols(a->x), depthwise_at, a, &w, vx_row(a->out, y * width + x));
+    EACH_VECTOR(vx_cols(a->x), depthwise_at, a, &w, vx_row(a->out, y * a->out->dim[1] + x));
 }
 
 /* ---- row_gate ------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "config/recipe.h"
 
-static const vx_flag global_flags[] = {
+const vx_flag vx_global_flags[] = {
     VX_FLAG("config", 0, "FILE", vx_cli, config, WORD,
             "settings instead of $XDG_CONFIG_HOME/vortex/vortex.yaml"),
     VX_FLAG("pack", 0, "NAME|DIR", vx_cli, pack, WORD, "the pack: a folder or a name"),
@@ -61,7 +61,7 @@ static vx_status refuse_flag(const vx_cli *cli, const char *text, size_t length,
     snprintf(name, sizeof name, "%.*s", (int)length, text);
     const char *bare = name + strspn(name, "-");
     vx_nearest nearest = {.word = bare};
-    for (const vx_flag *flag = global_flags; flag->field.key != NULL; flag++)
+    for (const vx_flag *flag = vx_global_flags; flag->field.key != NULL; flag++)
         vx_nearest_offer(&nearest, flag->field.key);
     const vx_flag *own = cli->command != NULL ? cli->command->flags : NULL;
     for (; own != NULL && own->field.key != NULL; own++)
@@ -103,7 +103,7 @@ static vx_status take_flag(vx_cli *cli, void *params, int argc, char **argv, int
     const vx_flag *flag =
         cli->command != NULL ? find_flag(cli->command->flags, name, length, letter) : NULL;
     bool global = flag == NULL;
-    if (global) flag = find_flag(global_flags, name, length, letter);
+    if (global) flag = find_flag(vx_global_flags, name, length, letter);
     bool takes_value = flag != NULL && flag->field.type != VX_FIELD_BOOL;
     const char *attached = name[length] == '\0' ? NULL : name + length + !letter;
     if (flag == NULL || (attached != NULL && !takes_value && letter))
@@ -205,7 +205,7 @@ static vx_status check_words(const vx_cli *cli, const char *name, vx_error *err)
 vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_error *err)
 {
     *params = NULL;
-    set_defaults(global_flags, cli);
+    set_defaults(vx_global_flags, cli);
     cli->words = vx_heap_alloc((size_t)argc * sizeof(char *));
     if (cli->words == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to start");
@@ -264,7 +264,7 @@ void vx_cli_help(const char *name)
                "Usage: vortex [global flags] %s%sCOMMAND [flags]\n",
                name != NULL ? name : "", name != NULL ? " " : "");
         print_commands(name);
-        print_flags("Global flags", global_flags);
+        print_flags("Global flags", vx_global_flags);
         printf("\nExit codes: 0 done, 1 internal fault, 2 wrong usage, 3 bad input, 4 something is "
                "missing,\n5 does not fit the memory, 6 deadline or busy, 7 cancelled, 8 device or "
                "I/O error,\n9 verification failed.\n\n"
@@ -277,7 +277,7 @@ void vx_cli_help(const char *name)
     if (details != NULL)
         printf("\n%s%s", details, details[strlen(details) - 1] == '\n' ? "" : "\n");
     print_flags("Flags", command->flags);
-    print_flags("Global flags", global_flags);
+    print_flags("Global flags", vx_global_flags);
 }
 
 vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err)

@@ -82,6 +82,8 @@ struct vx_command {
 
 /* All commands in the order of the help, ended by NULL (commands.c). */
 extern const vx_command *const vx_commands[];
+/* The flags that every command takes. */
+extern const vx_flag vx_global_flags[];
 
 /* Parses argv. `params` receives the command's struct in a heap block, and cli->words another; free
  * both with vx_heap_free, also after a failure. VX_ERR_USAGE with the nearest flag or command and

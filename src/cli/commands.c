@@ -16,6 +16,7 @@ const vx_command *const vx_commands[] = {
     &vx_command_models_pull,
     &vx_command_models_synth,
     &vx_command_doctor,
+    &vx_command_completions,
     NULL,
 };
 /* clang-format on */

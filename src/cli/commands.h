@@ -18,5 +18,6 @@ extern const vx_command vx_command_models_convert;
 extern const vx_command vx_command_models_pull;
 extern const vx_command vx_command_models_synth;
 extern const vx_command vx_command_doctor;
+extern const vx_command vx_command_completions;
 
 #endif

@@ -379,16 +379,6 @@ static bool holds_pack(const char *folder)
     return vx_path_join(&path, folder, "pack.yaml") && vx_path_is_file(path.text);
 }
 
-/* Folder `index` of those that hold packs; false past the last. */
-static bool search_folder(int index, vx_path *out)
-{
-    out->text[0] = '\0';
-    if (index == 0) vx_path_data(out, "packs");
-    if (index == 1) vx_path_join(out, VX_INSTALL_DATADIR, "packs");
-    if (index == 2) vx_path_join(out, VX_SOURCE_DIR, "packs");
-    return index < 3;
-}
-
 /* Finds the folder of a pack. */
 static bool find_pack(const char *name, vx_path *out)
 {
@@ -398,7 +388,7 @@ static bool find_pack(const char *name, vx_path *out)
         return true;
     }
     vx_path folder;
-    for (int i = 0; strchr(name, '/') == NULL && search_folder(i, &folder); i++)
+    for (int i = 0; strchr(name, '/') == NULL && vx_path_shared(i, "packs", &folder); i++)
         if (folder.text[0] != '\0' && vx_path_join(out, folder.text, name) && holds_pack(out->text))
             return true;
     return false;
@@ -501,7 +491,7 @@ static bool is_hidden(int folder_index, const char *name)
 {
     vx_path folder, path;
     for (int i = 0; i < folder_index; i++)
-        if (search_folder(i, &folder) && folder.text[0] != '\0' &&
+        if (vx_path_shared(i, "packs", &folder) && folder.text[0] != '\0' &&
             vx_path_join(&path, folder.text, name) && holds_pack(path.text))
             return true;
     return false;
@@ -511,7 +501,7 @@ vx_status vx_pack_each(vx_status (*visit)(void *arg, const char *name, const cha
                        void *arg)
 {
     vx_path folder, path;
-    for (int i = 0; search_folder(i, &folder); i++) {
+    for (int i = 0; vx_path_shared(i, "packs", &folder); i++) {
         struct dirent **entries;
         int count = folder.text[0] != '\0' ? scandir(folder.text, &entries, NULL, alphasort) : -1;
         vx_status status = VX_OK;

@@ -1,5 +1,7 @@
 #include "config/paths.h"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,54 @@ bool vx_path_data(vx_path *out, const char *name)
 bool vx_path_config(vx_path *out, const char *name)
 {
     return xdg(out, "XDG_CONFIG_HOME", ".config", name);
+}
+
+/* The file that this code was loaded from: the library, or the program that is linked with it. */
+static bool own_file(vx_path *out)
+{
+    Dl_info info;
+    struct link_map *object;
+    const char *name = "/proc/self/exe"; /* the program's link map has no name */
+    if (dladdr1((void *)own_file, &info, (void **)&object, RTLD_DL_LINKMAP) == 0) return false;
+    if (object != NULL && object->l_name != NULL && object->l_name[0] != '\0')
+        name = object->l_name;
+    return realpath(name, out->text) != NULL;
+}
+
+static void beside(vx_path *out, const char *way, const char *name)
+{
+    vx_path file, folder, there;
+    out->text[0] = '\0';
+    if (!own_file(&file)) return;
+    vx_path_folder(&folder, file.text);
+    if (vx_path_join(&there, folder.text, way) && vx_path_join(&folder, there.text, name) &&
+        realpath(folder.text, out->text) == NULL)
+        out->text[0] = '\0';
+}
+
+bool vx_path_shared(int index, const char *name, vx_path *out)
+{
+    out->text[0] = '\0';
+    switch (index) {
+    case 0:
+        vx_path_data(out, name);
+        break;
+    case 1:
+        beside(out, VX_DATA_FROM_BIN, name);
+        break;
+    case 2:
+        beside(out, VX_DATA_FROM_LIB, name);
+        break;
+    case 3:
+        vx_path_join(out, VX_INSTALL_DATADIR, name);
+        break;
+    case 4:
+        if (VX_SOURCE_DIR[0] != '\0') vx_path_join(out, VX_SOURCE_DIR, name);
+        break;
+    default:
+        return false;
+    }
+    return true;
 }
 
 bool vx_path_is_file(const char *path)

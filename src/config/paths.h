@@ -2,6 +2,7 @@
  *
  *     $XDG_DATA_HOME/vortex    packs/ models/ lexicon/    (XDG_DATA_HOME: ~/.local/share)
  *     $XDG_CONFIG_HOME/vortex  vortex.yaml                (XDG_CONFIG_HOME: ~/.config)
+ *     PREFIX/share/vortex      packs/                     (PREFIX: where the program itself lies)
  *
  * As the XDG base directory specification says, a variable that is not an absolute path counts as
  * unset. */
@@ -29,6 +30,10 @@ const char *vx_path_base(const char *path);
 bool vx_path_data(vx_path *out, const char *name);
 /* $XDG_CONFIG_HOME/vortex/name. */
 bool vx_path_config(vx_path *out, const char *name);
+/* `name` in folder `index` of those that may hold it: the user's, those beside the program or
+ * library that this code is part of, the configured installation's, the source tree's. *out is ""
+ * where there is no such folder; false past the last. */
+bool vx_path_shared(int index, const char *name, vx_path *out);
 
 bool vx_path_is_file(const char *path);
 bool vx_path_is_folder(const char *path);

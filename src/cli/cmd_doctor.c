@@ -69,8 +69,7 @@ static void check_media(doctor *d)
     bool h264 = avcodec_find_encoder_by_name("libx264") != NULL;
     bool aac = avcodec_find_encoder(AV_CODEC_ID_AAC) != NULL;
     bool fine = h264 && aac;
-    report(d, fine ? CHECK_OK : CHECK_MISSING, "FFmpeg",
-           fine ? NULL : "apt-get install libavcodec59 (with libx264)",
+    report(d, fine ? CHECK_OK : CHECK_MISSING, "FFmpeg", fine ? NULL : "apt-get install ffmpeg",
            "libavcodec %u.%u.%u, %s, %s", version >> 16, version >> 8 & 255, version & 255,
            h264 ? "libx264" : "no libx264", aac ? "AAC" : "no AAC");
 }
@@ -109,7 +108,8 @@ static void check_speech(doctor *d, const vx_pack *pack)
                kokoro->voices.path);
     if (kokoro->lexicon.name == NULL) return;
     int lexica = kokoro->lexicon.found ? count_files(kokoro->lexicon.path, ".json") : 0;
-    report(d, lexica > 0 ? CHECK_OK : CHECK_NOTE, "lexicon", lexica > 0 ? NULL : "./run fetch",
+    report(d, lexica > 0 ? CHECK_OK : CHECK_NOTE, "lexicon",
+           lexica > 0 ? NULL : "vortex models pull kokoro",
            lexica > 0 ? "%d files in %s" : "%d files in %s: pronunciation is espeak-ng's alone",
            lexica, kokoro->lexicon.path);
 }
@@ -124,24 +124,25 @@ static vx_status check_pack(doctor *d, bool verify)
         report(d, CHECK_MISSING, "pack", "vortex models list", "%s", err.message);
         return VX_OK;
     }
-    report(d, CHECK_OK, "pack", NULL, "%s %s in %s", pack.name, pack.version, pack.folder);
+    report(d, CHECK_OK, "pack", NULL, "%s %s in %s, %s", pack.name, pack.version, pack.folder,
+           pack.license != NULL ? pack.license : "no licence named");
     for (int i = 0; i < VX_COMPONENTS; i++) {
         const vx_pack_component *component = &pack.components[i];
         if (!component->present) continue;
         const char *name = vx_component_name(i);
         char fix[160];
-        snprintf(fix, sizeof fix, "vortex --pack %s models pull %s", pack.name, name);
+        const vx_pack_component *files = vx_pack_files(&pack, i);
+        snprintf(fix, sizeof fix, "vortex --pack %s models pull %s",
+                 d->cli->settings.pack != NULL ? d->cli->settings.pack : pack.name,
+                 component->same_as >= 0 ? vx_component_name(component->same_as) : name);
         status = vx_pack_need(&pack, i, "a slot", &err);
         if (status == VX_OK && verify) status = vx_pack_verify(&pack, i, &err);
         if (status == VX_OK)
             report(d, CHECK_OK, name, NULL, "%s%s", vx_dtype_name(component->precision),
                    verify ? ", hashes are right" : "");
         else
-            report(d, CHECK_MISSING, name,
-                   component->hint != NULL        ? component->hint
-                   : component->sources.count > 0 ? fix
-                                                  : NULL,
-                   "%s", err.message);
+            report(d, CHECK_MISSING, name, files->sources.count > 0 ? fix : files->hint, "%s",
+                   err.message);
     }
     check_speech(d, &pack);
     vx_pack_close(&pack);

@@ -55,6 +55,7 @@ static void print_pack(const vx_pack *pack)
 {
     printf("%s %s%s  (%s)\n", pack->name, pack->version, pack->synthetic ? ", synthetic" : "",
            pack->folder);
+    if (pack->license != NULL) printf("  licence: %s\n", pack->license);
     for (int i = 0; i < VX_COMPONENTS; i++) {
         const vx_pack_component *c = &pack->components[i];
         if (!c->present) continue;

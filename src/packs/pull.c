@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "packs/pull_pip.h"
 
 enum {
     ATTEMPTS = 5,
@@ -320,16 +321,6 @@ static vx_status settle(pull *p, vx_error *err)
     return VX_OK;
 }
 
-/* Whether the right file is there already. */
-static bool is_there(const pull *p)
-{
-    struct stat info;
-    char hex[65];
-    return stat(p->target.text, &info) == 0 && info.st_size == p->source->bytes &&
-           vx_sha256_file(p->target.text, hex, NULL) == VX_OK &&
-           strcmp(hex, p->source->sha256) == 0;
-}
-
 vx_status vx_pull(const vx_pack_source *source, const char *folder, const vx_pull_options *options,
                   bool *fetched, vx_error *err)
 {
@@ -344,7 +335,7 @@ vx_status vx_pull(const vx_pack_source *source, const char *folder, const vx_pul
     if (!vx_path_join(&p.target, folder, source->file) || !vx_path_join(&p.part, folder, name))
         return vx_fail(err, VX_ERR_USAGE, "bad_folder", "%s is too long a path; shorten it",
                        folder);
-    if (is_there(&p)) return VX_OK;
+    if (vx_pack_source_is(source, p.target.text)) return VX_OK;
     vx_status status = open_part(&p, err);
     bool ours = p.fd >= 0 && status != VX_ERR_DEADLINE;
     if (status == VX_OK) status = check_space(&p, folder, err);

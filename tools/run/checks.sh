@@ -190,12 +190,15 @@ prepare_checks() {
     # shellcheck disable=SC2086
     need $BUILD_PACKAGES $CHECK_PACKAGES
     mkdir -p build
-    fetch || say "   Kokoro's weights can't be fetched: the tests that need them are skipped"
 }
+
+# The built program brings them.
+fetch_for_tests() { fetch || say "   Kokoro's weights can't be fetched: the tests that need them are skipped"; }
 
 test_short() {
     prepare_checks
     step builds "build, gcc" build release
+    fetch_for_tests
     step builds "build, plain Release without a warning" plain gcc Release -DVORTEX_TESTS=OFF
     step builds "build, clang with sanitizers and fuzzers" build clang
     run_tests release release -LE long
@@ -219,6 +222,7 @@ test_long() {
     step builds "build, every type and compiler without a warning" plain_all
     step builds "build, gcc with sanitizers" build asan
     step builds "build, gcc" build release
+    fetch_for_tests
     step builds "build, clang with sanitizers and fuzzers" build clang
     run_tests tests plain-clang-Release
     run_tests tests asan

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -131,6 +132,61 @@ static void lanes_share_a_pool(void **state)
     vx_pool_close(&pool);
 }
 
+/* Two tiles of an urgent run that meet: only when somebody helps. The helper has been at a run of many tiles. */
+typedef struct call {
+    vx_pool *pool;
+    atomic_int helped, at_once, met, over;
+} call;
+
+static void many_tiles(void *arg, int64_t tile, int worker)
+{
+    call *c = arg;
+    (void)tile;
+    if (worker > 0) atomic_store(&c->helped, 1);
+    usleep(1000);
+    if (atomic_load(&c->met)) atomic_store(&c->over, 1);
+}
+
+static void meet(void *arg, int64_t tile, int worker)
+{
+    call *c = arg;
+    (void)tile;
+    (void)worker;
+    atomic_fetch_add(&c->at_once, 1);
+    for (int ms = 0; ms < 10000 && atomic_load(&c->at_once) < 2; ms++)
+        usleep(1000);
+    if (atomic_load(&c->at_once) == 2) atomic_store(&c->met, 1);
+}
+
+static void *run_urgent(void *arg)
+{
+    call *c = arg;
+    while (!atomic_load(&c->helped))
+        usleep(1000);
+    bool was = vx_pool_urgent(true);
+    vx_status status = vx_pool_run(c->pool, NULL, 2, meet, c);
+    assert_false(was);
+    assert_true(vx_pool_urgent(false));
+    return status == VX_OK ? c : NULL;
+}
+
+static void an_urgent_run_calls_helpers_away(void **state)
+{
+    (void)state;
+    call c = {0};
+    pthread_t thread;
+    void *done;
+    assert_int_equal(vx_pool_open(&c.pool, 2, NULL), VX_OK);
+    assert_int_equal(pthread_create(&thread, NULL, run_urgent, &c), 0);
+    /* More tiles than the two take together until one of them would give up. */
+    assert_int_equal(vx_pool_run(c.pool, NULL, 1000, many_tiles, &c), VX_OK);
+    assert_true(atomic_load(&c.met));
+    assert_true(atomic_load(&c.over)); /* before the many were done */
+    pthread_join(thread, &done);
+    assert_non_null(done);
+    vx_pool_close(&c.pool);
+}
+
 /* Known answers: Random123's kat_vectors, philox4x32-10. */
 static void philox_matches_known_answers(void **state)
 {
@@ -210,6 +266,7 @@ int main(void)
         cmocka_unit_test(pool_runs_every_tile_once),
         cmocka_unit_test(pool_stops_when_cancelled),
         cmocka_unit_test(lanes_share_a_pool),
+        cmocka_unit_test(an_urgent_run_calls_helpers_away),
         cmocka_unit_test(philox_matches_known_answers),
         cmocka_unit_test(uniforms_stay_below_one),
         cmocka_unit_test(normals_have_unit_moments),

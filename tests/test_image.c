@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "base/warnings.h"
 #include "media/image.h"
+#include "media/image_out.h"
 
 #define DATA VX_TEST_DATA "/media/"
 

@@ -601,12 +601,14 @@ static void long_speech_is_cut_and_joined(void **state)
     close_stage(s);
 }
 
-static vx_status listen(void *arg, const float *samples, int64_t first, int64_t count)
+static vx_status listen(void *arg, const float *samples, int64_t first, int64_t count,
+                        int64_t symbols)
 {
     stage *s = arg;
     assert_ptr_equal(samples, s->samples + first);
     assert_int_equal(first, s->heard);
     s->heard += count;
+    assert_true(symbols > 0);
     return ++s->pieces == s->stop_after ? VX_ERR_IO : VX_OK;
 }
 

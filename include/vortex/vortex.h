@@ -1,4 +1,5 @@
-/* Vortex: recipes in, talking heads out, from models that stay resident.
+/* Vortex: recipes in, talking heads out, from models that stay resident; speech, pictures and
+ * scores too.
  *
  *     vx_vortex *vortex;
  *     vx_job *job;
@@ -12,8 +13,9 @@
  *     vx_job_free(&job);
  *     vx_close(&vortex, 0);
  *
- * Opening plans every byte, reserves, loads; afterwards nothing grows. Slots are made one after the
- * other, in the order of submission, by the engine's own threads.
+ * Opening plans every byte, reserves, loads; afterwards nothing grows. Jobs of a kind are made one
+ * after the other, in the order of submission, by the engine's own threads; a sentence waits for no
+ * film, only for the lane that speaks, and a picture for the lane that draws.
  *
  * Functions return a vx_status, and describe failures in the vx_error that the caller owns and that
  * may be NULL. Nothing is printed but the log on stderr. The process is never ended: what a broken
@@ -29,7 +31,8 @@
  * Versions: VORTEX_API is the number of this header and grows with it. A program tells the library
  * which one it was compiled with (vx_open and vx_submit do so by themselves), and a library serves
  * all programs that are not newer than itself. Structs of parameters and results grow at their end
- * only; vx_error and what stands in arrays (vx_frame, vx_interval, vx_stage_time) don't grow. */
+ * only; vx_error and what stands in arrays (vx_frame, vx_interval, vx_word, vx_stage_time) don't
+ * grow. */
 #ifndef VORTEX_VORTEX_H
 #define VORTEX_VORTEX_H
 
@@ -50,12 +53,13 @@ extern "C" {
 #endif
 
 typedef struct vx_vortex vx_vortex; /* the resident engine */
-typedef struct vx_job vx_job;       /* one slot: waiting, under way or ended */
+typedef struct vx_job vx_job;       /* one job: waiting, under way or ended */
 typedef struct vx_cancel vx_cancel; /* a wish to stop */
 
 /* Of this header. 1: the first release. 2: vx_api; the log's callback and level (vx_open_params);
- * vx_result.bytes. 3: loudness and captions (vx_submit_params). */
-#define VORTEX_API 3
+ * vx_result.bytes. 3: loudness and captions (vx_submit_params). 4: kinds of jobs, streams, checks,
+ * figures and documents about the engine. */
+#define VORTEX_API 4
 
 /* Of the library that runs. */
 VX_API int vx_api(void);
@@ -104,12 +108,63 @@ VX_API vx_status vx_open(vx_vortex **vortex, const vx_open_params *params, vx_er
  * and a second close returns at once. */
 VX_API void vx_close(vx_vortex **vortex, int64_t drain_ms);
 
-/* Metrics in Prometheus' text format; the caller frees with vx_text_free. NULL when out
- * of memory or closed. */
+/* Texts about the engine; the caller frees them with vx_text_free. NULL when out of memory or
+ * closed. Metrics in Prometheus' text format; */
 VX_API char *vx_metrics_text(vx_vortex *vortex);
+/* since 4, and as JSON (docs/CONTRACTS.md): what was planned (`plan`), who can speak (`voices`),
+ * and what the engine is and can (`info`: pack, device, features, sizes, limits, moods,
+ * formats). */
+VX_API char *vx_plan_json(vx_vortex *vortex);
+VX_API char *vx_voices_json(vx_vortex *vortex);
+VX_API char *vx_info_json(vx_vortex *vortex);
 VX_API void vx_text_free(char *text); /* safe on NULL */
 
+/* Since 4. How the engine stands at this moment; grows at its end. */
+typedef struct vx_figures {
+    size_t planned_bytes, used_bytes, highest_bytes; /* used, highest: at the checks so far */
+    size_t soft_bytes, hard_bytes;
+    size_t machine_free_bytes; /* 0: the machine does not say */
+    int64_t soft_events, hard_events;
+    int queue;      /* jobs that may wait */
+    int waiting[8]; /* jobs that do, by vx_kind */
+    int running[8]; /* jobs under way, by vx_kind */
+    double wait_s;  /* about how long until what waits and runs now has ended; negative:
+                                nothing like it has run yet */
+    bool closing;
+} vx_figures;
+
+/* VX_ERR_USAGE when the engine is closed. */
+VX_API vx_status vx_figures_read_api(vx_vortex *vortex, vx_figures *figures, int api);
+#define vx_figures_read(...) vx_figures_read_api(__VA_ARGS__, VORTEX_API)
+
 /* ---- jobs ----------------------------------------------------------------------------------- */
+
+/* Since 4. What a job makes. Its request is one YAML or JSON document, whose keys docs/CONTRACTS.md
+ * lists ("Requests"); for each kind is said here what `path` and `write` get, what the report is
+ * and what the result holds beside it. */
+typedef enum vx_kind {
+    /* A recipe. `path`: MP4 or Matroska; `write`: the film as it is muxed, MP4 in fragments unless
+     * the recipe says mkv. Report: the slot's. One of the two is required, or both. */
+    VX_FILM,
+    /* {script | phonemes, voice_id, speed, loudness, format, seed}. `path`: a sound, by its ending;
+     * `write`: the sound as it is encoded, `format` wav (default), flac, mp3, opus, aac or pcm;
+     * both may be NULL. Report: `say`'s document. Samples, symbols and words are in the result. */
+    VX_SPEECH,
+    /* {prompt, width, height, steps, image, strength, background, format, seed}. `path`: PNG or
+     * JPEG, by its ending; `write`: the same, `format` png (default) or jpg, in one call; both may
+     * be NULL. Report: `imagine`'s document. The pixels are in the result (`picture`). */
+    VX_PICTURE,
+    /* {image, face, say | audio | drive | motion | keypoints, …}. `path` and `write` as for a film.
+     * Report: `animate`'s document. */
+    VX_ANIMATION,
+    /* {image, prompts: […], background, embeddings}. `image` is a picture or a film; `path`: the
+     * document, may be NULL. Report: `score`'s document. */
+    VX_SCORE
+} vx_kind;
+enum { VX_KINDS = 5 };
+
+/* Since 4. Who is taken first of the jobs that wait for the same lane. */
+typedef enum vx_priority { VX_LOW = -1, VX_NORMAL = 0, VX_HIGH = 1 } vx_priority;
 
 /* Packed rows of RGB, 8 bits each. */
 typedef struct vx_frame {
@@ -118,36 +173,80 @@ typedef struct vx_frame {
     ptrdiff_t stride; /* bytes from row to row */
 } vx_frame;
 
+/* Since 4. A word of the speech. */
+typedef struct vx_word {
+    const char *text; /* a view of the request's, UTF-8, not ended by a NUL */
+    int64_t text_bytes;
+    int64_t start, end; /* samples from the start, as vx_interval */
+} vx_word;
+
 typedef struct vx_submit_params {
-    const char *recipe;  /* path of a recipe; or */
-    const char *text;    /* the recipe itself, YAML or JSON, */
+    const char *recipe;  /* path of the request, which for a film is a recipe; or */
+    const char *text;    /* the request itself, YAML or JSON, */
     size_t text_bytes;   /* its length, 0: up to the NUL, and */
     const char *folder;  /* the text may name files beneath it and nowhere else; NULL: none */
-    const char *path;    /* of the film; required */
+    const char *path;    /* of what is made; required for a film without `write` */
     const char *sheet;   /* of a picture (PNG) that shows the slot at a glance; NULL: none */
-    bool has_seed;       /* `seed` instead of the recipe's */
+    bool has_seed;       /* `seed` instead of the request's */
     int64_t seed;        /* 0..2^63-1 */
-    int64_t deadline_ms; /* from now; 0: the recipe's, which may be none */
+    int64_t deadline_ms; /* from now; 0: the request's, which may be none */
     /* The stage that works and the share of it that is done, 0..1. */
     void (*progress)(void *arg, const char *stage, double share);
     /* Every frame in order as it goes to the encoder; a view that is valid during the call. */
     void (*frame)(void *arg, int64_t index, const vx_frame *frame);
-    void *arg; /* of both */
+    void *arg; /* of all callbacks */
     /* Since 3. What of the recipe is to be otherwise. */
     double loudness;       /* of the film in LUFS, -30..-10; positive: as it is; 0: the recipe's */
     const char *subtitles; /* in the film: "none" or "track"; NULL: the recipe's */
     const char *srt, *vtt; /* paths of caption files; NULL: none */
+    /* Since 4. */
+    vx_kind kind;
+    vx_priority priority;
+    /* The request comes from somebody else: it may name no file at all, be it to read or to write,
+     * and no message names one. */
+    bool confined;
+    /* The picture as a file's bytes, in place of the request's `image`: of a film and an animation
+     * who speaks, of a picture what it begins with, of a score what is judged. Not copied: they
+     * stay until the job has ended (vx_check, vx_open: until those return). */
+    const void *image;
+    size_t image_bytes;
+    /* Paths of what lies beside a film (speech: audio is `path`, and only timings): who speaks (PNG
+     * or JPEG), the speech alone (a sound, by its ending; 24 kHz, before its gain), its times
+     * (JSON), how the face moves (JSON or CSV). NULL: none. Written before the film has its
+     * name. */
+    const char *actor, *audio, *timings, *motion;
+    /* Speech, piece by piece in order, -1..1, mono, 24 kHz, as vx_result has it: samples [first,
+     * first + count), and the words that are whole by then and were not told before. Of a film
+     * once, when all of it is there. Views that are valid during the call. */
+    void (*sound)(void *arg, int64_t first, const float *samples, int64_t count,
+                  const vx_word *words, int64_t word_count);
+    /* Who speaks, or the picture, as soon as it is there; a view that is valid during the call. */
+    void (*picture)(void *arg, const vx_frame *picture);
+    /* What is made, as bytes, as they come; in place of or beside `path`. Anything but 0 cancels.
+     * A job that fails has written a beginning, which is no whole file. */
+    int (*write)(void *arg, const void *bytes, size_t count);
+    /* The job has ended: its result is there. The last call for a job, on a thread of the engine's;
+     * it may come before vx_submit returns. Here the job may be released and freed too. */
+    void (*ended)(void *arg, vx_job *job);
 } vx_submit_params;
 
-/* Reads the recipe and puts the slot into the queue. VX_ERR_INPUT with the recipe's line when it is
- * bad or asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the queue
- * is full or the engine closes or is closed. *job is NULL on failure. */
+/* Reads the request and puts the job into the queue. VX_ERR_INPUT with the request's line when it
+ * is bad or asks for what this engine does not hold; VX_ERR_DEADLINE with code "busy" when the
+ * queue is full or the engine closes or is closed. *job is NULL on failure. */
 VX_API vx_status vx_submit_api(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
                                vx_error *err, int api);
 /* The function of this name serves programs of version 1. */
 VX_API vx_status vx_submit(vx_vortex *vortex, const vx_submit_params *params, vx_job **job,
                            vx_error *err);
 #define vx_submit(...) vx_submit_api(__VA_ARGS__, VORTEX_API)
+
+/* Since 4. What vx_submit would say but for "busy"; nothing is queued, no output looked at. *json
+ * (vx_text_free; NULL on failure, and where json is NULL): {kind, speech_s, work_s,
+ * expanded_prompt}, estimates of how long the speech lasts and the job takes once it runs, and what
+ * a prompt would be made into; null where there is none. */
+VX_API vx_status vx_check_api(vx_vortex *vortex, const vx_submit_params *params, char **json,
+                              vx_error *err, int api);
+#define vx_check(...) vx_check_api(__VA_ARGS__, VORTEX_API)
 
 typedef enum vx_state { VX_QUEUED, VX_RUNNING, VX_ENDED } vx_state;
 VX_API vx_state vx_job_poll(vx_job *job); /* NULL has ended */
@@ -160,6 +259,11 @@ VX_API vx_status vx_job_wait(vx_job *job, int64_t timeout_ms);
  * at once and gives its place in the queue back, whatever runs; so does one that waits when its
  * deadline passes. Does not wait. Safe in a signal handler, and on NULL. */
 VX_API void vx_job_cancel(vx_job *job);
+
+/* Since 4. 1 for the job that is next of its kind, then 2, 3, …; 0 when it is under way or has
+ * ended. *ahead_s (may be NULL): about how long until it begins, in seconds; negative when nobody
+ * knows, because nothing like it has run yet. */
+VX_API int vx_job_position(vx_job *job, double *ahead_s);
 
 /* ---- results -------------------------------------------------------------------------------- */
 
@@ -180,8 +284,8 @@ typedef struct vx_result {
      * "device_error", "io_error" */
     const char *outcome;
     vx_error error;     /* status VX_OK after "done" */
-    const char *report; /* JSON */
-    const char *path;   /* of the film; it is there after "done" and "verify_failed" */
+    const char *report; /* JSON; which document: vx_kind */
+    const char *path;   /* of what was made; it is there after "done" and "verify_failed" */
     const vx_stage_time *stages;
     int stage_count;
 
@@ -202,6 +306,11 @@ typedef struct vx_result {
     const float *embedding_b, *embedding_l; /* of length 1: the film's place in each CLIP */
     int embedding_b_count, embedding_l_count;
     size_t bytes; /* since 2: of this struct as the library fills it, for readers that can't tell */
+    /* Since 4. */
+    vx_kind kind;
+    const vx_frame *picture; /* of VX_PICTURE; NULL: none, or the lease has ended */
+    const vx_word *words;    /* of speech from text; their texts are the request's */
+    int64_t word_count;
 } vx_result;
 
 /* The result of a job that has ended, else NULL. It is a lease: the engine needs the buffers for

@@ -28,6 +28,8 @@ typedef struct run {
     void *arg;
     vx_cancel *cancel;
     int64_t tiles;
+    bool urgent;
+    atomic_bool calls; /* it is urgent, offered, and has tiles left: counted in pool->urgent */
     _Atomic int64_t next;
     _Atomic int helpers; /* at work on it; changed under the pool's lock */
     struct run *previous, *following;
@@ -40,8 +42,18 @@ struct vx_pool {
     pthread_cond_t wake, idle;
     run *first;             /* runs that may have tiles left, the oldest first */
     _Atomic uint64_t epoch; /* one more for each run */
+    _Atomic int urgent;     /* runs that call helpers away from others */
     atomic_bool closing;
 };
+
+static _Thread_local bool thread_is_urgent;
+
+bool vx_pool_urgent(bool urgent)
+{
+    bool was = thread_is_urgent;
+    thread_is_urgent = urgent;
+    return was;
+}
 
 static inline void relax(void)
 {
@@ -75,26 +87,46 @@ static void restore_denormals(unsigned mode)
 #endif
 }
 
-static void work(run *r, int index)
+/* Nobody is called to this run any more: its tiles are taken. */
+static void end_call(vx_pool *pool, run *r)
+{
+    if (atomic_exchange(&r->calls, false)) atomic_fetch_sub(&pool->urgent, 1);
+}
+
+/* The thread whose run it is works to the end; a helper may be called away. */
+static void work(vx_pool *pool, run *r, int index)
 {
     unsigned mode = flush_denormals();
+    bool helps = index > 0 && !r->urgent;
     while (!vx_cancelled(r->cancel)) {
+        if (helps && atomic_load(&pool->urgent) > 0) break;
         int64_t tile = atomic_fetch_add(&r->next, 1);
         if (tile >= r->tiles) break;
+        if (tile == r->tiles - 1) end_call(pool, r);
         r->fn(r->arg, tile, index);
     }
     restore_denormals(mode);
 }
 
-/* The run with tiles left that has the fewest helpers, so that two lanes get the
- * same; the lock is held. */
+static bool has_tiles(run *r)
+{
+    return atomic_load(&r->next) < r->tiles && !vx_cancelled(r->cancel);
+}
+
+/* Whether a run is better to help with than another: an urgent one, else the one with the fewest
+ * helpers, so that two lanes get the same. */
+static bool is_better(run *r, run *than)
+{
+    if (than == NULL || r->urgent != than->urgent) return than == NULL || r->urgent;
+    return atomic_load(&r->helpers) < atomic_load(&than->helpers);
+}
+
+/* The run with tiles left that is best to help with; the lock is held. */
 static run *choose(vx_pool *pool)
 {
     run *best = NULL;
     for (run *r = pool->first; r != NULL; r = r->following)
-        if (atomic_load(&r->next) < r->tiles && !vx_cancelled(r->cancel) &&
-            (best == NULL || atomic_load(&r->helpers) < atomic_load(&best->helpers)))
-            best = r;
+        if (has_tiles(r) && is_better(r, best)) best = r;
     return best;
 }
 
@@ -106,7 +138,7 @@ static uint64_t help(vx_pool *pool, int index)
     while ((r = choose(pool)) != NULL) {
         atomic_fetch_add(&r->helpers, 1);
         pthread_mutex_unlock(&pool->lock);
-        work(r, index);
+        work(pool, r, index);
         pthread_mutex_lock(&pool->lock);
         if (atomic_fetch_sub(&r->helpers, 1) == 1) pthread_cond_broadcast(&pool->idle);
     }
@@ -215,6 +247,10 @@ static void offer(vx_pool *pool, run *r)
         end = &(*end)->following;
     }
     *end = r;
+    if (r->urgent) {
+        atomic_store(&r->calls, true);
+        atomic_fetch_add(&pool->urgent, 1);
+    }
     atomic_fetch_add(&pool->epoch, 1);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
@@ -230,6 +266,7 @@ static void withdraw(vx_pool *pool, run *r)
         pool->first = r->following;
     if (r->following != NULL) r->following->previous = r->previous;
     pthread_mutex_unlock(&pool->lock);
+    end_call(pool, r); /* of a cancelled one */
     for (int i = 0; i < SPINS && atomic_load(&r->helpers) > 0; i++)
         relax();
     pthread_mutex_lock(&pool->lock);
@@ -242,10 +279,10 @@ vx_status vx_pool_run(vx_pool *pool, vx_cancel *cancel, int64_t tiles, vx_tile_f
 {
     assert(tiles >= 0);
     if (vx_cancelled(cancel)) return VX_ERR_CANCELLED;
-    run r = {.fn = fn, .arg = arg, .cancel = cancel, .tiles = tiles};
+    run r = {.fn = fn, .arg = arg, .cancel = cancel, .tiles = tiles, .urgent = thread_is_urgent};
     bool helped = tiles > 1 && pool->workers > 1;
     if (helped) offer(pool, &r);
-    work(&r, 0);
+    work(pool, &r, 0);
     if (helped) withdraw(pool, &r);
     return atomic_load(&r.next) >= tiles ? VX_OK : VX_ERR_CANCELLED;
 }

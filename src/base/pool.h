@@ -11,6 +11,7 @@
 #ifndef VX_BASE_POOL_H
 #define VX_BASE_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cancel.h"
@@ -30,6 +31,10 @@ vx_status vx_pool_open(vx_pool **pool, int workers, vx_error *err);
 /* Joins the threads and sets *pool to NULL; safe on NULL. Not while a run is under way. */
 void vx_pool_close(vx_pool **pool);
 int vx_pool_workers(const vx_pool *pool);
+
+/* Whether this thread's runs go first from now on: helpers leave others' runs for them at the next
+ * tile and are back when none is left. Returns what was. */
+bool vx_pool_urgent(bool urgent);
 
 /* Runs fn over all tiles and returns when every one has ended. VX_ERR_CANCELLED when the token was
  * set before all tiles were claimed; then some tiles never ran and none is running. Any number of

@@ -61,10 +61,10 @@ typedef struct vx_cli {
 } vx_cli;
 
 /* What a word of a command line is, for messages ("the portrait"), when it is a file. */
-typedef struct vx_word {
+typedef struct vx_cli_word {
     vx_use_kind kind;
     const char *name;
-} vx_word;
+} vx_cli_word;
 enum { VX_WORD_USES = 2 }; /* further words are no files */
 
 struct vx_command {
@@ -75,7 +75,7 @@ struct vx_command {
     const vx_flag *flags; /* NULL for none */
     size_t params_bytes;  /* of the struct that the flags fill */
     int words_min, words_max;
-    vx_word word[VX_WORD_USES];
+    vx_cli_word word[VX_WORD_USES];
     bool any_device; /* --device may also name a card by its datasheet */
     vx_status (*run)(vx_cli *cli, void *params, vx_error *err);
 };

@@ -16,6 +16,7 @@
 #include "slot/captions.h"
 #include "slot/crew.h"
 #include "formats/source.h"
+#include "media/image_out.h"
 #include "media/mux.h"
 #include "media/sound.h"
 

@@ -60,7 +60,7 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
     if (status == VX_OK) vx_plan_advise(&engine, cli->settings.device, &plan);
     if (status == VX_OK && p->svg != NULL) status = write_svg(p->svg, &plan, &pack, err);
     if (status == VX_OK && cli->json)
-        status = vx_json_print(vx_plan_json(&plan), err);
+        status = vx_json_print(vx_plan_document(&plan), err);
     else if (status == VX_OK)
         print_plan(&plan, &pack);
     if (status == VX_OK) status = vx_plan_check(&plan, err);

@@ -58,8 +58,11 @@ static vx_status read_script(const vx_cli *cli, const say_params *p, script *s, 
     return VX_OK;
 }
 
-static vx_status write_chunk(void *arg, const float *samples, int64_t first, int64_t count)
+static vx_status write_chunk(void *arg, const float *samples, int64_t first, int64_t count,
+                             const vx_word *words, int64_t word_count)
 {
+    (void)words;
+    (void)word_count;
     saying *s = arg;
     if (vx_cancelled(s->cancel))
         return vx_fail(s->err, VX_ERR_CANCELLED, "cancelled", "the speech was cancelled");

@@ -9,7 +9,7 @@
 #include "cli/progress.h"
 #include "cli/tell.h"
 #include "media/sound_out.h"
-#include "slot/speak.h"
+#include "slot/voices.h"
 
 /* A sample is a sentence of a few words; whatever the names are, none is longer. */
 static const double SAMPLE_SECONDS = 10;
@@ -19,70 +19,10 @@ typedef struct voices_params {
     const char *sample;
 } voices_params;
 
-/* One that can be asked for. */
-typedef struct voice {
-    const char *name;
-    const char *of; /* what an alias stands for; NULL: a voice itself */
-    bool british;
-    char gender; /* as vx_voice_gender */
-    vx_path file;
-} voice;
-
-/* All of them: the aliases of the settings and the pack, then the voices themselves. */
-typedef struct voices {
-    voice *voice;
-    int count;
-    char (*names)[VX_VOICE_NAME_MAX];
-} voices;
-
-/* A name stands for what stands first under it, as for vx_pack_voice. */
-static void add_voice(voices *v, const vx_voice_library *library, const char *name, const char *of)
-{
-    for (int i = 0; i < v->count; i++)
-        if (strcmp(v->voice[i].name, name) == 0) return;
-    const char *id = of != NULL ? of : name;
-    v->voice[v->count++] = (voice){.name = name,
-                                   .of = of,
-                                   .british = vx_voice_british(library, id),
-                                   .gender = vx_voice_gender(library, id)};
-}
-
-static void free_voices(voices *v)
-{
-    vx_heap_free(v->voice);
-    vx_heap_free(v->names);
-}
-
-/* Needs no weights. free_voices in any case. */
-static vx_status find_voices(voices *v, const vx_settings *settings, const vx_pack *pack,
-                             vx_error *err)
-{
-    *v = (voices){0};
-    if (!pack->components[VX_COMPONENT_KOKORO].present)
-        return vx_pack_need(pack, VX_COMPONENT_KOKORO, "a voice", err);
-    vx_voice_library library = vx_speaker_library(pack, 0);
-    const vx_list *lists[] = {&settings->voices, &pack->voices};
-    int plain = vx_voice_list(&library, NULL, 0);
-    int most = plain + lists[0]->count + lists[1]->count;
-    v->voice = vx_heap_alloc((size_t)(most + 1) * sizeof *v->voice);
-    v->names = vx_heap_alloc((size_t)(plain + 1) * sizeof *v->names);
-    if (v->voice == NULL || v->names == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a list of %d voices", most);
-    for (int k = 0; k < 2; k++) {
-        const vx_voice_alias *alias = lists[k]->items;
-        for (int i = 0; i < lists[k]->count; i++)
-            add_voice(v, &library, alias[i].name, alias[i].voice);
-    }
-    int found = vx_voice_list(&library, v->names, plain);
-    for (int i = 0; i < found && i < plain; i++)
-        add_voice(v, &library, v->names[i], NULL);
-    return VX_OK;
-}
-
 /* ---- samples --------------------------------------------------------------------------------- */
 
 /* Where each sample goes. An alias is any text, a file's name is not. */
-static vx_status name_samples(voices *v, const char *folder, vx_error *err)
+static vx_status name_samples(vx_voices *v, const char *folder, vx_error *err)
 {
     for (int i = 0; i < v->count; i++) {
         const char *name = v->voice[i].name;
@@ -101,7 +41,7 @@ static vx_status name_samples(voices *v, const char *folder, vx_error *err)
 }
 
 /* What it says: its name without Kokoro's prefix, as words. */
-static void introduce(const voice *v, char *text, size_t room)
+static void introduce(const vx_voice_entry *v, char *text, size_t room)
 {
     const char *name = v->name;
     if (v->of == NULL && v->gender != 0) name += strlen("af_");
@@ -110,8 +50,8 @@ static void introduce(const voice *v, char *text, size_t room)
         if (*c == '_' || *c == '-') *c = ' ';
 }
 
-static vx_status write_sample(vx_cli *cli, const voice *v, vx_engine *engine, vx_speaker *speaker,
-                              vx_error *err)
+static vx_status write_sample(vx_cli *cli, const vx_voice_entry *v, vx_engine *engine,
+                              vx_speaker *speaker, vx_error *err)
 {
     char text[NAME_ROOM + 32];
     vx_sound_out *out;
@@ -133,7 +73,7 @@ static vx_status write_sample(vx_cli *cli, const voice *v, vx_engine *engine, vx
     return status;
 }
 
-static vx_status write_samples(vx_cli *cli, const vx_pack *pack, voices *v, const char *folder,
+static vx_status write_samples(vx_cli *cli, const vx_pack *pack, vx_voices *v, const char *folder,
                                vx_error *err)
 {
     vx_engine *engine = NULL;
@@ -166,32 +106,11 @@ static vx_status write_samples(vx_cli *cli, const vx_pack *pack, voices *v, cons
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static const char *gender_name(char gender)
-{
-    return gender == 'f' ? "female" : gender == 'm' ? "male" : NULL;
-}
-
-static vx_status print_json(const vx_pack *pack, const voices *list, vx_error *err)
-{
-    json_t *array = json_array();
-    for (int i = 0; i < list->count; i++) {
-        const voice *v = &list->voice[i];
-        json_t *file = v->file.text[0] != '\0' ? vx_json_text(v->file.text) : json_null();
-        json_array_append_new(array, json_pack("{s:o, s:s?, s:s, s:s?, s:o}", "name",
-                                               vx_json_text(v->name), "of", v->of, "accent",
-                                               v->british ? "gb" : "us", "gender",
-                                               gender_name(v->gender), "file", file));
-    }
-    return vx_json_print(json_pack("{s:s, s:s?, s:o}", "pack", pack->name, "license", pack->license,
-                                   "voices", array),
-                         err);
-}
-
-static void print_voices(const vx_pack *pack, const voices *list)
+static void print_voices(const vx_pack *pack, const vx_voices *list)
 {
     for (int i = 0; i < list->count; i++) {
-        const voice *v = &list->voice[i];
-        const char *gender = gender_name(v->gender);
+        const vx_voice_entry *v = &list->voice[i];
+        const char *gender = vx_gender_name(v->gender);
         printf("%-16s %-8s  %s", v->name, v->british ? "British" : "American",
                gender != NULL ? gender : "-");
         if (v->of != NULL)
@@ -205,16 +124,16 @@ static vx_status run_voices(vx_cli *cli, void *raw, vx_error *err)
 {
     const voices_params *p = raw;
     vx_pack pack = {0};
-    voices list = {0};
+    vx_voices list = {0};
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
-    if (status == VX_OK) status = find_voices(&list, &cli->settings, &pack, err);
+    if (status == VX_OK) status = vx_voices_find(&list, &cli->settings, &pack, err);
     if (status == VX_OK && p->sample != NULL)
         status = write_samples(cli, &pack, &list, p->sample, err);
     if (status == VX_OK && cli->json)
-        status = print_json(&pack, &list, err);
+        status = vx_json_print(vx_voices_document(&list, &pack), err);
     else if (status == VX_OK)
         print_voices(&pack, &list);
-    free_voices(&list);
+    vx_voices_free(&list);
     vx_pack_close(&pack);
     return status;
 }

@@ -5,9 +5,10 @@
 
 #include "base/sha256.h"
 #include "config/paths.h"
+#include "config/request.h"
 
-static vx_status check_slot_id(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
-                               vx_error *err)
+vx_status vx_check_slot_id(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                           vx_error *err)
 {
     /* It names files, log lines and metrics. */
     const char *id = *(const char *const *)value;
@@ -19,13 +20,12 @@ static vx_status check_slot_id(const vx_yaml *yaml, const vx_yaml_node *node, co
     return VX_OK;
 }
 
-static vx_status check_script(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
-                              vx_error *err)
+vx_status vx_check_script(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                          vx_error *err)
 {
     const char *script = *(const char *const *)value;
     if (script[strspn(script, " \t\r\n")] == '\0')
-        return vx_yaml_fail(yaml, node, err,
-                            "audio_track.script is empty; write what is to be said");
+        return vx_yaml_fail(yaml, node, err, "the script is empty; write what is to be said");
     return VX_OK;
 }
 
@@ -57,21 +57,21 @@ bool vx_colour_read(const char *text, uint8_t rgb[3])
     return true;
 }
 
-static vx_status check_colour(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
-                              vx_error *err)
+vx_status vx_check_colour(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
+                          vx_error *err)
 {
     uint8_t rgb[3];
     const char *text = *(const char *const *)value;
     if (vx_colour_read(text, rgb)) return VX_OK;
     return vx_yaml_fail(yaml, node, err,
-                        "visual_track.background is '%.40s' and must be a colour in quotes, "
+                        "background is '%.40s' and must be a colour in quotes, "
                         "\"#rrggbb\"",
                         text);
 }
 
 static const vx_field audio_rows[] = {
     VX_ROW(vx_recipe_audio, script, TEXT, .required = true, .min = 1, .max = VX_SCRIPT_BYTES_MAX,
-           .check = check_script),
+           .check = vx_check_script),
     VX_ROW(vx_recipe_audio, voice_id, WORD, .min = 1, .max = 256),
     VX_ROW(vx_recipe_audio, speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
     VX_ROW(vx_recipe_audio, mood, ENUM, .choices = VX_MOOD_NAMES),
@@ -81,7 +81,7 @@ static const vx_field audio_rows[] = {
     VX_ROWS_END,
 };
 
-static const vx_field coordinate = {.type = VX_FIELD_FLOAT, .min = 0, .max = 16384};
+const vx_field vx_face_coordinate = {.type = VX_FIELD_FLOAT, .min = 0, .max = 16384};
 
 static const vx_field mood_rows[] = {
     VX_ROW(vx_mood_at, at_s, FLOAT, .required = true, .min = 0, .max = VX_SLOT_SECONDS_MAX),
@@ -94,9 +94,9 @@ static const vx_field visual_rows[] = {
     VX_ROW(vx_recipe_visual, prompt, TEXT, .min = 1, .max = VX_PROMPT_BYTES_MAX),
     VX_ROW(vx_recipe_visual, negative_prompt, TEXT, .min = 0, .max = VX_PROMPT_BYTES_MAX),
     VX_ROW(vx_recipe_visual, image, WORD, .min = 1, .max = 4000),
-    VX_ROW(vx_recipe_visual, face, LIST, .element = &coordinate, .size = sizeof(double), .min = 6,
-           .max = 6),
-    VX_ROW(vx_recipe_visual, background, WORD, .min = 1, .max = 16, .check = check_colour),
+    VX_ROW(vx_recipe_visual, face, LIST, .element = &vx_face_coordinate, .size = sizeof(double),
+           .min = 6, .max = 6),
+    VX_ROW(vx_recipe_visual, background, WORD, .min = 1, .max = 16, .check = vx_check_colour),
     VX_ROW(vx_recipe_visual, moods, LIST, .element = &mood_element, .size = sizeof(vx_mood_at),
            .min = 0, .max = 64, .check = check_moods),
     VX_ROWS_END,
@@ -120,8 +120,9 @@ static const vx_field verify_rows[] = {
     VX_ROWS_END,
 };
 
-static const vx_field recipe_rows[] = {
-    VX_ROW(vx_recipe, slot_id, WORD, .numeric = true, .min = 1, .max = 64, .check = check_slot_id),
+const vx_field vx_recipe_rows[] = {
+    VX_ROW(vx_recipe, slot_id, WORD, .numeric = true, .min = 1, .max = 64,
+           .check = vx_check_slot_id),
     VX_ROW(vx_recipe, seed, INT, .min = 0, .max = 0x1p63),
     VX_ROW(vx_recipe, deadline_ms, INT, .min = 1, .max = 86400000), /* a day */
     VX_ROW_AS("audio_track", vx_recipe, audio, MAP, .required = true, .fields = audio_rows),
@@ -131,72 +132,24 @@ static const vx_field recipe_rows[] = {
     VX_ROWS_END,
 };
 
-/* Completes what the table can't say: where the image lies and the name of an unnamed slot. */
-static vx_status complete(vx_recipe *recipe, const char *folder, bool confined, vx_error *err)
+vx_status vx_recipe_check(vx_recipe *recipe, vx_error *err)
 {
-    const vx_yaml *yaml = recipe->document;
-    const vx_yaml_node *visual = vx_yaml_get(vx_yaml_root(yaml), "visual_track");
-    const char *image = recipe->visual.image;
-    if (image == NULL && recipe->visual.prompt == NULL)
-        return vx_yaml_fail(yaml, visual, err,
+    const vx_yaml_node *root = vx_yaml_root(recipe->document);
+    if (recipe->visual.image == NULL && recipe->visual.image_data == NULL &&
+        recipe->visual.prompt == NULL)
+        return vx_yaml_fail(recipe->document, vx_yaml_get(root, "visual_track"), err,
                             "visual_track has neither image nor prompt; give one of them");
-    size_t length = folder != NULL ? strlen(folder) : 0;
-    char *kept = vx_yaml_alloc(recipe->document, length + 32);
-    if (kept == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to read the recipe");
-    if (folder != NULL) memcpy(kept, folder, length);
-    if (image != NULL)
-        recipe->visual.image_file =
-            (vx_named){.name = image, .folder = folder != NULL ? kept : NULL, .confined = confined};
-    if (recipe->slot_id == NULL) {
-        char *id = kept + length + 1;
-        snprintf(id, 24, "slot-%.16s", recipe->sha256);
-        recipe->slot_id = id;
-    }
     return VX_OK;
-}
-
-static vx_status fill(vx_recipe *recipe, const char *folder, bool confined, vx_error *err)
-{
-    vx_status status = vx_schema_read(recipe->document, recipe_rows, recipe, err);
-    if (status == VX_OK) status = complete(recipe, folder, confined, err);
-    if (status != VX_OK) vx_recipe_close(recipe);
-    return status;
 }
 
 vx_status vx_recipe_parse(vx_recipe *recipe, const char *name, const char *folder, const char *text,
                           size_t bytes, vx_error *err)
 {
-    *recipe = (vx_recipe){0};
-    vx_sha256_bytes(text, bytes, recipe->sha256);
-    VX_TRY(vx_yaml_parse(&recipe->document, name, text, bytes, "bad_recipe", err));
-    return fill(recipe, folder, true, err);
+    vx_request_source source = {.text = text, .bytes = bytes, .name = name, .folder = folder};
+    return vx_request_read(recipe, &source, err);
 }
 
 vx_status vx_recipe_read(vx_recipe *recipe, const char *path, vx_error *err)
 {
-    *recipe = (vx_recipe){0};
-    VX_TRY(vx_yaml_load(&recipe->document, path, "bad_recipe", recipe->sha256, err));
-    vx_path folder;
-    vx_path_folder(&folder, path);
-    return fill(recipe, folder.text, false, err);
-}
-
-vx_status vx_recipe_check_files(const vx_recipe *recipe, vx_error *err)
-{
-    const vx_yaml_node *visual = vx_yaml_get(vx_yaml_root(recipe->document), "visual_track");
-    if (recipe->visual.image == NULL) return VX_OK;
-    vx_status status = vx_named_check(&recipe->visual.image_file, err);
-    if (status == VX_ERR_INPUT && err != NULL) {
-        snprintf(err->code, sizeof err->code, "bad_recipe");
-        snprintf(err->file, sizeof err->file, "%s", vx_yaml_name(recipe->document));
-        err->line = vx_yaml_get(visual, "image")->line;
-    }
-    return status;
-}
-
-void vx_recipe_close(vx_recipe *recipe)
-{
-    vx_yaml_close(&recipe->document);
-    *recipe = (vx_recipe){0};
+    return vx_request_read(recipe, &(vx_request_source){.path = path}, err);
 }

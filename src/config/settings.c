@@ -56,6 +56,14 @@ static const vx_field kokoro_rows[] = {
 static const vx_field flux_rows[] = {
     VX_ROW_AS("modulations", vx_settings, flux_modulations, ENUM, .choices = "resident|streamed",
               .fallback = "resident"),
+    VX_ROW_AS("encoder", vx_settings, flux_encoder, BOOL, .fallback = "false"),
+    VX_ROWS_END,
+};
+
+/* OpenAI's longest text, 4096 characters, at 15 a second. */
+static const vx_field speech_rows[] = {
+    VX_ROW_AS("max_seconds", vx_settings, side_seconds, FLOAT, .min = 1, .max = 3600,
+              .fallback = "300"),
     VX_ROWS_END,
 };
 
@@ -83,6 +91,7 @@ static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, pipeline_depth, INT, .min = 1, .max = VX_SETS_MAX, .fallback = "1"),
     VX_PART("kokoro", .fields = kokoro_rows),
     VX_PART("flux", .fields = flux_rows),
+    VX_PART("speech", .fields = speech_rows),
     VX_PART("audio", .fields = audio_rows),
     VX_PART("log", .fields = log_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,

@@ -28,9 +28,11 @@ typedef struct vx_settings {
     int64_t frames_max; /* Kokoro: the longest chunk, in frames of 25 ms */
     /* vx_flux_modulations: resident, or streamed from the file once a prompt */
     int flux_modulations;
-    double loudness; /* of films: LUFS, or VX_LOUDNESS_OFF */
-    int log_level;   /* vx_log_level */
-    vx_list voices;  /* vx_voice_alias, before the pack's */
+    bool flux_encoder;   /* a resident engine begins pictures with pictures too */
+    double side_seconds; /* the longest speech beside a film; 0: none beside one */
+    double loudness;     /* of films: LUFS, or VX_LOUDNESS_OFF */
+    int log_level;       /* vx_log_level */
+    vx_list voices;      /* vx_voice_alias, before the pack's */
 } vx_settings;
 
 /* Everything at its default. */

@@ -82,6 +82,17 @@ void vx_buffer_add(vx_buffer_list *list, int buffer, const char *component, cons
     }
 }
 
+void vx_buffer_add_side(vx_buffer_list *list, int buffer, const char *component, const char *name,
+                        vx_place place, size_t bytes)
+{
+    vx_engine *e = list->engine;
+    if (!e->params.side) return;
+    int set = vx_engine_side(e);
+    assert(e->buffer_region[0][buffer] >= 0 && e->buffer_region[set][buffer] < 0);
+    e->buffer_region[set][buffer] =
+        vx_plan_region(&e->plan, VX_REGION_BUFFER, place, component, name, bytes);
+}
+
 void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes)
 {
     vx_engine *e = list->engine;
@@ -360,7 +371,7 @@ vx_backend *vx_engine_backend(const vx_engine *e)
 
 const vx_room *vx_engine_room(const vx_engine *e, int buffer, int set)
 {
-    assert(buffer >= 0 && buffer < VX_ENGINE_BUFFERS && set >= 0 && set < vx_engine_sets(e));
+    assert(buffer >= 0 && buffer < VX_ENGINE_BUFFERS && set >= 0 && set < VX_ENGINE_SETS);
     int region = e->buffer_region[set][buffer];
     assert(region >= 0 && e->plan.region[region].kind == VX_REGION_BUFFER);
     return &e->room[region];
@@ -387,6 +398,11 @@ int vx_engine_wants(const vx_engine *e)
 int vx_engine_sets(const vx_engine *e)
 {
     return e->params.sets > 0 ? e->params.sets : (int)e->params.settings->pipeline_depth;
+}
+
+int vx_engine_side(const vx_engine *e)
+{
+    return e->params.side ? vx_engine_sets(e) : 0;
 }
 
 const vx_engine_params *vx_engine_parameters(const vx_engine *e)

@@ -33,6 +33,10 @@ typedef struct vx_engine_params {
     int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
     int64_t frames;                /* of the longest; 0: the pack's */
     int sets; /* of the buffers that leases hold; 0: the settings' pipeline_depth */
+    /* One more set of what a lane alone fills, for a job beside a film; speech there may last
+     * side_seconds. */
+    bool side;
+    double side_seconds;
     int image_width, image_height, image_steps; /* the largest actor image; 0: the pack's */
     bool image_to_image; /* actor images may begin with a picture: takes the encoder too */
     vx_cancel *cancel;   /* ends opening between two tensors; may be NULL */
@@ -43,7 +47,7 @@ typedef struct vx_engine_params {
 } vx_engine_params;
 
 /* Most buffers of an engine, and most sets of those that leases hold. */
-enum { VX_ENGINE_BUFFERS = 16, VX_ENGINE_SETS = VX_SETS_MAX };
+enum { VX_ENGINE_BUFFERS = 16, VX_ENGINE_SETS = VX_SETS_MAX + 1 };
 
 /* The plan alone, for a device by name ("cpu" or one known by its datasheet); loads nothing and
  * needs no model file. Whether it fits is in the plan, not in the status. */
@@ -70,6 +74,8 @@ void *vx_engine_set_buffer(const vx_engine *engine, int buffer, int set, size_t 
  * where the program does not see them. */
 void *vx_engine_idle(const vx_engine *engine, size_t *bytes);
 int vx_engine_sets(const vx_engine *engine);
+/* The set for jobs beside a film: behind the others, or 0 of an engine without one. */
+int vx_engine_side(const vx_engine *engine);
 int vx_engine_wants(const vx_engine *engine); /* bits that it was opened with */
 const vx_engine_params *vx_engine_parameters(const vx_engine *engine);
 

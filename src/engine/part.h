@@ -49,6 +49,9 @@ struct vx_part {
  * `component` is who is named in the plan. */
 void vx_buffer_add(vx_buffer_list *list, int buffer, const char *component, const char *name,
                    vx_place place, size_t bytes, bool sets);
+/* The side set of a buffer; nothing where the engine has none. */
+void vx_buffer_add_side(vx_buffer_list *list, int buffer, const char *component, const char *name,
+                        vx_place place, size_t bytes);
 /* What is taken beside the reservation, in the machine's memory: counted where
  * that is the device's. */
 void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes);

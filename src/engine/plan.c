@@ -92,7 +92,7 @@ vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool 
     return VX_OK;
 }
 
-json_t *vx_plan_json(const vx_plan *plan)
+json_t *vx_plan_document(const vx_plan *plan)
 {
     json_t *regions = json_array(), *stages = json_array();
     for (int i = 0; i < plan->region_count; i++) {

@@ -74,6 +74,6 @@ char *vx_plan_svg(const vx_plan *plan, const char *title);
 
 /* The document of `vortex plan --json` (docs/CONTRACTS.md); the caller decrefs. NULL when out of
  * memory. */
-json_t *vx_plan_json(const vx_plan *plan);
+json_t *vx_plan_document(const vx_plan *plan);
 
 #endif

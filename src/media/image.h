@@ -68,7 +68,4 @@ vx_status vx_image_decode(vx_picture *picture, const void *data, size_t bytes, c
 /* Frees what the functions above gave and empties the view; safe on an empty one. */
 void vx_image_free(vx_picture *picture);
 
-/* A lossless PNG, the same bytes for the same pixels; whole or not there, "-" is stdout. */
-vx_status vx_image_write_png(const vx_picture *picture, const char *path, vx_error *err);
-
 #endif

@@ -8,7 +8,8 @@ static const struct {
 } sizes[VORTEX_API + 1] = {
     [1] = {offsetof(vx_open_params, log), offsetof(vx_submit_params, loudness)},
     [2] = {sizeof(vx_open_params), offsetof(vx_submit_params, loudness)},
-    [3] = {sizeof(vx_open_params), sizeof(vx_submit_params)},
+    [3] = {sizeof(vx_open_params), offsetof(vx_submit_params, kind)},
+    [4] = {sizeof(vx_open_params), sizeof(vx_submit_params)},
 };
 
 /* What version 1 ended with stays where it was. */
@@ -17,6 +18,8 @@ _Static_assert(offsetof(vx_open_params, log) ==
                "vx_open_params grows at its end");
 _Static_assert(offsetof(vx_submit_params, loudness) ==
                    offsetof(vx_submit_params, arg) + sizeof(void *),
+               "vx_submit_params grows at its end, with a row of its own");
+_Static_assert(offsetof(vx_submit_params, kind) == offsetof(vx_submit_params, vtt) + sizeof(char *),
                "vx_submit_params grows at its end, with a row of its own");
 _Static_assert(offsetof(vx_result, bytes) == offsetof(vx_result, embedding_l_count) + sizeof(int),
                "vx_result grows at its end");
@@ -27,7 +30,7 @@ int vx_api(void)
     return VORTEX_API;
 }
 
-static vx_status check(int api, vx_error *err)
+vx_status vx_api_check(int api, vx_error *err)
 {
     if (api > VORTEX_API)
         return vx_fail(err, VX_ERR_MISSING, "newer_api",
@@ -44,7 +47,7 @@ vx_status vx_api_open_params(vx_open_params *to, vx_submit_params *only, const v
                              int api, vx_error *err)
 {
     *to = (vx_open_params){0};
-    VX_TRY(check(api, err));
+    VX_TRY(vx_api_check(api, err));
     if (from == NULL) return VX_OK;
     memcpy(to, from, sizes[api].open);
     if (to->only == NULL) return VX_OK;
@@ -57,7 +60,7 @@ vx_status vx_api_submit_params(vx_submit_params *to, const vx_submit_params *fro
                                vx_error *err)
 {
     *to = (vx_submit_params){0};
-    VX_TRY(check(api, err));
+    VX_TRY(vx_api_check(api, err));
     if (from != NULL) memcpy(to, from, sizes[api].submit);
     return VX_OK;
 }

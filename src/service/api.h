@@ -9,6 +9,9 @@
 
 #include "base/status.h"
 
+/* VX_ERR_MISSING when a caller of version `api` is newer than the library. */
+vx_status vx_api_check(int api, vx_error *err);
+
 /* The caller's params as this library knows them: what the caller's version lacks is zero, and so
  * is everything when `from` is NULL. VX_ERR_MISSING when the caller is newer than the library.
  * `only` is where a copy of from->only goes. */

@@ -1,160 +1,8 @@
-/* Jobs: submitting them, waiting for them, their results and the leases on these. */
+/* Jobs: waiting for them, their place, their results and the leases on these. */
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/uses.h"
-#include "media/image_out.h"
-#include "service/api.h"
 #include "service/job.h"
-
-/* ---- submit --------------------------------------------------------------------------------- */
-
-/* What the slot reads and writes, before anything runs. */
-static vx_status check_uses(const vx_recipe *recipe, const vx_submit_params *p, vx_error *err)
-{
-    char image[PATH_MAX];
-    bool pictured =
-        recipe->visual.image != NULL && vx_named_path(&recipe->visual.image_file, image);
-    const vx_use uses[] = {
-        {VX_USE_IN, "the recipe", p->recipe, NULL},
-        {VX_USE_IN, "the recipe's image", pictured ? image : NULL, NULL},
-        {VX_USE_OUT, "the film", p->path, "mp4 mkv"},
-        {VX_USE_OUT, "the sheet", p->sheet, "png jpg jpeg"},
-        {VX_USE_OUT, "the captions (srt)", p->srt, "srt"},
-        {VX_USE_OUT, "the captions (vtt)", p->vtt, "vtt"},
-    };
-    return vx_uses_check(uses, sizeof uses / sizeof *uses, err);
-}
-
-vx_status vx_job_recipe(vx_recipe *recipe, const vx_submit_params *p, vx_error *err)
-{
-    *recipe = (vx_recipe){0};
-    if ((p->recipe != NULL) == (p->text != NULL))
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give either a recipe's path or its text");
-    if (p->has_seed && p->seed < 0)
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "seed is %lld and must not be negative",
-                       (long long)p->seed);
-    int subtitles = -1;
-    if (p->subtitles != NULL)
-        subtitles = vx_choice_index(VX_SUBTITLES_NAMES, p->subtitles, strlen(p->subtitles));
-    if (p->subtitles != NULL && subtitles < 0)
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "subtitles is '%.40s' and must be one of %s",
-                       p->subtitles, VX_SUBTITLES_NAMES);
-    if (p->loudness < 0 && !(p->loudness >= VX_LOUDNESS_MIN && p->loudness <= VX_LOUDNESS_MAX))
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
-                       "loudness is %g LUFS and must be from %g to %g, or positive for none",
-                       p->loudness, VX_LOUDNESS_MIN, VX_LOUDNESS_MAX);
-    vx_container container;
-    if (p->path != NULL) VX_TRY(vx_container_of(p->path, -1, &container, err));
-    if (p->sheet != NULL) VX_TRY(vx_image_write_check(p->sheet, err));
-    if (p->recipe != NULL) {
-        VX_TRY(vx_recipe_read(recipe, p->recipe, err));
-    } else {
-        size_t bytes = p->text_bytes > 0 ? p->text_bytes : strlen(p->text);
-        VX_TRY(vx_recipe_parse(recipe, "recipe", p->folder, p->text, bytes, err));
-    }
-    if (p->has_seed) recipe->seed = p->seed;
-    if (subtitles >= 0) recipe->output.subtitles = subtitles;
-    if (p->loudness != 0) recipe->audio.loudness = p->loudness > 0 ? VX_LOUDNESS_OFF : p->loudness;
-    VX_TRY(vx_recipe_check_files(recipe, err));
-    return check_uses(recipe, p, err);
-}
-
-/* A copy of a path, or NULL for none. */
-static vx_status keep_path(char **copy, const char *path, vx_error *err)
-{
-    *copy = path != NULL ? vx_heap_text(path, strlen(path)) : NULL;
-    if (path == NULL || *copy != NULL) return VX_OK;
-    return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the job");
-}
-
-static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
-{
-    if (p->path == NULL || p->path[0] == '\0')
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
-    VX_TRY(vx_job_recipe(&job->recipe, p, err));
-    VX_TRY(vx_recipe_check_files(&job->recipe, err));
-    VX_TRY(keep_path(&job->path, p->path, err));
-    VX_TRY(keep_path(&job->sheet, p->sheet, err));
-    VX_TRY(keep_path(&job->srt, p->srt, err));
-    VX_TRY(keep_path(&job->vtt, p->vtt, err));
-    job->request = (vx_slot_request){.recipe = &job->recipe,
-                                     .path = job->path,
-                                     .sheet = job->sheet,
-                                     .srt = job->srt,
-                                     .vtt = job->vtt,
-                                     .begin_s = vx_now_s(),
-                                     .deadline_ms = p->deadline_ms,
-                                     .cancel = &job->cancel,
-                                     .progress = p->progress,
-                                     .frame = p->frame,
-                                     .arg = p->arg};
-    return VX_OK;
-}
-
-/* The lock is held, so nothing here may look at a file: one that answers late
- * would hold up everybody. */
-static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
-{
-    bool full = v->waiting == (int)v->settings.queue;
-    if (v->closing || full) vx_metrics_slot(&v->crew.metrics, "busy", 0);
-    if (v->closing)
-        return vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closing; no job is taken");
-    VX_TRY(vx_slot_check(&job->recipe, v->crew.engine, err));
-    if (full)
-        return vx_fail(err, VX_ERR_DEADLINE, "busy",
-                       "the queue is full with %lld slots; try again later, or raise queue in the "
-                       "settings",
-                       (long long)v->settings.queue);
-    job->vortex = v;
-    v->queue[v->waiting++] = job;
-    v->holders++;
-    vx_metrics_queue(&v->crew.metrics, v->waiting, v->running != NULL);
-    pthread_cond_broadcast(&v->work);
-    return VX_OK;
-}
-
-static void discard(vx_job *job)
-{
-    vx_slot_close(&job->slot);
-    vx_recipe_close(&job->recipe);
-    vx_heap_free(job->report);
-    vx_heap_free(job->vtt);
-    vx_heap_free(job->srt);
-    vx_heap_free(job->sheet);
-    vx_heap_free(job->path);
-    vx_heap_free(job);
-}
-
-vx_status vx_submit_api(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err,
-                        int api)
-{
-    vx_submit_params p;
-    if (v == NULL || out == NULL)
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
-                       "vx_submit needs an engine and a place for the job; open one with vx_open");
-    *out = NULL;
-    VX_TRY(vx_api_submit_params(&p, params, api, err));
-    vx_job *job = vx_heap_alloc(sizeof *job);
-    if (job == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a job");
-    vx_status status = fill(job, &p, err);
-    if (status == VX_OK && vx_vortex_enter(v)) {
-        status = enqueue(v, job, err);
-        pthread_mutex_unlock(&v->lock);
-    } else if (status == VX_OK) {
-        status = vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closed; no job is taken");
-    }
-    if (status == VX_OK)
-        *out = job;
-    else
-        discard(job);
-    return status;
-}
-
-vx_status(vx_submit)(vx_vortex *v, const vx_submit_params *params, vx_job **out, vx_error *err)
-{
-    return vx_submit_api(v, params, out, err, 1);
-}
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
@@ -185,6 +33,54 @@ vx_status vx_job_wait(vx_job *job, int64_t timeout_ms)
     return ended ? VX_OK : VX_ERR_DEADLINE;
 }
 
+/* ---- its place ------------------------------------------------------------------------------ */
+
+double vx_job_rest_s(const vx_vortex *v, const vx_job *job)
+{
+    double all = vx_slot_expect_s((vx_crew *)&v->crew, &job->request);
+    if (all < 0 || job->state != VX_RUNNING) return all;
+    double rest = all - (vx_now_s() - job->began_s);
+    return rest > 0 ? rest : 0;
+}
+
+bool vx_comes_before(const vx_vortex *v, int index, const vx_job *job)
+{
+    const vx_job *other = v->queue[index];
+    if (vx_post_of(v, other->recipe.kind) != vx_post_of(v, job->recipe.kind)) return false;
+    if (other->priority != job->priority) return other->priority > job->priority;
+    for (int i = index + 1; i < v->waiting; i++)
+        if (v->queue[i] == job) return true;
+    return false;
+}
+
+static void add_seconds(double *sum, double seconds)
+{
+    *sum = seconds < 0 || *sum < 0 ? -1 : *sum + seconds;
+}
+
+int vx_job_position(vx_job *job, double *ahead_s)
+{
+    double ahead = 0;
+    int position = 0;
+    if (job != NULL) {
+        vx_vortex *v = job->vortex;
+        pthread_mutex_lock(&v->lock);
+        if (job->state == VX_QUEUED && !v->closed) {
+            const vx_job *runs = v->worker[vx_post_of(v, job->recipe.kind)].job;
+            if (runs != NULL) add_seconds(&ahead, vx_job_rest_s(v, runs));
+            position = 1;
+            for (int i = 0; i < v->waiting; i++) {
+                if (!vx_comes_before(v, i, job)) continue;
+                add_seconds(&ahead, vx_job_rest_s(v, v->queue[i]));
+                position++;
+            }
+        }
+        pthread_mutex_unlock(&v->lock);
+    }
+    if (ahead_s != NULL) *ahead_s = ahead;
+    return position;
+}
+
 void vx_job_cancel(vx_job *job)
 {
     if (job != NULL) vx_cancel_ask(&job->cancel);
@@ -192,15 +88,9 @@ void vx_job_cancel(vx_job *job)
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static void publish_views(vx_job *job, vx_result *r)
+static void publish_film(vx_job *job, vx_result *r)
 {
     const vx_slot *s = &job->slot;
-    r->samples = s->spoken.samples;
-    r->sample_count = s->spoken.count;
-    r->sample_rate = VX_KOKORO_RATE;
-    r->symbol = s->spoken.symbol;
-    r->symbol_times = s->spoken.symbol_span;
-    r->symbol_count = s->spoken.symbols;
     r->frames = s->frames;
     r->fps = s->fps;
     for (int i = 0; i < s->keys; i++)
@@ -221,6 +111,25 @@ static void publish_views(vx_job *job, vx_result *r)
     r->embedding_l_count = s->embedding_l_count;
 }
 
+static void publish_views(vx_job *job, vx_result *r)
+{
+    const vx_slot *s = &job->slot;
+    if (job->recipe.kind == VX_PICTURE) {
+        job->picture = (vx_frame){s->actor.rgb, s->actor.width, s->actor.height, s->actor.stride};
+        r->picture = &job->picture;
+        return;
+    }
+    r->samples = s->spoken.samples;
+    r->sample_count = s->spoken.count;
+    r->sample_rate = VX_KOKORO_RATE;
+    r->symbol = s->spoken.symbol;
+    r->symbol_times = s->spoken.symbol_span;
+    r->symbol_count = s->spoken.symbols;
+    r->words = s->spoken.heard;
+    r->word_count = s->spoken.words;
+    if (job->recipe.kind == VX_FILM) publish_film(job, r);
+}
+
 void vx_job_write_report(vx_job *job)
 {
     if (job->slot.report == NULL) return;
@@ -237,10 +146,11 @@ void vx_job_publish(vx_job *job)
     *r = (vx_result){.outcome = job->slot.outcome,
                      .error = job->err,
                      .report = job->report != NULL ? job->report : "{}",
-                     .path = job->path,
+                     .path = job->request.path,
                      .stages = job->slot.stage,
                      .stage_count = job->slot.stages,
-                     .bytes = sizeof *r};
+                     .bytes = sizeof *r,
+                     .kind = job->recipe.kind};
     if (job->leased) publish_views(job, r);
 }
 
@@ -255,7 +165,7 @@ void vx_job_end_lease(vx_job *job)
     if (job->state != VX_ENDED || !job->leased) return;
     job->leased = false;
     vx_job_publish(job);
-    v->user[job->request.set] = NULL;
+    v->user[job->seat] = NULL;
     pthread_cond_broadcast(&v->work);
 }
 
@@ -275,7 +185,15 @@ void vx_job_free(vx_job **handle)
     vx_job_cancel(job);
     vx_job_wait(job, -1);
     vx_job_release(job);
-    discard(job);
+    pthread_mutex_lock(&v->lock);
+    /* Nobody frees a job under the feet of the one who tells its end, but that one itself. */
+    if (job->telling && pthread_equal(job->teller, pthread_self()))
+        *job->freed = true;
+    else
+        while (job->telling)
+            pthread_cond_wait(&v->ended, &v->lock);
+    pthread_mutex_unlock(&v->lock);
+    vx_job_discard(job);
     *handle = NULL;
     pthread_mutex_lock(&v->lock);
     vx_vortex_drop(v);

@@ -1,5 +1,5 @@
 /* The resident engine of vortex.h: opening it with all that a pack has or that one job
- * needs, closing it, its metrics. What a handle must be worth to a caller whose threads
+ * needs, closing it. What a handle must be worth to a caller whose threads
  * race is said here too. */
 #include <math.h>
 #include <stdio.h>
@@ -118,13 +118,16 @@ static vx_status needs(vx_vortex *v, const vx_open_params *p, vx_engine_params *
         params->frames = (int64_t)ceil(v->settings.slot_seconds * VX_SLOT_FPS_MAX);
         params->frame_width = (int)v->settings.slot_width;
         params->frame_height = (int)v->settings.slot_height;
+        params->image_to_image = v->settings.flux_encoder && params->wants & VX_WANT_ACTOR;
+        params->side = v->side = v->settings.lanes > 1;
+        params->side_seconds = v->settings.side_seconds;
         v->accents = all_accents(v);
         return VX_OK;
     }
     vx_recipe recipe;
     vx_status status = vx_job_recipe(&recipe, p->only, err);
     if (status == VX_OK) status = vx_slot_needs(&recipe, &v->pack, params, err);
-    if (status == VX_OK)
+    if (status == VX_OK && params->wants & VX_WANT_SPEECH && recipe.audio.phonemes == NULL)
         v->accents = vx_speaker_accents(&v->settings, &v->pack, recipe.audio.voice_id);
     vx_recipe_close(&recipe);
     return status;
@@ -146,6 +149,24 @@ static vx_status open_settings(vx_vortex *v, const vx_open_params *p, vx_error *
     return vx_pack_open(&v->pack, v->settings.pack, err);
 }
 
+static vx_status start_threads(vx_vortex *v, vx_error *err)
+{
+    int failed = 0;
+    for (int i = 0; i < (v->side ? VX_POSTS : 1) && failed == 0; i++) {
+        vx_worker *w = &v->worker[i];
+        *w = (vx_worker){.vortex = v, .post = (vx_post)i};
+        failed = pthread_create(&w->thread, NULL, vx_worker_main, w);
+        w->runs = failed == 0;
+    }
+    if (failed == 0) {
+        failed = pthread_create(&v->desk, NULL, vx_desk_main, v);
+        v->desk_runs = failed == 0;
+    }
+    if (failed == 0) return VX_OK;
+    return vx_fail(err, VX_ERR_MEMORY, "no_threads", "the system refused a thread: %s",
+                   strerror(failed));
+}
+
 static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *err)
 {
     VX_TRY(open_settings(v, p, err));
@@ -160,15 +181,9 @@ static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *er
     if (v->queue == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the queue");
     VX_TRY(vx_crew_open(&v->crew, &params, v->accents, err));
-    int failed = pthread_create(&v->worker, NULL, vx_worker_main, v);
-    v->worker_runs = failed == 0;
-    if (failed == 0) {
-        failed = pthread_create(&v->desk, NULL, vx_desk_main, v);
-        v->desk_runs = failed == 0;
-    }
-    if (failed == 0) return VX_OK;
-    return vx_fail(err, VX_ERR_MEMORY, "no_threads", "the system refused a thread: %s",
-                   strerror(failed));
+    if (params.wants & VX_WANT_ACTOR && v->pack.expand.name != NULL)
+        VX_TRY(vx_expander_open(&v->expander, v->pack.expand.path, err));
+    return start_threads(v, err);
 }
 
 static void shut(vx_vortex *v);
@@ -232,7 +247,7 @@ static void drain(vx_vortex *v, int64_t drain_ms)
 {
     struct timespec until = vx_deadline_in(drain_ms);
     int timed_out = 0;
-    while ((v->waiting > 0 || v->running != NULL) && !timed_out) {
+    while ((v->waiting > 0 || vx_running(v) > 0) && !timed_out) {
         if (drain_ms < 0)
             pthread_cond_wait(&v->ended, &v->lock);
         else
@@ -240,7 +255,8 @@ static void drain(vx_vortex *v, int64_t drain_ms)
     }
     for (int i = 0; i < v->waiting; i++)
         vx_cancel_ask(&v->queue[i]->cancel);
-    if (v->running != NULL) vx_cancel_ask(&v->running->cancel);
+    for (int i = 0; i < VX_POSTS; i++)
+        if (v->worker[i].job != NULL) vx_cancel_ask(&v->worker[i].job->cancel);
 }
 
 /* Frees all but what jobs still hold; the engine is closing and nothing is left to wait for but the
@@ -250,9 +266,11 @@ static void shut(vx_vortex *v)
     pthread_mutex_lock(&v->lock);
     pthread_cond_broadcast(&v->work);
     pthread_mutex_unlock(&v->lock);
-    if (v->worker_runs) pthread_join(v->worker, NULL);
+    for (int i = 0; i < VX_POSTS; i++)
+        if (v->worker[i].runs) pthread_join(v->worker[i].thread, NULL);
     if (v->desk_runs) pthread_join(v->desk, NULL);
     unlist(v);
+    vx_expander_close(&v->expander);
     vx_crew_close(&v->crew);
     vx_pack_close(&v->pack);
     vx_settings_close(&v->settings);
@@ -272,33 +290,10 @@ void vx_close(vx_vortex **handle, int64_t drain_ms)
     v->closing = true;
     if (!closing) {
         /* Or a job that waits for a lease which the caller holds would wait for ever. */
-        for (int set = 0; set < VX_SETS_MAX; set++)
-            if (v->user[set] != NULL) vx_job_end_lease(v->user[set]);
+        for (int seat = 0; seat < VX_SEATS; seat++)
+            if (v->user[seat] != NULL) vx_job_end_lease(v->user[seat]);
         drain(v, drain_ms);
     }
     pthread_mutex_unlock(&v->lock);
     if (!closing) shut(v);
-}
-
-/* ---- metrics -------------------------------------------------------------------------------- */
-
-char *vx_metrics_text(vx_vortex *v)
-{
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-    if (out == NULL) return NULL;
-    bool there = vx_vortex_enter(v);
-    if (there) {
-        vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine, out);
-        pthread_mutex_unlock(&v->lock);
-    }
-    if (fclose(out) == 0 && there) return text;
-    free(text);
-    return NULL;
-}
-
-void vx_text_free(char *text)
-{
-    free(text);
 }

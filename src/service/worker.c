@@ -1,6 +1,6 @@
-/* The two threads of the resident engine.
+/* The threads of the resident engine.
  *
- * The worker runs slot after slot. While it does, or waits for a lease to end, somebody must still
+ * A worker runs slot after slot. While it does, or waits for a lease to end, somebody must still
  * answer those who wait: the desk looks at them every few milliseconds and ends the cancelled and
  * the overdue ones. A cancel is a token that a signal handler may have set, so nobody can be woken
  * by it; the desk sleeps without a clock only while nobody waits. */
@@ -14,8 +14,33 @@
  * which they are answered. */
 enum { LOOK_MS = 10 };
 
-static int free_set(const vx_vortex *v)
+vx_post vx_post_of(const vx_vortex *v, vx_kind kind)
 {
+    static const vx_post posts[VX_KINDS] = {
+        [VX_FILM] = VX_POST_FILM,      [VX_SPEECH] = VX_POST_SPEECH, [VX_PICTURE] = VX_POST_PICTURE,
+        [VX_ANIMATION] = VX_POST_FILM, [VX_SCORE] = VX_POST_PICTURE,
+    };
+    return v->side ? posts[kind] : VX_POST_FILM;
+}
+
+int vx_first_set(const vx_vortex *v, vx_kind kind)
+{
+    return vx_post_of(v, kind) == VX_POST_FILM ? 0 : vx_engine_side(v->crew.engine);
+}
+
+int vx_running(const vx_vortex *v)
+{
+    int running = 0;
+    for (int i = 0; i < VX_POSTS; i++)
+        running += v->worker[i].job != NULL;
+    return running;
+}
+
+/* A seat of the post that nobody has; -1: there is none. */
+static int free_seat(const vx_vortex *v, vx_post post)
+{
+    int seat = post == VX_POST_SPEECH ? VX_SEAT_SPEECH : VX_SEAT_PICTURE;
+    if (post != VX_POST_FILM) return v->user[seat] == NULL ? seat : -1;
     for (int set = 0; set < vx_engine_sets(v->crew.engine); set++)
         if (v->user[set] == NULL) return set;
     return -1;
@@ -30,9 +55,10 @@ static bool is_over(const vx_vortex *v, vx_job *job)
         vx_fail(&job->err, VX_ERR_CANCELLED, "cancelled", "the slot was cancelled before it began");
         return true;
     }
+    vx_post post = vx_post_of(v, job->recipe.kind);
     if (deadline_ms > 0 && vx_now_s() > job->request.begin_s + (double)deadline_ms * 1e-3) {
         vx_fail(&job->err, VX_ERR_DEADLINE, "deadline",
-                v->running == NULL && free_set(v) < 0
+                v->worker[post].job == NULL && free_seat(v, post) < 0
                     ? "the slot missed its deadline while results were not released"
                     : "the slot missed its deadline while it waited for others");
         return true;
@@ -44,7 +70,7 @@ static bool is_over(const vx_vortex *v, vx_job *job)
 
 static void tell_metrics(vx_vortex *v)
 {
-    vx_metrics_queue(&v->crew.metrics, v->waiting, v->running != NULL);
+    vx_metrics_queue(&v->crew.metrics, v->waiting, vx_running(v));
 }
 
 /* Takes waiting job `index` out, so that its place is free. */
@@ -65,15 +91,29 @@ static vx_job *take_over(vx_vortex *v)
     return NULL;
 }
 
-/* The next job, with a set to work in; NULL when there is none or every set is in use. */
-static vx_job *take_next(vx_vortex *v)
+/* The post's next job: the oldest of the highest priority; -1: none waits. */
+static int next_of(const vx_vortex *v, vx_post post)
 {
-    int set = free_set(v);
-    if (v->waiting == 0 || set < 0) return NULL;
-    vx_job *job = take(v, 0);
-    job->request.set = set;
+    int next = -1;
+    for (int i = 0; i < v->waiting; i++)
+        if (vx_post_of(v, v->queue[i]->recipe.kind) == post &&
+            (next < 0 || v->queue[i]->priority > v->queue[next]->priority))
+            next = i;
+    return next;
+}
+
+/* The next job, with a seat to work in; NULL when there is none or every seat is in use. */
+static vx_job *take_next(vx_worker *w)
+{
+    vx_vortex *v = w->vortex;
+    int seat = free_seat(v, w->post), next = next_of(v, w->post);
+    if (next < 0 || seat < 0) return NULL;
+    vx_job *job = take(v, next);
+    job->seat = seat;
+    if (w->post == VX_POST_FILM) job->request.set = seat;
     job->state = VX_RUNNING;
-    v->user[set] = v->running = job;
+    job->began_s = vx_now_s();
+    v->user[seat] = w->job = job;
     tell_metrics(v);
     return job;
 }
@@ -90,12 +130,23 @@ static void write_up(vx_job *job)
     vx_log_scope(NULL, NULL);
 }
 
+/* The job is its client's afterwards, and may be gone. */
 static void publish(vx_vortex *v, vx_job *job)
 {
+    bool freed = false;
     vx_job_publish(job);
     job->state = VX_ENDED;
+    job->telling = job->told_end != NULL;
+    job->teller = pthread_self();
+    job->freed = &freed;
     tell_metrics(v);
     pthread_cond_broadcast(&v->work);
+    pthread_cond_broadcast(&v->ended);
+    if (!job->telling) return;
+    pthread_mutex_unlock(&v->lock);
+    job->told_end(job->request.arg, job);
+    pthread_mutex_lock(&v->lock);
+    if (!freed) job->telling = false;
     pthread_cond_broadcast(&v->ended);
 }
 
@@ -112,15 +163,16 @@ static void end_those_over(vx_vortex *v)
     }
 }
 
-static void run(vx_vortex *v, vx_job *job)
+static void run(vx_worker *w, vx_job *job)
 {
+    vx_vortex *v = w->vortex;
     pthread_mutex_unlock(&v->lock);
     vx_status status = vx_slot_run(&job->slot, &v->crew, &job->request, &job->err);
     write_up(job);
     pthread_mutex_lock(&v->lock);
     job->leased = (status == VX_OK || status == VX_ERR_VERIFY) && !v->closing;
-    if (!job->leased) v->user[job->request.set] = NULL;
-    v->running = NULL;
+    if (!job->leased) v->user[job->seat] = NULL;
+    w->job = NULL;
     publish(v, job);
 }
 
@@ -128,13 +180,14 @@ static void run(vx_vortex *v, vx_job *job)
 
 void *vx_worker_main(void *arg)
 {
-    vx_vortex *v = arg;
+    vx_worker *w = arg;
+    vx_vortex *v = w->vortex;
     pthread_mutex_lock(&v->lock);
     for (;;) {
         end_those_over(v);
-        vx_job *job = take_next(v);
+        vx_job *job = take_next(w);
         if (job != NULL)
-            run(v, job);
+            run(w, job);
         else if (v->waiting == 0 && v->closing)
             break;
         else

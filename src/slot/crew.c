@@ -10,6 +10,7 @@ vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accent
     const vx_settings *settings = params->settings;
     *crew = (vx_crew){.open = true};
     vx_metrics_open(&crew->metrics);
+    vx_turns_open(&crew->turns);
     vx_monitor_open(&crew->monitor,
                     &(vx_monitor_limits){.soft_bytes = SIZE_MAX,
                                          .hard_bytes = SIZE_MAX,
@@ -41,5 +42,6 @@ void vx_crew_close(vx_crew *crew)
     if (!crew->open) return;
     vx_monitor_close(&crew->monitor);
     vx_metrics_close(&crew->metrics);
+    vx_turns_close(&crew->turns);
     crew->open = false;
 }

@@ -1,11 +1,13 @@
 /* The crew: what the stages of a slot work with, opened once for an engine.
  *
  * A stage's own tools (a speaker, a verifier, …) hold what it needs beside the models: tables,
- * tokenizers, lexicons. All memory is taken at open. One slot at a time. */
+ * tokenizers, lexicons. All memory is taken at open. Slots that share no set of buffers may be made
+ * side by side: their stages take turns on the lanes. */
 #ifndef VX_SLOT_CREW_H
 #define VX_SLOT_CREW_H
 
 #include "slot/animate.h"
+#include "slot/turns.h"
 #include "slot/imagine.h"
 #include "slot/metrics.h"
 #include "engine/monitor.h"
@@ -13,7 +15,8 @@
 #include "slot/verify.h"
 
 typedef struct vx_crew {
-    bool open; /* metrics and monitor are */
+    bool open; /* metrics, monitor and turns are */
+    vx_turns turns;
     vx_metrics metrics;
     vx_monitor monitor;
     vx_engine *engine;

@@ -14,8 +14,8 @@ struct vx_imaginer {
     vx_engine *engine;
     vx_unigram *unigram;
     vx_clip_bpe *bpe;
-    vx_expander *expander; /* NULL: the pack has none */
-    vx_expansion expansion;
+    vx_expander *expander;     /* NULL: the pack has none */
+    vx_expansion expansion[2]; /* of films, of pictures beside them */
     int32_t t5_ids[VX_T5_TOKENS_MAX], clip_ids[VX_CLIP_CONTEXT_MAX];
     int clip_count;
 };
@@ -146,7 +146,7 @@ static void warn_cut(const char *reader, int dropped, int length)
 static const char *expand_prompt(job *j)
 {
     vx_imaginer *im = j->im;
-    vx_expansion *x = &im->expansion;
+    vx_expansion *x = &im->expansion[j->request->set > 0];
     if (im->expander == NULL ||
         !vx_expander_run(im->expander, j->request->prompt, j->request->seed, x))
         return j->request->prompt;
@@ -308,10 +308,11 @@ vx_status vx_imaginer_run(vx_imaginer *im, vx_ctx *ctx, const vx_imagine_request
     j.scratch = j.noise + vx_actor_latent_count(&j.size);
     imagined->size = j.size;
     imagined->latent = j.latent;
-    imagined->picture = (vx_picture){.rgb = vx_engine_buffer(engine, VX_BUFFER_ACTOR, NULL),
-                                     .width = j.size.width,
-                                     .height = j.size.height,
-                                     .stride = (ptrdiff_t)3 * j.size.width};
+    imagined->picture =
+        (vx_picture){.rgb = vx_engine_set_buffer(engine, VX_BUFFER_ACTOR, request->set, NULL),
+                     .width = j.size.width,
+                     .height = j.size.height,
+                     .stride = (ptrdiff_t)3 * j.size.width};
     vx_mark mark = vx_mark_now(ctx);
     vx_status status = run(&j);
     vx_release(ctx, mark);

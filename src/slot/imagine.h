@@ -35,6 +35,7 @@ typedef struct vx_imagine_request {
      * that is done, 0..1; may be NULL. A status other than VX_OK ends the call. */
     vx_status (*progress)(void *arg, const char *stage, double share);
     void *progress_arg;
+    int set; /* of VX_BUFFER_ACTOR, where the picture comes: 0, or the engine's side set */
 } vx_imagine_request;
 
 /* What a stage took. */
@@ -46,13 +47,13 @@ typedef struct vx_imagine_stage {
 enum { VX_IMAGINE_STAGES = 6 };
 
 typedef struct vx_imagined {
-    vx_picture picture; /* the engine's buffer, until the next call */
+    vx_picture picture; /* the engine's buffer, until the next call with the set */
     vx_actor_size size;
     const float *latent;          /* [z, rows, cols], the final one; until the next call */
     const char *expanded;         /* what was read in the prompt's place: the prompt and what the
-                                     seed added; NULL without an expander; until the next call */
+                                     seed added; NULL without an expander; as the picture */
     const char *ignored;          /* words of the prompt without effect, "dragon, castle"; NULL
-                                     without an expander; until the next call */
+                                     without an expander; as the picture */
     int mood;                     /* vx_mood that the prompt implies; -1 for none */
     int t5_tokens, clip_tokens;   /* of the prompt, ends included */
     int t5_dropped, clip_dropped; /* what did not fit; the log has said so */

@@ -307,8 +307,11 @@ static void speech_buffers(const vx_part *part, vx_buffer_list *list)
     size_t samples = (size_t)(speech_seconds(part->params) * VX_KOKORO_RATE);
     if (part->params->wants & VX_WANT_FILM) samples += VX_FILM_LEAD + VX_FILM_TAIL;
     int64_t style = vx_kokoro_configuration(part->model)->style_dim;
+    size_t side = (size_t)(part->params->side_seconds * VX_KOKORO_RATE);
     vx_buffer_add(list, VX_BUFFER_SAMPLES, "kokoro", "samples", VX_PLACE_HOST,
                   samples * sizeof(float), true);
+    vx_buffer_add_side(list, VX_BUFFER_SAMPLES, "kokoro", "samples beside", VX_PLACE_HOST,
+                       side * sizeof(float));
     vx_buffer_add(list, VX_BUFFER_SPEECH, "kokoro", "speech tables", VX_PLACE_HOST,
                   vx_speech_bytes(part->model), false);
     vx_buffer_add(list, VX_BUFFER_VOICE, "kokoro", "voice", VX_PLACE_HOST,
@@ -333,8 +336,9 @@ static void latents_buffer(const vx_part *part, vx_buffer_list *list)
 static void actor_buffer(const vx_part *part, vx_buffer_list *list)
 {
     const vx_actor_size *s = actor_of(part);
-    vx_buffer_add(list, VX_BUFFER_ACTOR, "flux.vae", "actor image", VX_PLACE_HOST,
-                  (size_t)3 * (size_t)s->width * (size_t)s->height, false);
+    size_t bytes = (size_t)3 * (size_t)s->width * (size_t)s->height;
+    vx_buffer_add(list, VX_BUFFER_ACTOR, "flux.vae", "actor image", VX_PLACE_HOST, bytes, false);
+    vx_buffer_add_side(list, VX_BUFFER_ACTOR, "flux.vae", "picture beside", VX_PLACE_HOST, bytes);
 }
 
 static void video_buffers(const vx_part *part, vx_buffer_list *list)

@@ -17,14 +17,20 @@ static json_t *stages_json(const vx_stage_time *stage, int stages)
     return list;
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL ? vx_json_text(text) : json_null();
+}
+
 static json_t *output_json(const vx_slot *slot)
 {
     struct stat info;
     char hex[65] = "";
-    if (strcmp(slot->path, "-") == 0 || stat(slot->path, &info) != 0)
-        return json_pack("{s:o}", "path", vx_json_text(slot->path));
-    vx_sha256_file(slot->path, hex, NULL);
-    return json_pack("{s:o, s:I, s:s}", "path", vx_json_text(slot->path), "bytes",
+    const char *path = slot->request->path;
+    if (path == NULL || strcmp(path, "-") == 0 || stat(path, &info) != 0)
+        return json_pack("{s:o}", "path", text_or_null(path));
+    vx_sha256_file(path, hex, NULL);
+    return json_pack("{s:o, s:I, s:s}", "path", vx_json_text(path), "bytes",
                      (json_int_t)info.st_size, "sha256", hex);
 }
 
@@ -73,11 +79,73 @@ static json_t *subtitles_json(const vx_slot *slot)
         cues++;
     vx_choice_name(VX_SUBTITLES_NAMES, slot->recipe->output.subtitles, how, sizeof how);
     return json_pack("{s:s, s:i, s:o, s:o}", "in_film", how, "cues", cues, "srt",
-                     slot->srt != NULL ? vx_json_text(slot->srt) : json_null(), "vtt",
-                     slot->vtt != NULL ? vx_json_text(slot->vtt) : json_null());
+                     text_or_null(slot->request->srt), "vtt", text_or_null(slot->request->vtt));
 }
 
-json_t *vx_report(vx_slot *slot, vx_status status)
+/* ---- speech and pictures alone -------------------------------------------------------------- */
+
+static void add_speech(const vx_slot *slot, json_t *report)
+{
+    const vx_spoken *spoken = &slot->spoken;
+    json_object_update_new(report,
+                           json_pack("{s:s, s:f, s:i, s:o}", "voice", spoken->voice, "duration_s",
+                                     (double)spoken->count / VX_KOKORO_RATE, "chunks",
+                                     spoken->chunks, "timings", vx_spoken_timings(spoken)));
+    if (slot->recipe->audio.loudness != VX_LOUDNESS_OFF)
+        json_object_set_new(report, "loudness", vx_loudness_json(&slot->loudness));
+}
+
+static json_t *picture_stages_json(const vx_imagined *made)
+{
+    json_t *stages = json_array();
+    for (int i = 0; i < made->stages; i++)
+        json_array_append_new(stages,
+                              json_pack("{s:s, s:i, s:f, s:f}", "name", made->stage[i].name, "runs",
+                                        made->stage[i].runs, "seconds", made->stage[i].seconds,
+                                        "flops", made->stage[i].flops));
+    return stages;
+}
+
+static void add_picture(const vx_slot *slot, json_t *report)
+{
+    const vx_imagined *made = &slot->made;
+    const vx_pack *pack = slot->pack;
+    const vx_engine *engine = slot->crew->engine;
+    json_object_update_new(
+        report,
+        json_pack("{s:i, s:i, s:i, s:{s:s, s:s, s:b, s:s}, s:{s:o, s:o, s:i, s:i, s:i, s:i, s:o, "
+                  "s:[]}, s:o, s:{s:I, s:I}}",
+                  "width", made->size.width, "height", made->size.height, "steps", made->size.steps,
+                  "pack", "name", pack->name, "version", pack->version, "synthetic",
+                  pack->synthetic, "sha256", pack->sha256, "prompt", "text",
+                  vx_json_text(slot->recipe->visual.prompt), "expanded",
+                  text_or_null(made->expanded), "t5_tokens", made->t5_tokens, "t5_dropped",
+                  made->t5_dropped, "clip_tokens", made->clip_tokens, "clip_dropped",
+                  made->clip_dropped, "ignored", vx_ignored_json(made->ignored), "replaced",
+                  "stages", picture_stages_json(made), "memory", "planned_bytes",
+                  (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
+                  (json_int_t)vx_engine_measured_bytes(engine)));
+}
+
+/* The documents of `say` and `imagine`. */
+static json_t *report_alone(vx_slot *slot, vx_status status)
+{
+    const vx_recipe *r = slot->recipe;
+    json_t *report =
+        json_pack("{s:s, s:o, s:I, s:s, s:o}", "slot_id", r->slot_id, "path",
+                  text_or_null(slot->request->path), "seed", (json_int_t)r->seed, "outcome",
+                  slot->outcome, "warnings", vx_warnings_json(&slot->warnings));
+    if (report == NULL || status != VX_OK) return report;
+    if (r->kind == VX_SPEECH)
+        add_speech(slot, report);
+    else
+        add_picture(slot, report);
+    return report;
+}
+
+/* ---- films ---------------------------------------------------------------------------------- */
+
+static json_t *report_film(vx_slot *slot, vx_status status)
 {
     const vx_recipe *r = slot->recipe;
     const vx_pack *pack = slot->pack;
@@ -98,8 +166,8 @@ json_t *vx_report(vx_slot *slot, vx_status status)
     if (slot->pictured != NULL)
         json_object_set_new(report, "actor",
                             json_pack("{s:s, s:s?, s:s?, s:o, s:[]}", "from", slot->pictured,
-                                      "prompt", r->visual.prompt, "expanded", slot->expanded,
-                                      "ignored", vx_ignored_json(slot->ignored), "replaced"));
+                                      "prompt", r->visual.prompt, "expanded", slot->made.expanded,
+                                      "ignored", vx_ignored_json(slot->made.ignored), "replaced"));
     json_object_set_new(json_object_get(report, "pack"), "weights", weights_json(slot));
     if (slot->spoken.count > 0)
         json_object_set_new(report, "audio",
@@ -121,4 +189,9 @@ json_t *vx_report(vx_slot *slot, vx_status status)
     json_object_set_new(report, "verify", verify_json(slot));
     json_object_set_new(report, "output", output_json(slot));
     return report;
+}
+
+json_t *vx_report(vx_slot *slot, vx_status status)
+{
+    return slot->recipe->kind == VX_FILM ? report_film(slot, status) : report_alone(slot, status);
 }

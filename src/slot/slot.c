@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "base/wait.h"
-#include "slot/captions.h"
+#include "slot/deliver.h"
 #include "slot/report.h"
-#include "slot/sheet.h"
 #include "slot/watch.h"
 
 /* Letters that are spoken in a second at speed 1, about (docs/bench). */
@@ -16,9 +15,19 @@ static const double LETTERS_PER_S = 15;
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
+static bool is_film(const vx_slot *slot)
+{
+    return slot->recipe->kind == VX_FILM;
+}
+
+static bool speaks(const vx_slot *slot)
+{
+    return slot->recipe->kind == VX_FILM || slot->recipe->kind == VX_SPEECH;
+}
+
 static bool is_verified(const vx_slot *slot)
 {
-    return slot->crew->verifier != NULL && slot->recipe->visual.prompt != NULL &&
+    return is_film(slot) && slot->crew->verifier != NULL && slot->recipe->visual.prompt != NULL &&
            slot->recipe->verify.enabled;
 }
 
@@ -29,13 +38,15 @@ static bool is_pictured(const vx_slot *slot)
 
 static bool is_imagined(const vx_slot *slot)
 {
-    return !is_pictured(slot);
+    return slot->recipe->kind == VX_PICTURE || (is_film(slot) && !is_pictured(slot));
 }
 
 static double speech_s(const vx_slot *slot)
 {
     const vx_recipe_audio *audio = &slot->recipe->audio;
-    double seconds = (double)strlen(audio->script) / LETTERS_PER_S / audio->speed;
+    const char *text = audio->script != NULL ? audio->script : audio->phonemes;
+    if (text == NULL) return 0;
+    double seconds = (double)strlen(text) / LETTERS_PER_S / audio->speed;
     if (slot->spoken.count > 0) seconds = (double)slot->spoken.count / VX_KOKORO_RATE;
     return seconds < slot->seconds ? seconds : slot->seconds;
 }
@@ -70,6 +81,7 @@ const vx_stage_kind vx_stages[] = {
      .phase = 0,
      .lane = VX_LANE_PICTURE,
      .want = VX_WANT_ACTOR,
+     .alone = true,
      .applies = is_pictured,
      .units = none,
      .run = vx_stage_actor},
@@ -78,6 +90,7 @@ const vx_stage_kind vx_stages[] = {
      .lane = VX_LANE_AUDIO,
      .want = VX_WANT_SPEECH,
      .again = true,
+     .applies = speaks,
      .units = speech_s,
      .share = speech_share,
      .run = vx_stage_audio},
@@ -92,6 +105,7 @@ const vx_stage_kind vx_stages[] = {
      .phase = 2,
      .lane = VX_LANE_PICTURE,
      .want = VX_WANT_VIDEO,
+     .applies = is_film,
      .units = film_frames,
      .run = vx_stage_video},
     {.name = "verify",
@@ -128,7 +142,7 @@ const char *vx_slot_outcome(vx_status status, const char *code)
 
 /* ---- what a recipe needs -------------------------------------------------------------------- */
 
-vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
+static vx_status film_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
 {
     *wants = VX_WANT_SPEECH | VX_WANT_FILM;
     if (recipe->visual.prompt != NULL && recipe->verify.enabled &&
@@ -139,6 +153,20 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
     if (recipe->visual.image != NULL) return VX_OK;
     *wants |= VX_WANT_ACTOR;
     return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);
+}
+
+vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
+{
+    switch (recipe->kind) {
+    case VX_SPEECH:
+        *wants = VX_WANT_SPEECH;
+        return vx_pack_need(pack, VX_COMPONENT_KOKORO, "speech", err);
+    case VX_PICTURE:
+        *wants = VX_WANT_ACTOR;
+        return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a picture from a prompt", err);
+    default:
+        return film_wants(recipe, pack, wants, err);
+    }
 }
 
 static double seconds_of(const vx_recipe *recipe, const vx_pack *pack)
@@ -156,13 +184,37 @@ static int64_t frames_of(double seconds, int64_t fps)
     return (int64_t)ceil(seconds * (double)fps);
 }
 
+/* A bound on the speech's length. Slow voices speak 12 characters a second; digits and signs expand
+ * to words, about eight characters each. */
+static double longest_s(const char *text, double speed)
+{
+    double characters = 0;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+        characters += letter || c == ' ' ? 1 : c < 0x80 ? 8 : 2;
+    }
+    return 5 + characters / 8 / speed;
+}
+
 vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
                         vx_error *err)
 {
-    params->speech_seconds = seconds_of(recipe, pack);
-    params->frame_width = (int)recipe->output.width;
-    params->frame_height = (int)recipe->output.height;
-    params->frames = frames_of(params->speech_seconds, fps_of(recipe, pack));
+    const vx_recipe_audio *audio = &recipe->audio;
+    if (recipe->kind == VX_SPEECH) {
+        const char *text = audio->script != NULL ? audio->script : audio->phonemes;
+        params->speech_seconds = longest_s(text, audio->speed);
+    } else if (recipe->kind == VX_PICTURE) {
+        params->image_width = (int)recipe->output.width;
+        params->image_height = (int)recipe->output.height;
+        params->image_steps = (int)recipe->visual.steps;
+        params->image_to_image = recipe->visual.image != NULL;
+    } else {
+        params->speech_seconds = seconds_of(recipe, pack);
+        params->frame_width = (int)recipe->output.width;
+        params->frame_height = (int)recipe->output.height;
+        params->frames = frames_of(params->speech_seconds, fps_of(recipe, pack));
+    }
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 
@@ -176,16 +228,13 @@ static int height_of(const vx_recipe *recipe, const vx_pack *pack)
     return (int)(recipe->output.height > 0 ? recipe->output.height : pack->height);
 }
 
-vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_error *err)
+static vx_status check_film(const vx_recipe *recipe, const vx_engine *engine, int wants,
+                            vx_error *err)
 {
     const vx_pack *pack = vx_engine_pack(engine);
     size_t frames_bytes, samples_bytes, table_bytes;
-    int wants, width = width_of(recipe, pack), height = height_of(recipe, pack);
+    int width = width_of(recipe, pack), height = height_of(recipe, pack);
     double seconds = seconds_of(recipe, pack);
-    VX_TRY(vx_slot_wants(recipe, pack, &wants, err));
-    if ((wants & ~vx_engine_wants(engine)) != 0)
-        return vx_fail(err, VX_ERR_MISSING, "not_loaded",
-                       "the recipe needs a model that this engine was opened without");
     vx_engine_buffer(engine, VX_BUFFER_KEY_FRAMES, &frames_bytes);
     vx_engine_buffer(engine, VX_BUFFER_SAMPLES, &samples_bytes);
     if ((size_t)VX_KEY_FRAMES * 3 * (size_t)width * (size_t)height > frames_bytes)
@@ -212,6 +261,29 @@ vx_status vx_slot_check(const vx_recipe *recipe, const vx_engine *engine, vx_err
     return VX_OK;
 }
 
+static vx_status check_picture(const vx_recipe *recipe, const vx_crew *crew, vx_error *err)
+{
+    vx_actor_size size;
+    if (recipe->visual.image != NULL && !vx_engine_parameters(crew->engine)->image_to_image)
+        return vx_fail(err, VX_ERR_MISSING, "not_loaded",
+                       "a picture is to begin with another, and this engine was opened without the "
+                       "encoder for that; set flux.encoder in the settings");
+    return vx_imaginer_size(crew->imaginer, (int)recipe->output.width, (int)recipe->output.height,
+                            (int)recipe->visual.steps, &size, err);
+}
+
+vx_status vx_slot_check(const vx_recipe *recipe, const vx_crew *crew, vx_error *err)
+{
+    int wants;
+    VX_TRY(vx_slot_wants(recipe, vx_engine_pack(crew->engine), &wants, err));
+    if ((wants & ~vx_engine_wants(crew->engine)) != 0)
+        return vx_fail(err, VX_ERR_MISSING, "not_loaded",
+                       "the request needs a model that this engine was opened without");
+    if (recipe->kind == VX_SPEECH) return VX_OK;
+    return recipe->kind == VX_PICTURE ? check_picture(recipe, crew, err)
+                                      : check_film(recipe, crew->engine, wants, err);
+}
+
 vx_picture vx_slot_key_frame(const vx_slot *slot, int index)
 {
     size_t bytes, stride = (size_t)slot->width * 3;
@@ -227,22 +299,30 @@ vx_picture vx_slot_key_frame(const vx_slot *slot, int index)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
+/* How long the speech may be that a set holds. */
+static double seconds_of_set(const vx_engine *engine, int set)
+{
+    size_t bytes;
+    vx_engine_set_buffer(engine, VX_BUFFER_SAMPLES, set, &bytes);
+    return (double)(bytes / sizeof(float)) / VX_KOKORO_RATE;
+}
+
 static void open_slot(vx_slot *slot, vx_crew *crew, const vx_slot_request *request)
 {
     const vx_recipe *recipe = request->recipe;
     const vx_pack *pack = vx_engine_pack(crew->engine);
     *slot = (vx_slot){.crew = crew,
+                      .request = request,
                       .recipe = recipe,
                       .pack = pack,
-                      .path = request->path,
                       .set = request->set,
                       .mood = recipe->audio.mood,
                       .width = width_of(recipe, pack),
                       .height = height_of(recipe, pack),
                       .fps = (int)fps_of(recipe, pack),
-                      .srt = request->srt,
-                      .vtt = request->vtt,
                       .seconds = seconds_of(recipe, pack)};
+    if (recipe->kind == VX_SPEECH) slot->seconds = seconds_of_set(crew->engine, request->set);
+    slot->expected_s = speech_s(slot);
     vx_warnings_init(&slot->warnings);
 }
 
@@ -253,23 +333,6 @@ static void end_slot(vx_slot *slot, vx_status status, const char *code, double s
     vx_metrics_slot(&slot->crew->metrics, slot->outcome, seconds);
 }
 
-/* Sheet and film are there after a failed verification too; after any other failure nothing is. */
-static vx_status deliver(vx_slot *slot, const char *sheet, vx_status status, vx_error *err)
-{
-    vx_error failed;
-    vx_status delivered = status == VX_ERR_VERIFY ? VX_OK : status;
-    if (delivered == VX_OK && slot->srt != NULL)
-        delivered = vx_captions_write_srt(&slot->spoken, slot->srt, &failed);
-    if (delivered == VX_OK && slot->vtt != NULL)
-        delivered = vx_captions_write_vtt(&slot->spoken, slot->vtt, &failed);
-    if (delivered == VX_OK && sheet != NULL) delivered = vx_sheet_write(slot, sheet, &failed);
-    if (delivered == VX_OK) delivered = vx_mux_finish(&slot->film, &failed);
-    vx_mux_abort(&slot->film);
-    if (delivered == VX_OK || delivered == status) return status;
-    *err = failed;
-    return delivered;
-}
-
 vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, vx_error *err)
 {
     vx_watch watch;
@@ -278,17 +341,19 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     if (err == NULL) err = &none;
     *err = (vx_error){0};
     open_slot(slot, crew, request);
+    pthread_mutex_init(&slot->calls, NULL);
     vx_warnings *outer = vx_warnings_scope(&slot->warnings);
     vx_watch_open(&watch, slot, request);
     for (int phase = 0; phase < VX_SLOT_PHASES && status == VX_OK; phase++)
         status = vx_watch_phase(&watch, phase, err);
     vx_cancel *heeded = vx_wait_scope(request->cancel);
-    status = deliver(slot, request->sheet, status, err);
+    status = vx_deliver(slot, status, err);
     vx_wait_scope(heeded);
     vx_image_free(&slot->decoded);
-    slot->actor = (vx_picture){0};
+    if (slot->recipe->kind != VX_PICTURE) slot->actor = (vx_picture){0};
     end_slot(slot, status, err->code, vx_watch_close(&watch));
     vx_warnings_scope(outer);
+    pthread_mutex_destroy(&slot->calls);
     return status;
 }
 
@@ -296,6 +361,20 @@ void vx_slot_skip(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, 
 {
     open_slot(slot, crew, request);
     end_slot(slot, why->status, why->code, 0);
+}
+
+double vx_slot_expect_s(vx_crew *crew, const vx_slot_request *request)
+{
+    vx_slot slot;
+    open_slot(&slot, crew, request);
+    return vx_watch_expect_s(&slot);
+}
+
+double vx_slot_speech_s(vx_crew *crew, const vx_slot_request *request)
+{
+    vx_slot slot;
+    open_slot(&slot, crew, request);
+    return slot.expected_s;
 }
 
 void vx_slot_close(vx_slot *slot)

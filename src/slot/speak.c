@@ -8,15 +8,33 @@
  * beyond it is refused. Words are at least a byte and a space. */
 enum { SYMBOLS_MAX = 4 * VX_TEXT_BYTES_MAX, WORDS_MAX = VX_TEXT_BYTES_MAX };
 
+/* What a set of buffers has beside its samples. */
+typedef struct tables {
+    uint32_t *symbol; /* [SYMBOLS_MAX], as are the next two */
+    vx_speech_span *symbol_span;
+    vx_phone *phone;
+    vx_g2p_word *word; /* [WORDS_MAX], as are the next two */
+    vx_speech_span *word_span;
+    vx_word *heard;
+} tables;
+
+/* Who hears a speech piece by piece. */
+typedef struct hearing {
+    vx_speak_sink sink;
+    void *arg;
+    vx_spoken *spoken;
+    vx_word *heard;
+    int64_t told; /* words */
+} hearing;
+
 struct vx_speaker {
     vx_engine *engine;
     vx_g2p *g2p[2]; /* by vx_accent; NULL when not opened */
     vx_speech *speech;
     vx_voice voice;
     char voice_name[1024]; /* of the rows in `voice`, aliases resolved; "" when none is loaded */
-    uint32_t *symbol;      /* [sets, SYMBOLS_MAX] */
-    vx_speech_span *symbol_span, *word_span; /* [sets, SYMBOLS_MAX] and [sets, WORDS_MAX] */
-    vx_phone *phone;
+    tables tables[VX_ENGINE_SETS];
+    hearing hearing;
 };
 
 static const char *voice_of(const vx_settings *settings, const vx_pack *pack, const char *voice_id)
@@ -54,17 +72,38 @@ static vx_status open_lexicon(vx_speaker *s, vx_accent accent, vx_error *err)
     return vx_speaker_lexicon(vx_engine_pack(s->engine), accent, &s->g2p[accent], err);
 }
 
+static vx_status open_tables(tables *t, vx_error *err)
+{
+    t->symbol = vx_heap_alloc(sizeof *t->symbol * SYMBOLS_MAX);
+    t->symbol_span = vx_heap_alloc(sizeof *t->symbol_span * SYMBOLS_MAX);
+    t->phone = vx_heap_alloc(sizeof *t->phone * SYMBOLS_MAX);
+    t->word = vx_heap_alloc(sizeof *t->word * WORDS_MAX);
+    t->word_span = vx_heap_alloc(sizeof *t->word_span * WORDS_MAX);
+    t->heard = vx_heap_alloc(sizeof *t->heard * WORDS_MAX);
+    if (t->symbol == NULL || t->symbol_span == NULL || t->phone == NULL || t->word == NULL ||
+        t->word_span == NULL || t->heard == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the speaker's tables");
+    return VX_OK;
+}
+
+static void close_tables(tables *t)
+{
+    vx_heap_free(t->symbol);
+    vx_heap_free(t->symbol_span);
+    vx_heap_free(t->phone);
+    vx_heap_free(t->word);
+    vx_heap_free(t->word_span);
+    vx_heap_free(t->heard);
+}
+
 static vx_status open_speaker(vx_speaker *s, int accents, vx_error *err)
 {
     const vx_kokoro *model = vx_engine_kokoro(s->engine);
     assert(model != NULL);
-    size_t sets = (size_t)vx_engine_sets(s->engine);
-    s->symbol = vx_heap_alloc(sets * sizeof *s->symbol * SYMBOLS_MAX);
-    s->symbol_span = vx_heap_alloc(sets * sizeof *s->symbol_span * SYMBOLS_MAX);
-    s->word_span = vx_heap_alloc(sets * sizeof *s->word_span * WORDS_MAX);
-    s->phone = vx_heap_alloc(sizeof *s->phone * SYMBOLS_MAX);
-    if (s->symbol == NULL || s->symbol_span == NULL || s->word_span == NULL || s->phone == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the speaker's tables");
+    int last = vx_engine_sets(s->engine) - 1;
+    if (vx_engine_side(s->engine) > last) last = vx_engine_side(s->engine);
+    for (int i = 0; i <= last; i++)
+        VX_TRY(open_tables(&s->tables[i], err));
     s->speech = vx_speech_over(model, vx_engine_buffer(s->engine, VX_BUFFER_SPEECH, NULL));
     s->voice = (vx_voice){.rows = vx_engine_buffer(s->engine, VX_BUFFER_VOICE, NULL),
                           .width = (int64_t)2 * vx_kokoro_configuration(model)->style_dim};
@@ -89,10 +128,8 @@ void vx_speaker_close(vx_speaker **handle)
     if (s == NULL) return;
     for (int i = 0; i < 2; i++)
         vx_g2p_close(&s->g2p[i]);
-    vx_heap_free(s->symbol);
-    vx_heap_free(s->symbol_span);
-    vx_heap_free(s->word_span);
-    vx_heap_free(s->phone);
+    for (int i = 0; i < VX_ENGINE_SETS; i++)
+        close_tables(&s->tables[i]);
     vx_heap_free(s);
     *handle = NULL;
 }
@@ -129,6 +166,33 @@ static vx_status decode_symbols(uint32_t *symbol, const char *text, size_t bytes
     return VX_OK;
 }
 
+/* Words [from, to) with their text and where they are heard. */
+static void hear_words(const vx_spoken *spoken, vx_word *heard, int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++) {
+        const vx_g2p_word *w = &spoken->word[i];
+        int64_t last = w->symbol_start + w->symbols - 1;
+        heard[i] = (vx_word){.text = spoken->text + w->text_start,
+                             .text_bytes = w->text_length,
+                             .start = spoken->symbol_span[w->symbol_start].start,
+                             .end = spoken->symbol_span[last].end};
+    }
+}
+
+static vx_status hear(void *arg, const float *samples, int64_t first, int64_t count,
+                      int64_t symbols)
+{
+    hearing *h = arg;
+    int64_t next = h->told;
+    while (next < h->spoken->words &&
+           h->spoken->word[next].symbol_start + (int64_t)h->spoken->word[next].symbols <= symbols)
+        next++;
+    hear_words(h->spoken, h->heard, h->told, next);
+    int64_t told = h->told;
+    h->told = next;
+    return h->sink(h->arg, samples, first, count, h->heard + told, next - told);
+}
+
 /* Everything up to the model: voice, phonemes, tables. */
 static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                          vx_speech_request *out, vx_spoken *spoken)
@@ -139,9 +203,7 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
     size_t samples_bytes;
     const char *phonemes = r->text;
     size_t length = r->bytes;
-    uint32_t *symbol = s->symbol + (size_t)r->set * SYMBOLS_MAX;
-    vx_speech_span *symbol_span = s->symbol_span + (size_t)r->set * SYMBOLS_MAX;
-    vx_speech_span *word_span = s->word_span + (size_t)r->set * WORDS_MAX;
+    const tables *t = &s->tables[r->set];
     *spoken = (vx_spoken){.voice = voice, .text = r->text, .bytes = r->bytes};
     VX_TRY(load_voice(s, voice, ctx->err));
     if (!r->phonemes) {
@@ -158,14 +220,18 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                            "the text has more than %d words; speak it in parts", WORDS_MAX);
         phonemes = result.phonemes;
         length = result.length;
-        spoken->word = result.words;
+        memcpy(t->word, result.words, result.word_count * sizeof *t->word);
+        spoken->word = t->word;
         spoken->words = (int64_t)result.word_count;
     }
-    VX_TRY(decode_symbols(symbol, phonemes, length, &spoken->symbols, ctx->err));
+    VX_TRY(decode_symbols(t->symbol, phonemes, length, &spoken->symbols, ctx->err));
     spoken->samples = vx_engine_set_buffer(s->engine, VX_BUFFER_SAMPLES, r->set, &samples_bytes);
-    spoken->symbol = symbol;
-    spoken->symbol_span = symbol_span;
-    spoken->word_span = word_span;
+    spoken->symbol = t->symbol;
+    spoken->symbol_span = t->symbol_span;
+    spoken->word_span = t->word_span;
+    spoken->heard = t->heard;
+    s->hearing =
+        (hearing){.sink = r->sink, .arg = r->sink_arg, .spoken = spoken, .heard = t->heard};
     int64_t lead = r->film ? VX_FILM_LEAD : 0, tail = r->film ? VX_FILM_TAIL : 0;
     int64_t room = (int64_t)(samples_bytes / sizeof(float)) - lead - tail;
     if (r->samples_max > 0 && r->samples_max < room) room = r->samples_max;
@@ -178,12 +244,12 @@ static vx_status prepare(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *r,
                                .seed = r->seed,
                                .verbatim = r->phonemes,
                                .truncate = r->truncate,
-                               .sink = r->sink,
-                               .sink_arg = r->sink_arg,
+                               .sink = r->sink != NULL ? hear : NULL,
+                               .sink_arg = &s->hearing,
                                .samples = (float *)spoken->samples + lead,
                                .samples_room = room,
-                               .symbol_span = symbol_span,
-                               .word_span = word_span};
+                               .symbol_span = t->symbol_span,
+                               .word_span = t->word_span};
     return VX_OK;
 }
 
@@ -244,11 +310,13 @@ vx_status vx_speaker_run(vx_speaker *s, vx_ctx *ctx, const vx_speak_request *req
     spoken->chunks = result.chunks;
     spoken->truncated = result.truncated;
     if (request->film) place_in_film(&r, spoken);
+    const tables *t = &s->tables[request->set];
     for (int64_t i = 0; i < spoken->symbols; i++)
-        s->phone[i] =
+        t->phone[i] =
             (vx_phone){spoken->symbol[i], (float)spoken->symbol_span[i].start / VX_KOKORO_RATE,
                        (float)spoken->symbol_span[i].end / VX_KOKORO_RATE};
-    spoken->phone = s->phone;
+    spoken->phone = t->phone;
+    hear_words(spoken, t->heard, 0, spoken->words);
     return VX_OK;
 }
 

@@ -40,6 +40,10 @@ int vx_speaker_accents(const vx_settings *settings, const vx_pack *pack, const c
 /* The front end of an accent alone, with the pack's lexicon: VX_ERR_MISSING without it. */
 vx_status vx_speaker_lexicon(const vx_pack *pack, vx_accent accent, vx_g2p **g2p, vx_error *err);
 
+/* As vx_speech_sink, with the words that are whole by then and were not told before. */
+typedef vx_status (*vx_speak_sink)(void *arg, const float *samples, int64_t first, int64_t count,
+                                   const vx_word *words, int64_t word_count);
+
 typedef struct vx_speak_request {
     const char *text; /* UTF-8; with `phonemes`, the symbols themselves */
     size_t bytes;
@@ -47,18 +51,19 @@ typedef struct vx_speak_request {
     const char *voice_id; /* NULL: the pack's first */
     double speed;         /* 0.5..2; 0 means 1 */
     uint64_t seed;
-    int set;             /* of the buffers that the result lies in (vx_engine_set_buffer) */
+    int set; /* of the buffers that the result lies in: one of the engine's, or its side set */
     int64_t samples_max; /* the longest speech; 0: what the buffer holds */
     bool truncate;       /* end at samples_max instead of failing */
     /* As a film has it: the model's silence at both ends makes room for VX_FILM_LEAD
      * and VX_FILM_TAIL, and all times move with it. samples_max is of the speech alone.
      * Not with `phonemes`. */
     bool film;
-    vx_speech_sink sink; /* may be NULL */
+    vx_speak_sink sink; /* may be NULL; of a film before its samples move */
     void *sink_arg;
 } vx_speak_request;
 
-/* What was spoken: views of the speaker's and the engine's memory, valid until the next call. */
+/* What was spoken: views of the speaker's and the engine's memory, valid until the next call with
+ * the same set. */
 typedef struct vx_spoken {
     const float *samples; /* VX_BUFFER_SAMPLES */
     int64_t count;
@@ -71,6 +76,7 @@ typedef struct vx_spoken {
     int64_t symbols;
     const vx_g2p_word *word; /* [words]; none with `phonemes` */
     const vx_speech_span *word_span;
+    const vx_word *heard; /* [words], the same with their text */
     int64_t words;
     const char *text; /* the request's */
     size_t bytes;

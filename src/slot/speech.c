@@ -275,7 +275,8 @@ static vx_status finish_part(vx_speech *speech, vx_ctx *ctx, const vx_speech_req
     place_symbols(speech, r, p, before, at - cut);
     result->samples += count;
     result->chunks++;
-    return r->sink != NULL && count > 0 ? r->sink(r->sink_arg, made, at, count) : VX_OK;
+    if (r->sink == NULL || count == 0) return VX_OK;
+    return r->sink(r->sink_arg, made, at, count, (int64_t)(p->text.first_symbol + p->text.count));
 }
 
 /* ---- speaking ------------------------------------------------------------------------------- */

@@ -32,8 +32,10 @@ vx_speech *vx_speech_over(const vx_kokoro *model, void *memory);
 typedef vx_interval vx_speech_span;
 
 /* Called with every finished piece, in order; samples [first, first+count) of the speech, valid
- * during the call. A failure ends the speech with that status. */
-typedef vx_status (*vx_speech_sink)(void *arg, const float *samples, int64_t first, int64_t count);
+ * during the call; the spans of the first `symbols` symbols stand by then. A failure ends the
+ * speech with that status. */
+typedef vx_status (*vx_speech_sink)(void *arg, const float *samples, int64_t first, int64_t count,
+                                    int64_t symbols);
 
 typedef struct vx_speech_request {
     const vx_voice *voice;

@@ -1,7 +1,8 @@
 /* The stages of a slot, and what they share.
  *
  *     phase 0   actor, when it is the recipe's image
- *     phase 1   audio (audio lane) side by side with actor (picture lane), when it is imagined
+ *     phase 1   audio (audio lane) side by side with actor (picture lane), when it is imagined;
+ *               audio alone is speech, actor alone a picture
  *     phase 2   video     frames go to the encoder as they are made
  *     phase 3   verify
  *
@@ -27,30 +28,59 @@
 #include "config/recipe.h"
 #include "media/loudness.h"
 #include "media/mux.h"
+#include "media/sound_out.h"
+
+/* Where speech goes as a sound: the path, `write`. */
+enum { VX_SOUND_FILE, VX_SOUND_STREAM, VX_SOUNDS };
 
 enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 4, VX_EMBEDDING_MAX = 1024 };
+
+/* What is asked for. Paths are NULL where nothing is wanted; all of it outlives the slot. */
+typedef struct vx_slot_request {
+    const vx_recipe *recipe;
+    const char *path;                             /* of what is made */
+    const char *sheet;                            /* of the contact sheet */
+    const char *srt, *vtt;                        /* of captions */
+    const char *actor, *audio, *timings, *motion; /* vx_submit_params */
+    int set;                                      /* of the engine's buffers */
+    double begin_s;      /* vx_now_s() from which the deadline counts; 0: now */
+    int64_t deadline_ms; /* from begin_s; 0: the recipe's, which may be none */
+    vx_cancel *cancel;   /* may be NULL */
+    /* As in vx_submit_params, from the stages' threads, one call at a time; each may be NULL. */
+    void (*progress)(void *arg, const char *stage, double share);
+    void (*frame)(void *arg, int64_t index, const vx_frame *frame);
+    void (*sound)(void *arg, int64_t first, const float *samples, int64_t count,
+                  const vx_word *words, int64_t word_count);
+    void (*picture)(void *arg, const vx_frame *picture);
+    int (*write)(void *arg, const void *bytes, size_t count);
+    void *arg;
+} vx_slot_request;
 
 /* One slot under way. */
 typedef struct vx_slot {
     vx_crew *crew;
+    const vx_slot_request *request;
     const vx_recipe *recipe;
     const vx_pack *pack;
-    const char *path;      /* of the film */
-    const char *srt, *vtt; /* of captions; NULL: none */
+    pthread_mutex_t calls; /* held while a callback of the request runs; guards: */
+    bool told;             /* something has gone out that a second try would say again */
     int set;               /* of the engine's buffers (vx_engine_set_buffer) */
     int width, height, fps;
-    double seconds; /* the longest that it may be */
+    double seconds;    /* the longest that it may be */
+    double expected_s; /* about how long its speech will be */
 
     /* audio */
     vx_spoken spoken; /* count 0 until it was spoken */
+    /* Of a job that is speech: the sound as a file, as a stream; finished
+     * when all has gone well. */
+    vx_sound_out *sound[VX_SOUNDS];
 
     /* actor */
     vx_picture actor;     /* who is to speak, at any size */
     vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
     double face[6];       /* the recipe's, in the actor's pixels */
     const char *pictured; /* "image" or "prompt" */
-    const char *expanded; /* what the prompt was made into; NULL: it was taken as it is */
-    const char *ignored;  /* words of it without effect, as vx_imagined says */
+    vx_imagined made;     /* of a prompt: what it was made into, what it took */
     int mood;             /* the recipe's, else the prompt's; -1: nobody has named one */
 
     /* video */
@@ -89,6 +119,7 @@ typedef struct vx_stage_kind {
     int phase;        /* stages of one phase run side by side, each on its own lane */
     vx_lane_id lane;
     int want;   /* VX_WANT_*: whose planned time stands in until there is history */
+    bool alone; /* it works in the workspaces of all lanes */
     bool again; /* a timeout or a fault of the device is worth a second try */
     bool (*applies)(const vx_slot *slot); /* NULL: always */
     /* How much work it is, in a unit that its time is proportional to; 0: too little to count. */
@@ -113,6 +144,13 @@ vx_status vx_stage_step(vx_stage_run *run, double share);
  * is taken. The pixels are read before it returns. From any thread, whose error goes to *err. */
 vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture,
                          vx_error *err);
+
+/* Callbacks of the request, where it has them. */
+void vx_tell_sound(vx_slot *slot, int64_t first, const float *samples, int64_t count,
+                   const vx_word *words, int64_t word_count);
+void vx_tell_picture(vx_slot *slot, const vx_picture *picture);
+/* The request's `write`, which there is: for the writers of src/media, whose `arg` is the slot. */
+int vx_tell_bytes(void *slot, const void *bytes, size_t count);
 
 /* Key frame `index` as a view of VX_BUFFER_KEY_FRAMES, to be drawn into. */
 vx_picture vx_slot_key_frame(const vx_slot *slot, int index);

@@ -1,9 +1,12 @@
-/* actor: who is to speak. The recipe's image, else its prompt's. */
+/* actor: who is to speak, or the picture that is asked for. The request's
+ * image, else its prompt's. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "formats/writer.h"
+#include "slot/latent.h"
 #include "slot/stage.h"
 
 static vx_status after_step(void *arg, const char *stage, double share)
@@ -15,18 +18,42 @@ static vx_status after_step(void *arg, const char *stage, double share)
 static vx_status imagine(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
-    vx_imagined made;
-    vx_imagine_request request = {.prompt = slot->recipe->visual.prompt,
-                                  .negative_prompt = slot->recipe->visual.negative_prompt,
+    const vx_recipe_visual *visual = &slot->recipe->visual;
+    bool begins = slot->decoded.rgb != NULL;
+    vx_imagine_request request = {.prompt = visual->prompt,
+                                  .negative_prompt = visual->negative_prompt,
                                   .seed = (uint64_t)slot->recipe->seed,
+                                  .steps = (int)visual->steps,
+                                  .init = begins ? &slot->decoded : NULL,
+                                  .strength = visual->strength,
                                   .progress = after_step,
                                   .progress_arg = run};
-    VX_TRY(vx_imaginer_run(slot->crew->imaginer, &run->ctx, &request, &made));
-    slot->actor = made.picture;
-    slot->expanded = made.expanded;
-    slot->ignored = made.ignored;
-    if (slot->mood < 0) slot->mood = made.mood;
+    if (slot->set == vx_engine_side(slot->crew->engine)) request.set = slot->set;
+    if (slot->recipe->kind == VX_PICTURE) {
+        request.width = (int)slot->recipe->output.width;
+        request.height = (int)slot->recipe->output.height;
+    }
+    float *noise = NULL;
+    vx_status status = VX_OK;
+    if (visual->noise != NULL) {
+        vx_actor_size size;
+        VX_TRY(vx_imaginer_size(slot->crew->imaginer, request.width, request.height, request.steps,
+                                &size, run->ctx.err));
+        status = vx_latent_read(visual->noise, &size, &noise, run->ctx.err);
+        request.noise = noise;
+    }
+    if (status == VX_OK)
+        status = vx_imaginer_run(slot->crew->imaginer, &run->ctx, &request, &slot->made);
+    vx_heap_free(noise);
+    if (status != VX_OK) return status;
+    const vx_actor_size *size = &slot->made.size;
+    const int64_t dim[3] = {size->z, size->rows, size->cols};
+    if (visual->latents_out != NULL)
+        VX_TRY(vx_npy_write(visual->latents_out, 3, dim, slot->made.latent, run->ctx.err));
+    slot->actor = slot->made.picture;
+    if (slot->mood < 0) slot->mood = slot->made.mood;
     slot->pictured = "prompt";
+    vx_tell_picture(slot, &slot->actor);
     return VX_OK;
 }
 
@@ -34,6 +61,15 @@ static vx_status imagine(vx_stage_run *run)
  * the film's encoder and the sheet, which come later: the coefficients of a progressive JPEG
  * of 12 million pixels. */
 enum { HEAP_BYTES = 37000000 };
+
+static vx_status too_long(const vx_stage_run *run, size_t most)
+{
+    const char *image = run->slot->recipe->visual.image;
+    return vx_fail_at(run->ctx.err, VX_ERR_INPUT, "too_long", image, 0,
+                      "the image %s is longer than %zu bytes, the most that this pack's plan has "
+                      "room for; make it smaller",
+                      image, most);
+}
 
 /* The recipe's file into the block; *used bytes, followed by VX_FILE_PADDING zero ones. */
 static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_t *used)
@@ -43,6 +79,12 @@ static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_
     ssize_t got = 1;
     int fd;
     if (most > VX_IMAGE_BYTES_MAX) most = VX_IMAGE_BYTES_MAX;
+    if (visual->image_data != NULL) {
+        if (visual->image_bytes >= most) return too_long(run, most);
+        memcpy(block, visual->image_data, *used = visual->image_bytes);
+        memset(block + *used, 0, VX_FILE_PADDING);
+        return VX_OK;
+    }
     VX_TRY(vx_named_open(&visual->image_file, &fd, run->ctx.err));
     for (*used = 0; *used < most && got > 0; *used += got > 0 ? (size_t)got : 0)
         got = vx_read_cancellable(fd, block + *used, most - *used, run->ctx.cancel);
@@ -53,12 +95,7 @@ static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_
         return vx_fail_at(run->ctx.err, VX_ERR_IO, "read_failed", visual->image, 0,
                           "cannot read %s: %s; give a readable file", visual->image,
                           strerror(failed));
-    if (*used == most)
-        return vx_fail_at(
-            run->ctx.err, VX_ERR_INPUT, "too_long", visual->image, 0,
-            "the image %s is longer than %zu bytes, the most that this pack's plan has "
-            "room for; make it smaller",
-            visual->image, most);
+    if (*used == most) return too_long(run, most);
     memset(block + *used, 0, VX_FILE_PADDING);
     return VX_OK;
 }
@@ -71,7 +108,7 @@ static vx_status read_image(vx_stage_run *run)
     vx_slot *slot = run->slot;
     const vx_recipe_visual *visual = &slot->recipe->visual;
     uint8_t background[3];
-    size_t room, bytes;
+    size_t room, bytes = 0;
     uint8_t *block = vx_engine_idle(slot->crew->engine, &room);
     VX_TRY(read_file(run, block, room, &bytes));
     size_t taken = vx_align_up(bytes + VX_FILE_PADDING);
@@ -96,9 +133,11 @@ vx_status vx_stage_actor(vx_stage_run *run)
     vx_slot *slot = run->slot;
     const vx_list *face = &slot->recipe->visual.face;
     if (face->count == 6) memcpy(slot->face, face->items, sizeof slot->face);
-    if (slot->recipe->visual.image == NULL) return imagine(run);
+    if (slot->recipe->visual.image == NULL || slot->decoded.rgb != NULL) return imagine(run);
     VX_TRY(read_image(run));
+    if (slot->recipe->kind == VX_PICTURE) return vx_stage_step(run, 1);
     slot->actor = slot->decoded;
     slot->pictured = "image";
+    vx_tell_picture(slot, &slot->actor);
     return vx_stage_step(run, 1);
 }

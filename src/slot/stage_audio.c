@@ -4,11 +4,21 @@
 
 #include "slot/stage.h"
 
-static vx_status after_chunk(void *arg, const float *samples, int64_t first, int64_t count)
+/* A film's speech goes out when it lies where the film has it. */
+static vx_status after_chunk(void *arg, const float *samples, int64_t first, int64_t count,
+                             const vx_word *words, int64_t word_count)
 {
-    (void)samples;
     vx_stage_run *run = arg;
-    return vx_stage_step(run, (double)(first + count) / (run->slot->seconds * VX_KOKORO_RATE));
+    vx_slot *slot = run->slot;
+    if (slot->recipe->kind == VX_SPEECH) {
+        vx_tell_sound(slot, first, samples, count, words, word_count);
+        bool whole = slot->recipe->audio.loudness != VX_LOUDNESS_OFF;
+        for (int i = 0; i < VX_SOUNDS && !whole; i++)
+            if (slot->sound[i] != NULL)
+                VX_TRY(vx_sound_out_put(slot->sound[i], samples, count, run->ctx.err));
+    }
+    double all = slot->expected_s * VX_KOKORO_RATE;
+    return vx_stage_step(run, fmin((double)(first + count) / all, 1));
 }
 
 /* Durations are whole frames, so speech does not shrink exactly by its speed: it is asked for a
@@ -46,7 +56,66 @@ static vx_status fit(vx_stage_run *run, vx_speak_request *r)
     return seconds > room ? too_long(run, seconds, r->speed) : VX_OK;
 }
 
-vx_status vx_stage_audio(vx_stage_run *run)
+/* ---- speech alone --------------------------------------------------------------------------- */
+
+static vx_status open_sounds(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    const vx_slot_request *r = slot->request;
+    vx_sound_out_params way[VX_SOUNDS] = {
+        {.path = r->path},
+        {.write = r->write != NULL ? vx_tell_bytes : NULL, .arg = slot},
+    };
+    for (int i = 0; i < VX_SOUNDS; i++) {
+        if (way[i].path == NULL && way[i].write == NULL) continue;
+        const char *name = way[i].path != NULL ? way[i].path : "-";
+        way[i].sample_rate = VX_KOKORO_RATE;
+        VX_TRY(vx_sound_format_of(name, slot->recipe->audio.format, &way[i].format, run->ctx.err));
+        vx_sound_out_abort(&slot->sound[i]); /* of a first try */
+        VX_TRY(vx_sound_out_open(&slot->sound[i], &way[i], run->ctx.err));
+    }
+    return VX_OK;
+}
+
+static vx_status put_everywhere(void *arg, const float *samples, int64_t count, vx_error *err)
+{
+    vx_slot *slot = arg;
+    for (int i = 0; i < VX_SOUNDS; i++)
+        if (slot->sound[i] != NULL) VX_TRY(vx_sound_out_put(slot->sound[i], samples, count, err));
+    return VX_OK;
+}
+
+static vx_status speak_alone(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    const vx_recipe_audio *audio = &slot->recipe->audio;
+    bool verbatim = audio->phonemes != NULL;
+    const char *text = verbatim ? audio->phonemes : audio->script;
+    vx_speak_request r = {.text = text,
+                          .bytes = strlen(text),
+                          .phonemes = verbatim,
+                          .voice_id = audio->voice_id,
+                          .speed = audio->speed,
+                          .seed = (uint64_t)slot->recipe->seed,
+                          .set = slot->set,
+                          .sink = after_chunk,
+                          .sink_arg = run};
+    VX_TRY(open_sounds(run));
+    VX_TRY(vx_speaker_run(slot->crew->speaker, &run->ctx, &r, &slot->spoken));
+    if (audio->loudness == VX_LOUDNESS_OFF) return VX_OK;
+    vx_loudness_params params = {.sample_rate = VX_KOKORO_RATE,
+                                 .target_lufs = audio->loudness,
+                                 .put = put_everywhere,
+                                 .arg = slot};
+    VX_TRY(vx_loudness_run(&params, slot->spoken.samples, slot->spoken.count, &slot->loudness,
+                           run->ctx.err));
+    vx_loudness_warn(&slot->loudness, audio->loudness, "loudness");
+    return VX_OK;
+}
+
+/* ---- speech of a film ----------------------------------------------------------------------- */
+
+static vx_status speak_in_film(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
     const vx_recipe_audio *audio = &slot->recipe->audio;
@@ -72,5 +141,12 @@ vx_status vx_stage_audio(vx_stage_run *run)
     if (seconds > slot->seconds && !r.truncate) return too_long(run, seconds, r.speed);
     if (slot->spoken.truncated)
         vx_warn("script_cut", "audio_track.script", "the script was cut at %.1f s", slot->seconds);
+    vx_tell_sound(slot, 0, slot->spoken.samples, slot->spoken.count, slot->spoken.heard,
+                  slot->spoken.words);
     return VX_OK;
+}
+
+vx_status vx_stage_audio(vx_stage_run *run)
+{
+    return run->slot->recipe->kind == VX_SPEECH ? speak_alone(run) : speak_in_film(run);
 }

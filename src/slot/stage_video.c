@@ -107,7 +107,7 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
 static vx_status container_of(const vx_slot *slot, vx_container *container, vx_error *err)
 {
     int given = slot->recipe->output.container;
-    VX_TRY(vx_container_of(slot->path, given, container, err));
+    VX_TRY(vx_container_of(slot->request->path, given, container, err));
     if (given >= 0 && given != (int)*container)
         vx_warn("container", "output.container",
                 "the film's name says %s and the recipe %s: the name counts",
@@ -155,7 +155,7 @@ vx_status vx_stage_video(vx_stage_run *run)
     vx_container container;
     VX_TRY(container_of(slot, &container, err));
     char *comment = recipe_text(slot);
-    vx_mux_params params = {.path = slot->path,
+    vx_mux_params params = {.path = slot->request->path,
                             .container = container,
                             .width = slot->width,
                             .height = slot->height,

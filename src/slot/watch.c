@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/wait.h"
 
 /* How often the watch looks at what no condition variable tells: a cancel that a signal handler
@@ -127,10 +128,12 @@ vx_status vx_stage_step(vx_stage_run *run, double share)
     if (memory != VX_OK) ask_to_stop(w, &why);
     look(w);
     bool stopped = vx_cancelled(&l->cancel);
-    if (!stopped && w->request->progress != NULL)
-        w->request->progress(w->request->arg, run->kind->name, share);
     pthread_mutex_unlock(&w->lock);
-    return stopped ? VX_ERR_CANCELLED : VX_OK;
+    if (stopped) return VX_ERR_CANCELLED;
+    pthread_mutex_lock(&w->slot->calls);
+    if (w->request->progress != NULL) w->request->progress(w->request->arg, run->kind->name, share);
+    pthread_mutex_unlock(&w->slot->calls);
+    return VX_OK;
 }
 
 vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx_picture *picture,
@@ -138,14 +141,59 @@ vx_status vx_stage_frame(vx_stage_run *run, vx_mux *mux, int64_t index, const vx
 {
     vx_watch *w = ((vx_watch_lane *)run)->watch;
     vx_frame view = {picture->rgb, picture->width, picture->height, picture->stride};
-    pthread_mutex_lock(&w->lock);
+    pthread_mutex_lock(&w->slot->calls);
     if (w->request->frame != NULL) w->request->frame(w->request->arg, index, &view);
-    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_unlock(&w->slot->calls);
     VX_TRY(vx_mux_frame(mux, picture, err));
     return vx_stage_step(run, (double)(index + 1) / (double)run->slot->frames);
 }
 
+/* ---- callbacks ------------------------------------------------------------------------------ */
+
+void vx_tell_sound(vx_slot *slot, int64_t first, const float *samples, int64_t count,
+                   const vx_word *words, int64_t word_count)
+{
+    const vx_slot_request *r = slot->request;
+    if (r->sound == NULL) return;
+    pthread_mutex_lock(&slot->calls);
+    slot->told = true;
+    r->sound(r->arg, first, samples, count, words, word_count);
+    pthread_mutex_unlock(&slot->calls);
+}
+
+void vx_tell_picture(vx_slot *slot, const vx_picture *picture)
+{
+    const vx_slot_request *r = slot->request;
+    vx_frame view = {picture->rgb, picture->width, picture->height, picture->stride};
+    if (r->picture == NULL) return;
+    pthread_mutex_lock(&slot->calls);
+    r->picture(r->arg, &view);
+    pthread_mutex_unlock(&slot->calls);
+}
+
+int vx_tell_bytes(void *arg, const void *bytes, size_t count)
+{
+    vx_slot *slot = arg;
+    pthread_mutex_lock(&slot->calls);
+    slot->told = true;
+    int stop = slot->request->write(slot->request->arg, bytes, count);
+    pthread_mutex_unlock(&slot->calls);
+    return stop;
+}
+
 /* ---- running -------------------------------------------------------------------------------- */
+
+/* The lane is the stage's: from now on it takes time. */
+static void begin_work(vx_watch_lane *l)
+{
+    vx_watch *w = l->watch;
+    double now = vx_now_s();
+    pthread_mutex_lock(&w->lock);
+    l->time.start_s = now - w->start_s;
+    l->expected_s = expected_s(w->slot, l->run.kind);
+    l->timeout_s = now + timeout_s(w->slot, l->run.kind);
+    pthread_mutex_unlock(&w->lock);
+}
 
 static void *lane_main(void *arg)
 {
@@ -155,12 +203,19 @@ static void *lane_main(void *arg)
     vx_log_scope(w->slot->recipe->slot_id, kind->name);
     vx_warnings_scope(&w->slot->warnings);
     vx_wait_scope(&l->cancel);
+    vx_turns *turns = &w->slot->crew->turns;
+    int lanes = kind->alone ? VX_LANES_ALL : 1 << kind->lane;
+    bool passed = vx_turns_take(turns, lanes, &l->cancel);
+    begin_work(l);
     double units = kind->units(w->slot);
     vx_mark mark = vx_mark_now(&l->run.ctx);
-    l->status = vx_monitor_check(&w->slot->crew->monitor, &l->err);
+    bool urgent = vx_pool_urgent(w->slot->recipe->kind == VX_SPEECH);
+    l->status = passed ? vx_monitor_check(&w->slot->crew->monitor, &l->err) : VX_ERR_CANCELLED;
     if (l->status == VX_OK) l->status = vx_stage_step(&l->run, 0);
     if (l->status == VX_OK) l->status = kind->run(&l->run);
+    vx_pool_urgent(urgent);
     vx_release(&l->run.ctx, mark);
+    if (passed) vx_turns_leave(turns, lanes);
     l->time.end_s = vx_now_s() - w->start_s;
     l->time.peak_bytes = vx_engine_measured_bytes(w->slot->crew->engine);
     double seconds = l->time.end_s - l->time.start_s;
@@ -186,7 +241,7 @@ static vx_status start(vx_watch *w, const vx_stage_kind *kind, bool second, vx_e
     l->time = (vx_stage_time){.name = kind->name, .start_s = now - w->start_s};
     l->timed_out = false;
     l->expected_s = expected_s(w->slot, kind);
-    l->timeout_s = now + timeout_s(w->slot, kind);
+    l->timeout_s = INFINITY; /* while it waits for the lane */
     l->busy = true;
     pthread_mutex_unlock(&w->lock);
     int failed = pthread_create(&l->thread, NULL, lane_main, l);
@@ -222,7 +277,8 @@ static bool try_again(vx_watch *w, vx_watch_lane *l)
 {
     bool passing = l->timed_out || l->status == VX_ERR_INTERNAL || l->status == VX_ERR_IO;
     pthread_mutex_lock(&w->lock);
-    bool again = passing && l->run.kind->again && !l->second && w->stop.status == VX_OK;
+    bool again =
+        passing && l->run.kind->again && !l->second && !w->slot->told && w->stop.status == VX_OK;
     if (again) vx_cancel_clear(&l->cancel);
     pthread_mutex_unlock(&w->lock);
     if (!again) return false;
@@ -300,6 +356,16 @@ vx_status vx_watch_phase(vx_watch *w, int phase, vx_error *err)
     }
     vx_status ended = await_all(w, running, count, err);
     return result != VX_OK ? result : ended;
+}
+
+double vx_watch_expect_s(const vx_slot *slot)
+{
+    for (const vx_stage_kind *kind = vx_stages; kind->name != NULL; kind++) {
+        double units = applies(slot, kind) ? kind->units(slot) : 0;
+        if (units > 0 && vx_metrics_expect(&slot->crew->metrics, row_of(kind), units, 0.5) < 0)
+            return -1;
+    }
+    return later_s(slot, -1);
 }
 
 void vx_watch_open(vx_watch *w, vx_slot *slot, const vx_slot_request *request)

@@ -27,7 +27,7 @@ typedef struct vx_watch {
     double start_s, deadline_s; /* absolute; deadline 0: none */
     double later_s;             /* what the phases after this one should take */
     vx_watch_lane lane[VX_LANES];
-    pthread_mutex_t lock; /* guards `stop`, callbacks, and what says so above */
+    pthread_mutex_t lock; /* guards `stop` and what says so above */
     pthread_cond_t ended;
     vx_error stop; /* why the slot stops; status VX_OK: it doesn't */
 } vx_watch;
@@ -35,6 +35,8 @@ typedef struct vx_watch {
 void vx_watch_open(vx_watch *watch, vx_slot *slot, const vx_slot_request *request);
 /* Runs the stages of a phase; returns when all of them have ended and their lanes are idle. */
 vx_status vx_watch_phase(vx_watch *watch, int phase, vx_error *err);
+/* How long a slot like this has been taking, in seconds; negative while there is no history. */
+double vx_watch_expect_s(const vx_slot *slot);
 /* How long the slot took, in seconds. */
 double vx_watch_close(vx_watch *watch);
 

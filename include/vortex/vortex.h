@@ -265,6 +265,11 @@ VX_API void vx_job_cancel(vx_job *job);
  * knows, because nothing like it has run yet. */
 VX_API int vx_job_position(vx_job *job, double *ahead_s);
 
+/* Since 4. The whole MIME type of the film that `write` gets, with its codecs, as MediaSource wants
+ * it: video/mp4; codecs="avc1.64001f, mp4a.40.2". NULL before the encoder is open; set before the
+ * first byte. As long as the job. */
+VX_API const char *vx_job_mime(vx_job *job);
+
 /* ---- results -------------------------------------------------------------------------------- */
 
 /* When something sounds, in samples from the start. */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,16 +23,27 @@ enum {
     KEY_SECONDS = 2, /* between two key frames: how far a player has to go back to seek */
     /* Of the encoder. The bytes depend on it, so it is neither the machine's
      * number nor the caller's. */
-    VIDEO_THREADS = 2
+    VIDEO_THREADS = 2,
+    FRAGMENT_US = 1000000 /* of a stream */
 };
 
-struct vx_mux {
+/* A container under way: the file's, the stream's. */
+typedef struct outlet {
     vx_av_out out;
-    AVFormatContext *format;
-    AVPacket *packet;
-    AVCodecContext *video;
+    vx_container container;
+    bool fragments;
+    AVFormatContext *format; /* NULL: there is none */
     AVStream *video_stream, *sound_stream, *caption_stream;
+} outlet;
+
+enum { OUTLETS = 2 };
+
+struct vx_mux {
+    outlet outlet[OUTLETS];
+    AVPacket *packet, *copy;
+    AVCodecContext *video;
     AVFrame *planes;
+    char mime[80];
     int64_t frames;        /* given so far */
     int64_t key_frames;    /* frames from one key frame to the next */
     vx_av_sound sound;     /* encoder NULL: a film without sound */
@@ -44,9 +56,11 @@ struct vx_mux {
 static vx_status fail_mux(vx_mux *mux, int code, const char *doing, vx_error *err)
 {
     mux->failed = true;
-    if (mux->out.status != VX_OK) {
-        if (err != NULL) *err = mux->out.error;
-        return mux->out.status;
+    for (int i = 0; i < OUTLETS; i++) {
+        const vx_av_out *out = &mux->outlet[i].out;
+        if (out->status == VX_OK) continue;
+        if (err != NULL) *err = out->error;
+        return out->status;
     }
     return vx_fail(err, vx_av_status(code, VX_ERR_INTERNAL), "encode_failed",
                    "%s failed: %s; try other output settings", doing, vx_av_strerror(code).text);
@@ -152,19 +166,28 @@ static int open_video(vx_mux *mux, const vx_mux_params *p)
     return av_frame_get_buffer(frame, 0);
 }
 
-/* Hands a packet of either encoder to the container. */
-static int write_packet(vx_mux *mux, AVPacket *packet, const AVCodecContext *encoder,
-                        const AVStream *stream)
+/* Hands a packet of either encoder to the containers. */
+static int write_packet(vx_mux *mux, AVPacket *packet, const AVCodecContext *encoder, bool sound)
 {
-    av_packet_rescale_ts(packet, encoder->time_base, stream->time_base);
-    packet->stream_index = stream->index;
-    return av_interleaved_write_frame(mux->format, packet);
+    int result = 0;
+    for (int i = 0; i < OUTLETS && result >= 0; i++) {
+        const outlet *o = &mux->outlet[i];
+        if (o->format == NULL) continue;
+        const AVStream *stream = sound ? o->sound_stream : o->video_stream;
+        result = av_packet_ref(mux->copy, packet);
+        if (result < 0) break;
+        av_packet_rescale_ts(mux->copy, encoder->time_base, stream->time_base);
+        mux->copy->stream_index = stream->index;
+        result = av_interleaved_write_frame(o->format, mux->copy);
+    }
+    av_packet_unref(packet);
+    return result;
 }
 
 static int write_sound(void *arg, AVPacket *packet)
 {
     vx_mux *mux = arg;
-    return write_packet(mux, packet, mux->sound.encoder, mux->sound_stream);
+    return write_packet(mux, packet, mux->sound.encoder, true);
 }
 
 static int open_sound(vx_mux *mux, const vx_mux_params *p)
@@ -175,9 +198,9 @@ static int open_sound(vx_mux *mux, const vx_mux_params *p)
                             write_sound, mux);
 }
 
-static int add_stream(vx_mux *mux, const AVCodecContext *encoder, AVStream **stream)
+static int add_stream(outlet *o, const AVCodecContext *encoder, AVStream **stream)
 {
-    AVStream *added = *stream = avformat_new_stream(mux->format, NULL);
+    AVStream *added = *stream = avformat_new_stream(o->format, NULL);
     if (added == NULL) return AVERROR(ENOMEM);
     added->time_base = encoder->time_base;
     if (encoder->codec_type == AVMEDIA_TYPE_VIDEO) {
@@ -197,9 +220,9 @@ static const uint8_t text_entry[] = {0, 0, 0, 0,             /* display flags */
                                      0, 0, 0, 0, 0, 1, 0, 16, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 18,
                                      'f', 't', 'a', 'b', 0, 1, 0, 1, 5, 'S', 'e', 'r', 'i', 'f'};
 
-static int add_caption_stream(vx_mux *mux, bool mp4)
+static int add_caption_stream(outlet *o, bool mp4)
 {
-    AVStream *stream = mux->caption_stream = avformat_new_stream(mux->format, NULL);
+    AVStream *stream = o->caption_stream = avformat_new_stream(o->format, NULL);
     if (stream == NULL) return AVERROR(ENOMEM);
     stream->time_base = (AVRational){1, 1000};
     AVCodecParameters *p = stream->codecpar;
@@ -216,76 +239,127 @@ static int add_caption_stream(vx_mux *mux, bool mp4)
 }
 
 /* Matroska takes a cue as it is, MP4 after its length. */
+static int write_caption(vx_mux *mux, const outlet *o, const vx_mux_caption *caption)
+{
+    AVPacket *packet = mux->packet;
+    bool counted = o->container == VX_MP4;
+    size_t length = strlen(caption->text);
+    int result = av_new_packet(packet, (int)length + 2 * counted);
+    if (result < 0) return result;
+    if (counted) {
+        packet->data[0] = (uint8_t)(length >> 8);
+        packet->data[1] = (uint8_t)length;
+    }
+    memcpy(packet->data + 2 * counted, caption->text, length);
+    packet->pts = packet->dts = llround(caption->start_s * 1000);
+    packet->duration = llround(caption->end_s * 1000) - packet->pts;
+    packet->flags |= AV_PKT_FLAG_KEY;
+    packet->stream_index = o->caption_stream->index;
+    av_packet_rescale_ts(packet, (AVRational){1, 1000}, o->caption_stream->time_base);
+    return av_interleaved_write_frame(o->format, packet);
+}
+
 static int write_captions(vx_mux *mux, const vx_mux_params *p)
 {
     vx_mux_caption caption;
     int result = 0;
-    bool counted = p->container == VX_MP4;
-    while (result >= 0 && p->captions(p->captions_arg, &caption)) {
-        size_t length = strlen(caption.text);
-        result = av_new_packet(mux->packet, (int)length + 2 * counted);
-        if (result < 0) return result;
-        if (counted) {
-            mux->packet->data[0] = (uint8_t)(length >> 8);
-            mux->packet->data[1] = (uint8_t)length;
-        }
-        memcpy(mux->packet->data + 2 * counted, caption.text, length);
-        mux->packet->pts = mux->packet->dts = llround(caption.start_s * 1000);
-        mux->packet->duration = llround(caption.end_s * 1000) - mux->packet->pts;
-        mux->packet->flags |= AV_PKT_FLAG_KEY;
-        mux->packet->stream_index = mux->caption_stream->index;
-        av_packet_rescale_ts(mux->packet, (AVRational){1, 1000}, mux->caption_stream->time_base);
-        result = av_interleaved_write_frame(mux->format, mux->packet);
-    }
+    while (result >= 0 && p->captions(p->captions_arg, &caption))
+        for (int i = 0; i < OUTLETS && result >= 0; i++)
+            if (mux->outlet[i].format != NULL)
+                result = write_caption(mux, &mux->outlet[i], &caption);
     return result;
 }
 
-static int open_container(vx_mux *mux, const vx_mux_params *p)
+/* To move its index to the front the MP4 writer reads its own file again. Fragments of MP4
+ * come with the header's track times once the first of them is known (delay_moov), so that
+ * priming stays declared. */
+static int set_options(const outlet *o, AVDictionary **options)
 {
-    bool mp4 = p->container == VX_MP4;
-    int result = avformat_alloc_output_context2(&mux->format, NULL, mp4 ? "mp4" : "matroska", NULL);
+    if (o->container != VX_MP4) return 0;
+    if (!o->fragments) return av_dict_set(options, "movflags", "+faststart", 0);
+    int result = av_dict_set(options, "movflags", "+empty_moov+delay_moov+default_base_moof", 0);
+    if (result >= 0) result = av_dict_set_int(options, "frag_duration", FRAGMENT_US, 0);
+    return result;
+}
+
+static int open_container(vx_mux *mux, outlet *o, const vx_mux_params *p)
+{
+    bool mp4 = o->container == VX_MP4;
+    int result = avformat_alloc_output_context2(&o->format, NULL, mp4 ? "mp4" : "matroska", NULL);
     if (result < 0) return result;
-    AVFormatContext *format = mux->format;
-    format->pb = mux->out.io;
+    AVFormatContext *format = o->format;
+    format->pb = o->out.io;
     format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
     /* Packets of one stream wait for the other's, however late those come. */
     format->max_interleave_delta = 0;
     /* Matroska: sound before zero is priming, which its codec delay already tells. */
     if (!mp4) format->avoid_negative_ts = 0;
-    /* To move its index to the front the MP4 writer reads its own file again, by name. */
-    const char *temp = vx_outfile_temp_path(&mux->out.file);
+    if (o->out.write != NULL) format->flags |= AVFMT_FLAG_FLUSH_PACKETS;
+    const char *temp = o->out.write == NULL ? vx_outfile_temp_path(&o->out.file) : NULL;
     format->url = av_asprintf("file:%s", temp != NULL ? temp : "");
     if (format->url == NULL) return AVERROR(ENOMEM);
     if (p->title != NULL) av_dict_set(&format->metadata, "title", p->title, 0);
     if (p->comment != NULL) av_dict_set(&format->metadata, "comment", p->comment, 0);
-    result = add_stream(mux, mux->video, &mux->video_stream);
+    result = add_stream(o, mux->video, &o->video_stream);
     if (result >= 0 && mux->sound.encoder != NULL)
-        result = add_stream(mux, mux->sound.encoder, &mux->sound_stream);
-    if (result >= 0 && p->captions != NULL) result = add_caption_stream(mux, mp4);
+        result = add_stream(o, mux->sound.encoder, &o->sound_stream);
+    if (result >= 0 && p->captions != NULL) result = add_caption_stream(o, mp4);
     AVDictionary *options = NULL;
-    if (result >= 0 && mp4) result = av_dict_set(&options, "movflags", "+faststart", 0);
+    if (result >= 0) result = set_options(o, &options);
     if (result >= 0) result = avformat_write_header(format, &options);
     av_dict_free(&options);
     return result;
 }
 
-static vx_status start(vx_mux *mux, const vx_mux_params *p, vx_error *err)
+/* Profile, constraints and level stand after the byte that begins the sequence parameter set. */
+static void name_codecs(vx_mux *mux)
 {
-    VX_TRY(vx_av_out_open(&mux->out, p->path, NULL, NULL, err));
-    if (p->container == VX_MP4 && !vx_av_out_seekable(&mux->out))
+    const AVCodecContext *v = mux->video;
+    const outlet *stream = &mux->outlet[OUTLETS - 1];
+    const uint8_t *sps = NULL;
+    for (int i = 0; i + 7 < v->extradata_size && sps == NULL; i++)
+        if (memcmp(v->extradata + i, (const uint8_t[]){0, 0, 1}, 3) == 0 &&
+            (v->extradata[i + 3] & 0x1F) == 7)
+            sps = v->extradata + i + 4;
+    if (sps == NULL) return;
+    snprintf(mux->mime, sizeof mux->mime, "video/%s; codecs=\"avc1.%02x%02x%02x%s\"",
+             stream->container == VX_MP4 ? "mp4" : "x-matroska", sps[0], sps[1], sps[2],
+             mux->sound.encoder != NULL ? ", mp4a.40.2" : "");
+}
+
+static vx_status open_outs(vx_mux *mux, const vx_mux_params *p, vx_error *err)
+{
+    outlet *file = &mux->outlet[0], *stream = &mux->outlet[1];
+    file->container = p->container;
+    stream->container = p->stream;
+    stream->fragments = true;
+    if (p->write != NULL) VX_TRY(vx_av_out_open(&stream->out, NULL, p->write, p->write_arg, err));
+    if (p->path == NULL && p->write != NULL) return VX_OK;
+    VX_TRY(vx_av_out_open(&file->out, p->path, NULL, NULL, err));
+    if (p->container == VX_MP4 && !vx_av_out_seekable(&file->out))
         return vx_fail_at(err, VX_ERR_USAGE, "bad_output", p->path, 0,
                           "MP4 cannot be written to %s, which has no positions; choose a file or "
                           "the container mkv",
                           p->path);
+    return VX_OK;
+}
+
+static vx_status start(vx_mux *mux, const vx_mux_params *p, vx_error *err)
+{
+    VX_TRY(open_outs(mux, p, err));
     VX_TRY(vx_image_new(&mux->last, p->width, p->height, err));
     mux->packet = av_packet_alloc();
-    int result = mux->packet != NULL ? open_video(mux, p) : AVERROR(ENOMEM);
+    mux->copy = av_packet_alloc();
+    bool memory = mux->packet != NULL && mux->copy != NULL;
+    int result = memory ? open_video(mux, p) : AVERROR(ENOMEM);
     if (result >= 0 && p->sample_rate > 0) result = open_sound(mux, p);
     if (result == AVERROR_ENCODER_NOT_FOUND)
         return vx_fail(err, VX_ERR_MISSING, "no_encoder",
                        "FFmpeg's libavcodec here has no libx264 or no AAC encoder; install a build "
                        "with both");
-    if (result >= 0) result = open_container(mux, p);
+    if (result >= 0) name_codecs(mux);
+    for (int i = 0; i < OUTLETS && result >= 0; i++)
+        if (mux->outlet[i].out.io != NULL) result = open_container(mux, &mux->outlet[i], p);
     if (result >= 0 && p->captions != NULL) result = write_captions(mux, p);
     return result >= 0 ? VX_OK : fail_mux(mux, result, "opening the film", err);
 }
@@ -317,7 +391,7 @@ static int encode(vx_mux *mux, AVFrame *frame)
         if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return 0;
         if (result < 0) return result;
         if (mux->packet->duration == 0) mux->packet->duration = 1;
-        result = write_packet(mux, mux->packet, mux->video, mux->video_stream);
+        result = write_packet(mux, mux->packet, mux->video, false);
     }
     return result;
 }
@@ -368,8 +442,11 @@ static void release(vx_mux *mux)
     av_frame_free(&mux->planes);
     vx_av_sound_close(&mux->sound);
     av_packet_free(&mux->packet);
-    avformat_free_context(mux->format);
-    vx_av_out_abort(&mux->out);
+    av_packet_free(&mux->copy);
+    for (int i = 0; i < OUTLETS; i++) {
+        avformat_free_context(mux->outlet[i].format);
+        vx_av_out_abort(&mux->outlet[i].out);
+    }
     vx_image_free(&mux->last);
     vx_heap_free(mux);
 }
@@ -383,10 +460,19 @@ static vx_status end_streams(vx_mux *mux, vx_error *err)
     int result = 0;
     if (mux->sound.encoder != NULL) result = vx_av_sound_end(&mux->sound);
     if (result >= 0) result = encode(mux, NULL);
-    if (result >= 0) result = av_write_trailer(mux->format);
-    if (result >= 0) avio_flush(mux->out.io);
-    if (result >= 0 && mux->out.status != VX_OK) result = AVERROR(EIO);
+    for (int i = 0; i < OUTLETS && result >= 0; i++) {
+        outlet *o = &mux->outlet[i];
+        if (o->format == NULL) continue;
+        result = av_write_trailer(o->format);
+        if (result >= 0) avio_flush(o->out.io);
+        if (result >= 0 && o->out.status != VX_OK) result = AVERROR(EIO);
+    }
     return result >= 0 ? VX_OK : fail_mux(mux, result, "ending the film", err);
+}
+
+const char *vx_mux_mime(const vx_mux *mux)
+{
+    return mux->mime;
 }
 
 vx_status vx_mux_end(vx_mux *m, vx_error *err)
@@ -403,7 +489,8 @@ vx_status vx_mux_finish(vx_mux **mux, vx_error *err)
     assert(m != NULL);
     assert(!m->failed);
     vx_status status = m->ended ? VX_OK : end_streams(m, err);
-    if (status == VX_OK) status = vx_av_out_commit(&m->out, err);
+    for (int i = 0; i < OUTLETS && status == VX_OK; i++)
+        if (m->outlet[i].format != NULL) status = vx_av_out_commit(&m->outlet[i].out, err);
     vx_mux_abort(mux);
     return status;
 }

@@ -1,10 +1,14 @@
-/* Films out: H.264 and AAC in MP4 or Matroska, from RGB frames and float samples.
+/* Films out: H.264 and AAC in MP4 or Matroska, from RGB frames and float samples, into a file, as a
+ * stream, or both from one encoder.
  *
  * The first frame and the first sample start together at time zero: the encoder's priming samples
  * are declared to the container (an edit list in MP4, the codec delay in Matroska), so a player
  * drops them. Frames and samples may arrive in any order and in any pieces; packets are interleaved
  * by time. The same input gives the same bytes: two threads for the encoder whatever the machine
  * has, no dates, no version strings but the encoder's own. Every two seconds there is a key frame.
+ *
+ * A stream of MP4 is in fragments of at most a second (ISO/IEC 14496-12, 8.8), the first of which
+ * begins with a key frame: what has come can be played while the rest is made.
  *
  *     vx_mux *mux;
  *     VX_TRY(vx_mux_open(&mux, &params, err));
@@ -42,6 +46,11 @@ typedef struct vx_mux_caption {
 typedef struct vx_mux_params {
     const char *path; /* written under a temporary name and moved; "-" (stdout) for MKV only */
     vx_container container;
+    /* In place of a path or beside it: takes the film's bytes as they come; anything but 0 ends it,
+     * VX_ERR_CANCELLED. */
+    int (*write)(void *arg, const void *bytes, size_t count);
+    void *write_arg;
+    vx_container stream;  /* of `write` */
     int width, height;    /* 16..VX_IMAGE_SIDE_MAX; an odd side repeats its last row or column */
     int fps_num, fps_den; /* frames per second, 1..240; fps_den 0 means 1 */
     int sample_rate;      /* mono sound, 8000..48000; 0: no sound */
@@ -71,6 +80,10 @@ vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err);
 
 /* The next n samples, clipped to -1..1, a NaN counting as silence. Only with a sample_rate. */
 vx_status vx_mux_samples(vx_mux *mux, const float *samples, int64_t n, vx_error *err);
+
+/* The stream's MIME type with its codecs (RFC 6381), as long as the mux:
+ * video/mp4; codecs="avc1.64000b, mp4a.40.2". */
+const char *vx_mux_mime(const vx_mux *mux);
 
 /* Ends the encoders and writes the index: the file is whole but still under its temporary name.
  * Nothing may be added then; finish or abort. VX_ERR_USAGE as for vx_mux_finish. */

@@ -81,6 +81,11 @@ int vx_job_position(vx_job *job, double *ahead_s)
     return position;
 }
 
+const char *vx_job_mime(vx_job *job)
+{
+    return job != NULL && atomic_load(&job->mime.set) ? job->mime.text : NULL;
+}
+
 void vx_job_cancel(vx_job *job)
 {
     if (job != NULL) vx_cancel_ask(&job->cancel);

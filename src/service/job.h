@@ -63,6 +63,7 @@ struct vx_job {
     vx_priority priority;
     void (*told_end)(void *arg, vx_job *job); /* vx_submit_params.ended */
     vx_cancel cancel;
+    vx_mime mime;
     vx_state state;
     bool leased; /* holds its seat */
     int seat;

@@ -152,10 +152,8 @@ static vx_status keep_paths(vx_job *job, const vx_submit_params *p, vx_error *er
 static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
 {
     bool to_file = p->path != NULL && p->path[0] != '\0';
-    if (p->kind == VX_FILM && !to_file)
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film");
-    if (p->kind == VX_FILM && p->write != NULL)
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "films are not streamed; give a path alone");
+    if (p->kind == VX_FILM && !to_file && p->write == NULL)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "give the path of the film, or write");
     VX_TRY(vx_job_recipe(&job->recipe, p, err));
     job->request = (vx_slot_request){.recipe = &job->recipe,
                                      .begin_s = vx_now_s(),
@@ -166,6 +164,7 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
                                      .sound = p->sound,
                                      .picture = p->picture,
                                      .write = p->write,
+                                     .mime = p->write != NULL ? &job->mime : NULL,
                                      .arg = p->arg};
     job->priority = p->priority;
     job->told_end = p->ended;

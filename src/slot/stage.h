@@ -21,6 +21,9 @@
 #ifndef VX_SLOT_STAGE_H
 #define VX_SLOT_STAGE_H
 
+#include <stdatomic.h>
+#include <string.h>
+
 #include <vortex/vortex.h>
 
 #include "base/warnings.h"
@@ -34,6 +37,18 @@
 enum { VX_SOUND_FILE, VX_SOUND_STREAM, VX_SOUNDS };
 
 enum { VX_SLOT_STAGES = 8, VX_SLOT_PHASES = 4, VX_EMBEDDING_MAX = 1024 };
+
+/* The MIME type of a stream, for a thread that asks before the first byte comes. */
+typedef struct vx_mime {
+    char text[80];
+    atomic_bool set;
+} vx_mime;
+
+static inline void vx_mime_set(vx_mime *mime, const char *text)
+{
+    strncpy(mime->text, text, sizeof mime->text - 1);
+    atomic_store(&mime->set, true);
+}
 
 /* What is asked for. Paths are NULL where nothing is wanted; all of it outlives the slot. */
 typedef struct vx_slot_request {
@@ -54,6 +69,7 @@ typedef struct vx_slot_request {
     void (*picture)(void *arg, const vx_frame *picture);
     int (*write)(void *arg, const void *bytes, size_t count);
     void *arg;
+    vx_mime *mime; /* of a film that is written to `write`; may be NULL */
 } vx_slot_request;
 
 /* One slot under way. */

@@ -107,6 +107,8 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
 static vx_status container_of(const vx_slot *slot, vx_container *container, vx_error *err)
 {
     int given = slot->recipe->output.container;
+    *container = VX_MP4;
+    if (slot->request->path == NULL) return VX_OK;
     VX_TRY(vx_container_of(slot->request->path, given, container, err));
     if (given >= 0 && given != (int)*container)
         vx_warn("container", "output.container",
@@ -157,6 +159,9 @@ vx_status vx_stage_video(vx_stage_run *run)
     char *comment = recipe_text(slot);
     vx_mux_params params = {.path = slot->request->path,
                             .container = container,
+                            .write = slot->request->write != NULL ? vx_tell_bytes : NULL,
+                            .write_arg = slot,
+                            .stream = slot->recipe->output.container == VX_MKV ? VX_MKV : VX_MP4,
                             .width = slot->width,
                             .height = slot->height,
                             .fps_num = slot->fps,
@@ -171,6 +176,7 @@ vx_status vx_stage_video(vx_stage_run *run)
     vx_status opened = vx_mux_open(&mux, &params, err);
     free(comment);
     if (opened != VX_OK) return opened;
+    if (slot->request->mime != NULL) vx_mime_set(slot->request->mime, vx_mux_mime(mux));
     vx_status status = feed_sound(slot, mux, err);
     slot->sync_s = -1;
     if (status == VX_OK)

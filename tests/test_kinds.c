@@ -246,6 +246,64 @@ static void a_picture_is_given_as_pixels_and_as_bytes(void **state)
     slot_rig_close(&r);
 }
 
+/* ---- scores ----------------------------------------------------------------------------------- */
+
+static json_t *score_of(slot_rig *r, const vx_submit_params *params)
+{
+    vx_job *job = submit(r, params);
+    const vx_result *result = end_of(job);
+    assert_string_equal(result->outcome, "done");
+    assert_true(result->embedding_b_count > 0);
+    json_t *report = report_of(result);
+    vx_job_free(&job);
+    return report;
+}
+
+/* A picture by its name or by its bytes, and the film of it, which only a file's request may name. */
+static void pictures_and_films_are_judged(void **state)
+{
+    (void)state;
+    slot_rig r;
+    size_t bytes;
+    char hex[65], text[300], request[128];
+    slot_rig_open(&r, STILL_PACK, "");
+    char *image = file_text(VX_TEST_DATA "/media/exif2.jpg", &bytes);
+    vx_submit_params named = {.kind = VX_SCORE,
+                              .text = "{image: exif2.jpg, prompts: [a b, c], embeddings: true}",
+                              .folder = VX_TEST_DATA "/media"};
+    vx_submit_params given = {.kind = VX_SCORE,
+                              .text = "{prompts: [a b, c]}",
+                              .confined = true,
+                              .image = image,
+                              .image_bytes = bytes};
+    json_t *first = score_of(&r, &named), *second = score_of(&r, &given);
+    json_t *prompts = json_object_get(first, "prompts");
+    assert_true(json_equal(prompts, json_object_get(second, "prompts")));
+    assert_int_equal(json_array_size(prompts), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(prompts, 1), "text")),
+                        "c");
+    assert_non_null(json_object_get(first, "embeddings"));
+    assert_string_equal(json_string_value(json_object_get(first, "media")), "exif2.jpg");
+    assert_true(json_is_null(json_object_get(second, "media")));
+    json_decref(first);
+    json_decref(second);
+    assert_true(slot_rig_make(&r, "film.mp4", hex));
+    snprintf(request, sizeof request, "%s/score.yaml", r.folder);
+    snprintf(text, sizeof text, "{image: film.mp4, prompts: [a b]}");
+    assert_int_equal(vx_file_write(request, text, strlen(text), NULL), VX_OK);
+    vx_submit_params film = {.kind = VX_SCORE, .recipe = request};
+    first = score_of(&r, &film);
+    assert_int_equal(json_array_size(json_object_get(first, "frames")), 5);
+    json_decref(first);
+    vx_job *job;
+    vx_submit_params sent = {.kind = VX_SCORE, .text = text, .folder = r.folder};
+    job = submit(&r, &sent);
+    assert_string_equal(end_of(job)->outcome, "bad_recipe");
+    vx_job_free(&job);
+    vx_heap_free(image);
+    slot_rig_close(&r);
+}
+
 /* ---- beside a film ---------------------------------------------------------------------------- */
 
 /* A film that stays in its first frame until it is let go. */
@@ -462,6 +520,9 @@ static void bad_requests_are_refused(void **state)
         {VX_PICTURE, "{prompt: a, strength: 0.5}"},
         {VX_PICTURE, "{prompt: a, steps: 9}"},
         {VX_PICTURE, "{prompt: a, width: 65}"},
+        {VX_SCORE, "{prompts: [a]}"},
+        {VX_SCORE, "{image: a.png, prompts: []}"},
+        {VX_SCORE, "{image: a.png, prompts: [a]}"},
         {VX_PICTURE, "{prompt: a, noise: n.npy}"},
         {VX_PICTURE, "{prompt: a, latents_out: n.npy}"},
     };
@@ -601,6 +662,7 @@ int main(void)
         cmocka_unit_test(speech_does_not_depend_on_the_engine),
         cmocka_unit_test(a_listener_may_stop_the_speech),
         cmocka_unit_test(a_picture_is_given_as_pixels_and_as_bytes),
+        cmocka_unit_test(pictures_and_films_are_judged),
         cmocka_unit_test(a_sentence_does_not_wait_for_a_film),
         cmocka_unit_test(a_picture_waits_for_the_lane_and_not_for_the_queue),
         cmocka_unit_test(priorities_go_first),

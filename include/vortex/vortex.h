@@ -157,8 +157,8 @@ typedef enum vx_kind {
     /* {image, face, say | audio | drive | motion | keypoints, …}. `path` and `write` as for a film.
      * Report: `animate`'s document. */
     VX_ANIMATION,
-    /* {image, prompts: […], background, embeddings}. `image` is a picture or a film; `path`: the
-     * document, may be NULL. Report: `score`'s document. */
+    /* {image, prompts: […], background, embeddings}. `image` is a picture or, where it may name
+     * any file, a film; no `path`. Report: `score`'s document. Embeddings are in the result. */
     VX_SCORE
 } vx_kind;
 enum { VX_KINDS = 5 };

@@ -93,6 +93,14 @@ void vx_job_cancel(vx_job *job)
 
 /* ---- results -------------------------------------------------------------------------------- */
 
+static void publish_embeddings(const vx_slot *s, vx_result *r)
+{
+    r->embedding_b = s->embedding_b;
+    r->embedding_b_count = s->embedding_b_count;
+    r->embedding_l = s->embedding_l;
+    r->embedding_l_count = s->embedding_l_count;
+}
+
 static void publish_film(vx_job *job, vx_result *r)
 {
     const vx_slot *s = &job->slot;
@@ -110,10 +118,7 @@ static void publish_film(vx_job *job, vx_result *r)
     r->score_b = s->score.b;
     r->score_l = s->score.l;
     r->score_ensemble = s->score.ensemble;
-    r->embedding_b = s->embedding_b;
-    r->embedding_b_count = s->embedding_b_count;
-    r->embedding_l = s->embedding_l;
-    r->embedding_l_count = s->embedding_l_count;
+    publish_embeddings(s, r);
 }
 
 static void publish_views(vx_job *job, vx_result *r)
@@ -122,6 +127,10 @@ static void publish_views(vx_job *job, vx_result *r)
     if (job->recipe.kind == VX_PICTURE) {
         job->picture = (vx_frame){s->actor.rgb, s->actor.width, s->actor.height, s->actor.stride};
         r->picture = &job->picture;
+        return;
+    }
+    if (job->recipe.kind == VX_SCORE) {
+        publish_embeddings(s, r);
         return;
     }
     r->samples = s->spoken.samples;

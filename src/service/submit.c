@@ -27,7 +27,7 @@ static const char *const path_names[VX_KINDS] = {"the film", "the sound", "the p
 static const char *const path_endings[VX_KINDS] = {"mp4 mkv", "wav flac mp3 opus ogg aac pcm",
                                                    "png jpg jpeg", "mp4 mkv", "json"};
 static const path_row paths[VX_JOB_PATHS] = {
-    PATH(path, NULL, NULL, ~0u),
+    PATH(path, NULL, NULL, ~(1u << VX_SCORE)),
     PATH(sheet, "the sheet", "png jpg jpeg", FILM),
     PATH(srt, "the captions (srt)", "srt", SPOKEN),
     PATH(vtt, "the captions (vtt)", "vtt", SPOKEN),
@@ -53,6 +53,8 @@ static vx_status check_uses(const vx_recipe *recipe, const vx_submit_params *p, 
         {VX_USE_IN, "the recipe's image", pictured ? image : NULL, NULL},
         {VX_USE_OUT, "the latents", recipe->visual.latents_out, "npy"},
     };
+    if (p->write != NULL && recipe->kind == VX_SCORE)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage", "scores are in the report; leave write out");
     for (int i = 0; i < VX_JOB_PATHS; i++) {
         const char *name = i > 0 ? paths[i].name : path_names[recipe->kind];
         if (path_at(p, i) != NULL && !(paths[i].kinds & 1u << recipe->kind))

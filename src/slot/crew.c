@@ -2,8 +2,8 @@
  * they need each other. */
 #include "slot/crew.h"
 
-/* The largest film (docs/CONTRACTS.md, recipe). */
-enum { FRAME_SIDE_MAX = 1024 };
+/* The largest frame of a film that is judged (media/video.h); pictures are made smaller. */
+enum { FRAME_SIDE_MAX = 4096 };
 
 vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accents, vx_error *err)
 {

@@ -127,7 +127,34 @@ static void add_picture(const vx_slot *slot, json_t *report)
                   (json_int_t)vx_engine_measured_bytes(engine)));
 }
 
-/* The documents of `say` and `imagine`. */
+static void add_scores(const vx_slot *slot, json_t *report)
+{
+    const vx_recipe *r = slot->recipe;
+    const char *const *prompt = r->score.prompts.items;
+    double share[VX_PROMPTS_MAX];
+    json_t *frames = json_array(), *prompts = json_array();
+    vx_score_softmax(slot->scores, r->score.prompts.count, share);
+    for (int i = 0; i < slot->judged_count; i++)
+        json_array_append_new(frames, json_integer(slot->judged_index[i]));
+    for (int i = 0; i < r->score.prompts.count; i++) {
+        const vx_score *s = &slot->scores[i];
+        json_array_append_new(prompts, json_pack("{s:o, s:f, s:f, s:f, s:f, s:b, s:b}", "text",
+                                                 vx_json_text(prompt[i]), "b", s->b, "l", s->l,
+                                                 "ensemble", s->ensemble, "softmax", share[i],
+                                                 "pass", s->pass, "outlier", s->outlier));
+    }
+    json_object_set_new(report, "media",
+                        text_or_null(r->visual.image_data == NULL ? r->visual.image : NULL));
+    json_object_set_new(report, "frames", frames);
+    json_object_set_new(report, "prompts", prompts);
+    if (r->score.embeddings)
+        json_object_set_new(report, "embeddings",
+                            json_pack("{s:o, s:o}", "b",
+                                      numbers_json(slot->embedding_b, slot->embedding_b_count), "l",
+                                      numbers_json(slot->embedding_l, slot->embedding_l_count)));
+}
+
+/* The documents of `say`, `imagine` and `score`. */
 static json_t *report_alone(vx_slot *slot, vx_status status)
 {
     const vx_recipe *r = slot->recipe;
@@ -138,8 +165,10 @@ static json_t *report_alone(vx_slot *slot, vx_status status)
     if (report == NULL || status != VX_OK) return report;
     if (r->kind == VX_SPEECH)
         add_speech(slot, report);
-    else
+    else if (r->kind == VX_PICTURE)
         add_picture(slot, report);
+    else
+        add_scores(slot, report);
     return report;
 }
 

@@ -20,6 +20,11 @@ static bool is_film(const vx_slot *slot)
     return slot->recipe->kind == VX_FILM;
 }
 
+static bool is_score(const vx_slot *slot)
+{
+    return slot->recipe->kind == VX_SCORE;
+}
+
 static bool speaks(const vx_slot *slot)
 {
     return slot->recipe->kind == VX_FILM || slot->recipe->kind == VX_SPEECH;
@@ -33,7 +38,7 @@ static bool is_verified(const vx_slot *slot)
 
 static bool is_pictured(const vx_slot *slot)
 {
-    return slot->recipe->visual.image != NULL;
+    return slot->recipe->visual.image != NULL && !is_score(slot);
 }
 
 static bool is_imagined(const vx_slot *slot)
@@ -73,6 +78,11 @@ static double one(const vx_slot *slot)
 {
     (void)slot;
     return 1;
+}
+
+static double prompts(const vx_slot *slot)
+{
+    return slot->recipe->score.prompts.count;
 }
 
 const vx_stage_kind vx_stages[] = {
@@ -115,6 +125,21 @@ const vx_stage_kind vx_stages[] = {
      .applies = is_verified,
      .units = one,
      .run = vx_stage_verify},
+    {.name = "media",
+     .phase = 0,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VERIFY,
+     .alone = true,
+     .applies = is_score,
+     .units = none,
+     .run = vx_stage_media},
+    {.name = "score",
+     .phase = 3,
+     .lane = VX_LANE_PICTURE,
+     .want = VX_WANT_VERIFY,
+     .applies = is_score,
+     .units = prompts,
+     .run = vx_stage_score},
     {0},
 };
 
@@ -164,6 +189,9 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
     case VX_PICTURE:
         *wants = VX_WANT_ACTOR;
         return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a picture from a prompt", err);
+    case VX_SCORE:
+        *wants = VX_WANT_VERIFY;
+        return vx_pack_need(pack, VX_COMPONENT_CLIP_B, "scores", err);
     default:
         return film_wants(recipe, pack, wants, err);
     }
@@ -209,7 +237,7 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
         params->image_height = (int)recipe->output.height;
         params->image_steps = (int)recipe->visual.steps;
         params->image_to_image = recipe->visual.image != NULL;
-    } else {
+    } else if (recipe->kind == VX_FILM) {
         params->speech_seconds = seconds_of(recipe, pack);
         params->frame_width = (int)recipe->output.width;
         params->frame_height = (int)recipe->output.height;
@@ -279,7 +307,7 @@ vx_status vx_slot_check(const vx_recipe *recipe, const vx_crew *crew, vx_error *
     if ((wants & ~vx_engine_wants(crew->engine)) != 0)
         return vx_fail(err, VX_ERR_MISSING, "not_loaded",
                        "the request needs a model that this engine was opened without");
-    if (recipe->kind == VX_SPEECH) return VX_OK;
+    if (recipe->kind == VX_SPEECH || recipe->kind == VX_SCORE) return VX_OK;
     return recipe->kind == VX_PICTURE ? check_picture(recipe, crew, err)
                                       : check_film(recipe, crew->engine, wants, err);
 }
@@ -350,6 +378,8 @@ vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *reque
     status = vx_deliver(slot, status, err);
     vx_wait_scope(heeded);
     vx_image_free(&slot->decoded);
+    for (int i = 0; i < VX_KEY_FRAMES; i++)
+        vx_image_free(&slot->judged[i]);
     if (slot->recipe->kind != VX_PICTURE) slot->actor = (vx_picture){0};
     end_slot(slot, status, err->code, vx_watch_close(&watch));
     vx_warnings_scope(outer);

@@ -109,6 +109,12 @@ typedef struct vx_slot {
     vx_loudness loudness;
     vx_mux *film; /* whole (vx_mux_end); gets its name when the slot has ended well */
 
+    /* score: what is judged, on the heap, and how each prompt does */
+    vx_picture judged[VX_KEY_FRAMES];
+    int64_t judged_index[VX_KEY_FRAMES];
+    int judged_count;
+    vx_score scores[VX_PROMPTS_MAX];
+
     /* verify */
     bool verified;
     vx_score score;
@@ -151,6 +157,17 @@ vx_status vx_stage_audio(vx_stage_run *run);
 vx_status vx_stage_actor(vx_stage_run *run);
 vx_status vx_stage_video(vx_stage_run *run);
 vx_status vx_stage_verify(vx_stage_run *run);
+vx_status vx_stage_media(vx_stage_run *run); /* of a score: reads what is judged */
+vx_status vx_stage_score(vx_stage_run *run);
+
+/* Keeps what the verifier has just seen as embeddings of the slot. */
+vx_status vx_stage_embeddings(vx_stage_run *run);
+
+/* The request's image, at most `side_max` twice on its longest side (0: as it is), in the lanes'
+ * workspaces, which are idle; of an engine for this job alone, which may have none to speak of, on
+ * the heap. The picture is the caller's. *width and *height are what the file says; may be NULL. */
+vx_status vx_stage_image(vx_stage_run *run, int side_max, vx_picture *picture, int *width,
+                         int *height);
 
 /* Between two steps: `share` of the stage is done, 0..1. A failure says that the stage must end
  * now, and the watch knows why: cancelled, deadline, timeout, memory. From any thread. */

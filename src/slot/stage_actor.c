@@ -100,30 +100,63 @@ static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_
     return VX_OK;
 }
 
-/* The recipe's image, as large as a film needs it, and where the face is in it. File and decoder's
- * picture lie in the lanes' workspaces, which are idle: no recipe takes the process over its
- * plan. */
-static vx_status read_image(vx_stage_run *run)
+static vx_status read_into_workspaces(vx_stage_run *run, vx_image_reading *reading,
+                                      vx_picture *picture)
 {
-    vx_slot *slot = run->slot;
-    const vx_recipe_visual *visual = &slot->recipe->visual;
-    uint8_t background[3];
+    const vx_slot *slot = run->slot;
     size_t room, bytes = 0;
     uint8_t *block = vx_engine_idle(slot->crew->engine, &room);
     VX_TRY(read_file(run, block, room, &bytes));
     size_t taken = vx_align_up(bytes + VX_FILE_PADDING);
-    vx_image_reading reading = {.cancel = run->ctx.cancel,
-                                .padded = true,
-                                .side_max = VX_FILM_SIDE_MAX,
-                                .memory = block + taken,
-                                .memory_bytes = taken < room ? room - taken : 0,
-                                .heap_max = HEAP_BYTES};
-    if (visual->background != NULL && vx_colour_read(visual->background, background))
-        reading.background = background;
-    VX_TRY(vx_image_decode(&slot->decoded, block, bytes, visual->image, &reading, run->ctx.err));
+    reading->padded = true;
+    reading->memory = block + taken;
+    reading->memory_bytes = taken < room ? room - taken : 0;
+    reading->heap_max = HEAP_BYTES;
+    return vx_image_decode(picture, block, bytes, slot->recipe->visual.image, reading,
+                           run->ctx.err);
+}
+
+static vx_status read_onto_heap(vx_stage_run *run, vx_image_reading *reading, vx_picture *picture)
+{
+    const vx_recipe_visual *visual = &run->slot->recipe->visual;
+    const void *data = visual->image_data;
+    size_t bytes = visual->image_bytes;
+    char *file = NULL;
+    if (data == NULL) {
+        VX_TRY(vx_named_read(&visual->image_file, VX_IMAGE_BYTES_MAX, &file, &bytes, run->ctx.err));
+        data = file;
+    }
+    vx_status status = vx_image_decode(picture, data, bytes, visual->image, reading, run->ctx.err);
+    vx_heap_free(file);
+    return status;
+}
+
+vx_status vx_stage_image(vx_stage_run *run, int side_max, vx_picture *picture, int *width,
+                         int *height)
+{
+    const vx_slot *slot = run->slot;
+    uint8_t background[3];
+    vx_image_reading reading = {.cancel = run->ctx.cancel, .side_max = side_max};
+    const char *colour = slot->recipe->visual.background;
+    bool alone = slot->recipe->kind != VX_FILM && vx_engine_side(slot->crew->engine) == 0;
+    if (colour != NULL && vx_colour_read(colour, background)) reading.background = background;
+    VX_TRY(alone ? read_onto_heap(run, &reading, picture)
+                 : read_into_workspaces(run, &reading, picture));
+    if (width != NULL) *width = reading.width;
+    if (height != NULL) *height = reading.height;
+    return VX_OK;
+}
+
+/* As large as a film needs it, and where the face is in it: no recipe takes the process over its
+ * plan. */
+static vx_status read_image(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    int width, height;
+    VX_TRY(vx_stage_image(run, VX_FILM_SIDE_MAX, &slot->decoded, &width, &height));
     for (int i = 0; i < 6; i += 2) {
-        slot->face[i] *= (double)slot->decoded.width / reading.width;
-        slot->face[i + 1] *= (double)slot->decoded.height / reading.height;
+        slot->face[i] *= (double)slot->decoded.width / width;
+        slot->face[i + 1] *= (double)slot->decoded.height / height;
     }
     return VX_OK;
 }

@@ -20,6 +20,13 @@ static vx_status keep_embedding(vx_stage_run *run, vx_component which, float *ke
     return VX_OK;
 }
 
+vx_status vx_stage_embeddings(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    VX_TRY(keep_embedding(run, VX_COMPONENT_CLIP_B, slot->embedding_b, &slot->embedding_b_count));
+    return keep_embedding(run, VX_COMPONENT_CLIP_L, slot->embedding_l, &slot->embedding_l_count);
+}
+
 /* A picture that stands still is looked at once. */
 vx_status vx_stage_verify(vx_stage_run *run)
 {
@@ -32,8 +39,7 @@ vx_status vx_stage_verify(vx_stage_run *run)
     VX_TRY(vx_stage_step(run, 0.5));
     VX_TRY(vx_verifier_score(slot->crew->verifier, &run->ctx, slot->recipe->visual.prompt,
                              &thresholds, &slot->score));
-    VX_TRY(keep_embedding(run, VX_COMPONENT_CLIP_B, slot->embedding_b, &slot->embedding_b_count));
-    VX_TRY(keep_embedding(run, VX_COMPONENT_CLIP_L, slot->embedding_l, &slot->embedding_l_count));
+    VX_TRY(vx_stage_embeddings(run));
     slot->verified = true;
     if (slot->score.pass) return VX_OK;
     return vx_fail(run->ctx.err, VX_ERR_VERIFY, "verify_failed",

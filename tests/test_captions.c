@@ -12,8 +12,10 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/warnings.h"
 #include "media/mux.h"
-#include "slot/captions.h"
+#include "media/video.h"
+#include "slot/burn.h"
 #include "text/utf8.h"
 #include "media_helpers.h"
 
@@ -228,6 +230,106 @@ static void films_hold_captions_and_key_frames(void **state)
     clear_scratch();
 }
 
+/* ---- drawn into the film --------------------------------------------------------------------- */
+
+enum { FILM_WIDTH = 320, FILM_HEIGHT = 240, GREY = 128 };
+
+static _Alignas(16) char letters_memory[1600000];
+
+/* Whether the picture is as it was within the rows and columns. */
+static bool untouched(const vx_picture *p, int x0, int y0, int x1, int y1)
+{
+    for (int y = y0; y < y1; y++)
+        for (int x = x0; x < x1; x++)
+            if (vx_picture_row(p, y)[3 * x] != GREY) return false;
+    return true;
+}
+
+static void captions_are_drawn_inside_the_safe_area(void **state)
+{
+    (void)state;
+    /* Words of 0.4 s; the second cue has two lines, the widest that there can be. */
+    const vx_spoken *s = say("Here is one. WWWWWWWW WWWWWWWW WWWWWWWW WWWWWWW WWWW "
+                             "WWWWWWWW WWWWWWWW WWWWWWWW WWWWWWW.",
+                             0.4);
+    vx_burn burn;
+    vx_picture p;
+    vx_warnings warnings;
+    vx_warnings_init(&warnings);
+    assert_true(vx_burn_bytes() <= sizeof letters_memory);
+    assert_int_equal(vx_image_new(&p, FILM_WIDTH, FILM_HEIGHT, NULL), VX_OK);
+    vx_warnings *outer = vx_warnings_scope(&warnings);
+    assert_int_equal(vx_burn_open(&burn, s, 10, FILM_WIDTH, FILM_HEIGHT, letters_memory,
+                                  vx_burn_bytes(), "output.subtitles", NULL),
+                     VX_OK);
+    vx_warnings_scope(outer);
+    assert_int_equal(warnings.count, 1); /* W's as wide as that are small */
+    assert_string_equal(warnings.item[0].code, "captions_small");
+    int64_t calls = vx_heap_read().calls;
+    for (int i = 0; i < 70; i++) {
+        memset(p.rgb, GREY, (size_t)3 * FILM_WIDTH * FILM_HEIGHT);
+        bool drawn = vx_burn_frame(&burn, i, &p);
+        assert_int_equal(drawn, i < 52);
+        assert_int_equal(untouched(&p, 0, 0, FILM_WIDTH, FILM_HEIGHT), !drawn);
+        assert_true(untouched(&p, 0, 0, FILM_WIDTH / 20, FILM_HEIGHT));
+        assert_true(untouched(&p, FILM_WIDTH * 19 / 20, 0, FILM_WIDTH, FILM_HEIGHT));
+        assert_true(untouched(&p, 0, FILM_HEIGHT * 19 / 20, FILM_WIDTH, FILM_HEIGHT));
+        assert_true(untouched(&p, 0, 0, FILM_WIDTH, FILM_HEIGHT * 3 / 4));
+        /* White letters on their dark box. */
+        int darkest = 255, brightest = 0;
+        for (int k = 0; k < 3 * FILM_WIDTH * FILM_HEIGHT; k++) {
+            darkest = p.rgb[k] < darkest ? p.rgb[k] : darkest;
+            brightest = p.rgb[k] > brightest ? p.rgb[k] : brightest;
+        }
+        if (drawn) assert_true(darkest < GREY / 2 && brightest > GREY + 64);
+    }
+    assert_int_equal(vx_heap_read().calls, calls);
+    vx_image_free(&p);
+}
+
+/* A still picture's frames are the same ones, so what was drawn must go again. */
+static void a_caption_goes_from_a_film_that_stands_still(void **state)
+{
+    (void)state;
+    vx_burn burn;
+    vx_picture p, frame;
+    const vx_spoken *s = say("Here it is.", 0.4);
+    assert_int_equal(vx_image_new(&p, 128, 128, NULL), VX_OK);
+    memset(p.rgb, GREY, (size_t)3 * 128 * 128);
+    assert_int_equal(
+        vx_burn_open(&burn, s, 10, 128, 128, letters_memory, vx_burn_bytes(), "", NULL), VX_OK);
+    vx_mux_params params = {.path = scratch("b.mkv"),
+                            .container = VX_MKV,
+                            .width = 128,
+                            .height = 128,
+                            .fps_num = 10,
+                            .draw = vx_burn_frame,
+                            .draw_arg = &burn};
+    vx_mux *mux;
+    assert_int_equal(vx_mux_open(&mux, &params, NULL), VX_OK);
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(vx_mux_frame(mux, &p, NULL), VX_OK);
+        assert_true(untouched(&p, 0, 0, 128, 128));
+    }
+    assert_int_equal(vx_mux_finish(&mux, NULL), VX_OK);
+    vx_image_free(&p);
+    vx_video *video;
+    bool ended = false;
+    assert_int_equal(vx_video_open(&video, scratch("b.mkv"), NULL, NULL), VX_OK);
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(vx_video_next(video, &frame, NULL, &ended, NULL), VX_OK);
+        assert_false(ended);
+        int darkest = 255;
+        for (int k = 0; k < 3 * 128; k++)
+            darkest =
+                vx_picture_row(&frame, 115)[k] < darkest ? vx_picture_row(&frame, 115)[k] : darkest;
+        /* Spoken for 1.2 s, and it stays for 0.4 s more. */
+        assert_int_equal(darkest < GREY * 3 / 4, i < 16);
+    }
+    vx_video_close(&video);
+    clear_scratch();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +338,8 @@ int main(void)
         cmocka_unit_test(text_is_the_scripts_own),
         cmocka_unit_test(files_are_as_players_want_them),
         cmocka_unit_test(films_hold_captions_and_key_frames),
+        cmocka_unit_test(captions_are_drawn_inside_the_safe_area),
+        cmocka_unit_test(a_caption_goes_from_a_film_that_stands_still),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

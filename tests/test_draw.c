@@ -1,14 +1,17 @@
 /* Drawing: the right pixels, and none outside the picture. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "media/draw.h"
+#include "text/utf8.h"
 
 enum { W = 20, H = 12, GUARD = 40 };
 
@@ -87,42 +90,112 @@ static void pictures_are_clipped(void **state)
     assert_int_equal(changed_anywhere(), 5 * 6 + 2);
 }
 
-/* The picture as text, one line per row. */
-static const char *as_text(const vx_picture *p, int width, int height)
+/* ---- letters --------------------------------------------------------------------------------- */
+
+static vx_font *font;
+static _Alignas(16) char letters_memory[2000000];
+
+/* Letters of that size, those of the text. */
+static vx_letters letters_of(double size, const char *text)
 {
-    static char text[400];
-    char *at = text;
-    for (int y = 0; y < height; y++, *at++ = '\n')
-        for (int x = 0; x < width; x++)
-            *at++ = vx_picture_row(p, y)[3 * x] == 0x55 ? '.' : '#';
-    *at = '\0';
-    return text;
+    vx_letters letters;
+    assert_true(vx_letters_bytes(size) <= sizeof letters_memory);
+    vx_letters_open(&letters, size, letters_memory, vx_letters_bytes(size));
+    assert_int_equal(vx_letters_add(&letters, font, text, NULL), VX_OK);
+    return letters;
 }
 
-static void text_is_legible(void **state)
+static int ink(const vx_glyph *g)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < g->width * g->height; i++)
+        sum += g->coverage[i];
+    return (int)(sum / 255);
+}
+
+static void letters_have_their_shapes(void **state)
+{
+    (void)state;
+    vx_letters letters = letters_of(40, "lxg.\xC9\x99lx");
+    assert_int_equal(letters.count, 5);
+    const vx_glyph *l = vx_letters_glyph(&letters, 'l'), *x = vx_letters_glyph(&letters, 'x'),
+                   *g = vx_letters_glyph(&letters, 'g'), *stop = vx_letters_glyph(&letters, '.'),
+                   *schwa = vx_letters_glyph(&letters, 0x259);
+    /* An l is a bar that reaches above an x, a g below the base line, a full stop is a dot. */
+    assert_true(l->top > x->top && l->width < x->width / 2);
+    assert_in_range(x->height - x->top, 0, 1);
+    assert_true(g->height > g->top + 5);
+    assert_true(stop->height < 8 && ink(stop) > stop->width * stop->height / 2);
+    assert_true(ink(l) > l->width * l->height / 2 && ink(x) < x->width * x->height * 6 / 10);
+    assert_true(abs(schwa->height - x->height) <= 2 && ink(schwa) > 100);
+    /* Without hinting twice the size is twice the width, to 1/64 pixel and rounding. */
+    int advance = x->advance;
+    letters = letters_of(20, "x");
+    assert_in_range(2 * vx_letters_glyph(&letters, 'x')->advance, advance - 2, advance + 2);
+    assert_true(fabs(vx_font_width(font, "x") * 20 * 64 - advance / 2.0) < 2);
+}
+
+/* Every character that the font has, and a thousand that it lacks. */
+static void all_letters_fit_their_memory(void **state)
+{
+    (void)state;
+    static char all[4 * 0x3200];
+    char *at = all;
+    for (uint32_t c = 0x20; c < 0x2C00; c++)
+        at += vx_utf8_encode(c, at);
+    *at = '\0';
+    static const double sizes[] = {0.3, 7, 12, 33.3, 48};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        vx_letters letters = letters_of(sizes[i], all);
+        assert_in_range(letters.count, 1380, 1500);
+        assert_true(letters.bitmaps >= (uint8_t *)(letters.glyph + letters.count));
+    }
+}
+
+static void text_is_drawn_where_it_is_said(void **state)
+{
+    (void)state;
+    vx_letters letters = letters_of(9, "Wide");
+    vx_picture p = island();
+    int width = vx_draw_text(&p, 1, 0, &letters, 0, "id");
+    assert_int_equal(width, vx_text_width(&letters, "id"));
+    assert_in_range(changed_anywhere(), 10, width * H);
+    assert_int_equal(changed_inside(&p), changed_anywhere());
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            if (x < 1 || x > width + 1) assert_int_equal(vx_picture_row(&p, y)[3 * x], 0x55);
+    /* Clipped on every side. */
+    p = island();
+    for (int y = -9; y < H; y += 3)
+        vx_draw_text(&p, -4, y, &letters, 0, "WWWWWWWW");
+    assert_int_equal(changed_inside(&p), changed_anywhere());
+    /* What the font lacks or was not added, and bytes that are no UTF-8, are left out. */
+    assert_int_equal(vx_text_width(&letters, "i\xF0\x9F\x98\x80\xE7\x8E\x8B\xFF\xE2\x82Qd"), width);
+    assert_true(vx_font_width(font, "\xF0\x9F\x98\x80") == 0);
+}
+
+static void shades_let_through(void **state)
 {
     (void)state;
     vx_picture p = island();
-    assert_int_equal(vx_draw_text(&p, 0, 0, 1, 0, "Ag\xC9\x99"), 18); /* A g schwa */
-    assert_string_equal(as_text(&p, 18, 10), "..#...............\n"
-                                             ".#.#..............\n"
-                                             "#...#..####.####..\n"
-                                             "#...#.#...#.....#.\n"
-                                             "#####.#...#.#####.\n"
-                                             "#...#.#...#.#...#.\n"
-                                             "#...#..####..###..\n"
-                                             "..........#.......\n"
-                                             ".......###........\n"
-                                             "..................\n");
-    p = island();
-    vx_draw_text(&p, -7, -5, 3, 0, "WWWWWWWW");
-    assert_int_equal(changed_inside(&p), changed_anywhere());
-    assert_int_equal(vx_text_width(2, "abc"), 36);
-    /* Broken and unknown characters are boxes, each of one cell. */
-    p = island();
-    assert_int_equal(vx_draw_text(&p, 0, 0, 1, 0, "\xE2\x82"), 6);
-    assert_string_equal(as_text(&p, 5, 7), "#####\n#...#\n#...#\n#...#\n#...#\n#...#\n#####\n");
-    assert_int_equal(vx_text_width(1, "\xFF\xFE\xF0\x9F\x98\x80x"), 24);
+    vx_draw_shade(&p, 0, 0, 2, 1, 0xFF0000, 51);
+    assert_memory_equal(vx_picture_row(&p, 0), "\x77\x44\x44\x77\x44\x44\x55", 7);
+    vx_draw_shade(&p, 0, 0, 2, 1, 0xFF0000, 0);
+    assert_int_equal(vx_picture_row(&p, 0)[0], 0x77);
+}
+
+static int open_font(void **state)
+{
+    (void)state;
+    return vx_font_open(&font, NULL);
+}
+
+static int close_font(void **state)
+{
+    (void)state;
+    vx_font_close(&font);
+    vx_font_close(&font);
+    return 0;
 }
 
 int main(void)
@@ -130,7 +203,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_are_clipped),
         cmocka_unit_test(pictures_are_clipped),
-        cmocka_unit_test(text_is_legible),
+        cmocka_unit_test(shades_let_through),
+        cmocka_unit_test(letters_have_their_shapes),
+        cmocka_unit_test(all_letters_fit_their_memory),
+        cmocka_unit_test(text_is_drawn_where_it_is_said),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_font, close_font);
 }

@@ -216,6 +216,35 @@ static void a_sheet_shows_the_slot(void **state)
     slot_rig_close(&r);
 }
 
+/* Whoever verifies or watches sees frames without captions, the film shows them. */
+static void captions_are_in_the_film_alone(void **state)
+{
+    (void)state;
+    slot_rig r;
+    char hex[2][65];
+    uint8_t key[2][64 * 64 * 3];
+    slot_rig_open(&r, STILL_PACK, "");
+    for (int i = 0; i < 2; i++) {
+        vx_job *job;
+        vx_submit_params params = {.recipe = STILL_RECIPE,
+                                   .path = slot_rig_path(&r, "a.mp4"),
+                                   .subtitles = i == 0 ? "none" : "burn"};
+        assert_int_equal(vx_submit(r.vortex, &params, &job, &r.err), VX_OK);
+        vx_job_wait(job, -1);
+        const vx_result *result = vx_job_result(job);
+        assert_string_equal(result->outcome, "done");
+        assert_int_equal(result->key_frames[0].width, 64);
+        memcpy(key[i], result->key_frames[0].rgb, sizeof key[i]);
+        assert_true((strstr(result->report, "\"in_film\": \"burn\"") != NULL) == (i == 1));
+        assert_true((strstr(result->report, "captions_small") != NULL) == (i == 1));
+        vx_job_free(&job);
+        assert_int_equal(vx_sha256_file(slot_rig_path(&r, "a.mp4"), hex[i], NULL), VX_OK);
+    }
+    assert_memory_equal(key[0], key[1], sizeof key[0]);
+    assert_string_not_equal(hex[0], hex[1]);
+    slot_rig_close(&r);
+}
+
 /* ---- slot after slot -------------------------------------------------------------------------- */
 
 static void slots_do_not_grow(void **state)
@@ -532,6 +561,7 @@ int main(void)
         cmocka_unit_test(the_next_slot_waits_for_the_lease),
         cmocka_unit_test(a_second_set_lets_the_next_slot_run),
         cmocka_unit_test(a_sheet_shows_the_slot),
+        cmocka_unit_test(captions_are_in_the_film_alone),
         cmocka_unit_test(slots_do_not_grow),
         cmocka_unit_test(cancels_are_answered),
         cmocka_unit_test(everyone_is_answered),

@@ -197,7 +197,7 @@ typedef struct vx_submit_params {
     void *arg; /* of all callbacks */
     /* Since 3. What of the recipe is to be otherwise. */
     double loudness;       /* of the film in LUFS, -30..-10; positive: as it is; 0: the recipe's */
-    const char *subtitles; /* in the film: "none" or "track"; NULL: the recipe's */
+    const char *subtitles; /* in the film: "none", "track" or "burn"; NULL: the recipe's */
     const char *srt, *vtt; /* paths of caption files; NULL: none */
     /* Since 4. */
     vx_kind kind;

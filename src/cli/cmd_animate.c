@@ -13,6 +13,7 @@
 #include "cli/tell.h"
 #include "config/recipe.h"
 #include "media/loudness.h"
+#include "slot/burn.h"
 #include "slot/captions.h"
 #include "slot/crew.h"
 #include "formats/source.h"
@@ -60,6 +61,8 @@ typedef struct film {
     const animate_params *params;
     inputs *in;
     vx_mux *mux;
+    vx_burn burn;
+    const vx_engine *engine;
     vx_progress progress;
     vx_error *err;
 } film;
@@ -333,6 +336,14 @@ static vx_status begin_film(void *arg, int width, int height, vx_error *err)
     vx_captions captions = vx_captions_of(&in->spoken);
     params.captions_arg = &captions;
     if (p->subtitles == VX_SUBTITLES_TRACK) params.captions = vx_captions_feed;
+    if (p->subtitles == VX_SUBTITLES_BURN) {
+        size_t bytes;
+        void *memory = vx_engine_buffer(f->engine, VX_BUFFER_CAPTIONS, &bytes);
+        VX_TRY(vx_burn_open(&f->burn, &in->spoken, in->fps, width, height, memory, bytes,
+                            "--subtitles", err));
+        params.draw = vx_burn_frame;
+        params.draw_arg = &f->burn;
+    }
     rate_of(in->fps, &params.fps_num, &params.fps_den);
     VX_TRY(vx_mux_open(&f->mux, &params, err));
     return feed_sound(f, err);
@@ -401,7 +412,7 @@ static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *
 static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew, inputs *in,
                       vx_error *err)
 {
-    film f = {.cli = cli, .params = p, .in = in, .err = err};
+    film f = {.cli = cli, .params = p, .in = in, .engine = crew->engine, .err = err};
     vx_motion_table table = in->motion;
     vx_animated made;
     vx_ctx ctx = vx_engine_ctx(crew->engine, VX_LANE_PICTURE, cli->cancel, err);
@@ -522,7 +533,7 @@ static const vx_flag flags[] = {
     VX_FLAG_FILE(OUT, "vtt", "vtt", 0, "FILE", animate_params, vtt,
                  "with --say: captions as WebVTT, with word times"),
     VX_FLAG("subtitles", 0, "HOW", animate_params, subtitles, ENUM,
-            "with --say: captions in the film, none or track", .choices = VX_SUBTITLES_NAMES),
+            "with --say: captions in the film, none, track or burn", .choices = VX_SUBTITLES_NAMES),
     VX_FLAG("voice", 'v', "V", animate_params, voice, WORD, "with --say: who speaks"),
     VX_FLAG("fps", 0, "N", animate_params, fps, INT,
             "frames a second, 1 to 60; else the video's own, or 24", .min = 1, .max = 60,

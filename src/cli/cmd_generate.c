@@ -158,7 +158,7 @@ static const vx_flag flags[] = {
     VX_FLAG_FILE(OUT, "vtt", "vtt", 0, "FILE", generate_params, vtt,
                  "captions as WebVTT, with word times"),
     VX_FLAG("subtitles", 0, "HOW", generate_params, subtitles, ENUM,
-            "captions in the film: none or track; else the recipe's",
+            "captions in the film: none, track or burn; else the recipe's",
             .choices = VX_SUBTITLES_NAMES),
     VX_FLAG("loudness", 0, "LUFS", generate_params, loudness, FLOAT,
             "-30 to -10, or off; else the recipe's, the settings' or -16", .min = VX_LOUDNESS_MIN,

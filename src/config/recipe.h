@@ -30,8 +30,8 @@ typedef enum vx_fit { VX_FIT_ERROR, VX_FIT_SPEED, VX_FIT_TRUNCATE } vx_fit;
 #define VX_FIT_NAMES "error|speed|truncate"
 
 /* How a film shows what is said. */
-typedef enum vx_subtitles { VX_SUBTITLES_NONE, VX_SUBTITLES_TRACK } vx_subtitles;
-#define VX_SUBTITLES_NAMES "none|track"
+typedef enum vx_subtitles { VX_SUBTITLES_NONE, VX_SUBTITLES_TRACK, VX_SUBTITLES_BURN } vx_subtitles;
+#define VX_SUBTITLES_NAMES "none|track|burn"
 
 typedef struct vx_recipe_audio {
     const char *script;   /* at least one character that is no space; NULL: nothing is said, or */

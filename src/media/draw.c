@@ -3,15 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/font.h"
+/* Lays a colour over a pixel, which shows through where opacity is below 255. */
+static void blend(uint8_t *pixel, uint32_t colour, int opacity)
+{
+    for (int c = 0; c < 3; c++) {
+        int over = (int)(colour >> (16 - 8 * c) & 0xFF);
+        pixel[c] = (uint8_t)((over * opacity + pixel[c] * (255 - opacity) + 127) / 255);
+    }
+}
 
-static void set_pixel(const vx_picture *picture, int x, int y, uint32_t colour)
+static void set_pixel(const vx_picture *picture, int x, int y, uint32_t colour, int opacity)
 {
     if (x < 0 || y < 0 || x >= picture->width || y >= picture->height) return;
-    uint8_t *p = vx_picture_row(picture, y) + 3 * (size_t)x;
-    p[0] = (uint8_t)(colour >> 16);
-    p[1] = (uint8_t)(colour >> 8);
-    p[2] = (uint8_t)colour;
+    blend(vx_picture_row(picture, y) + 3 * (size_t)x, colour, opacity);
 }
 
 /* Cuts [*start, *start + *length) to [0, limit) and returns how much fell off in front. */
@@ -26,13 +30,19 @@ static int clip(int *start, int *length, int limit)
     return cut;
 }
 
-void vx_draw_rect(const vx_picture *picture, int x, int y, int width, int height, uint32_t colour)
+void vx_draw_shade(const vx_picture *picture, int x, int y, int width, int height, uint32_t colour,
+                   int opacity)
 {
     clip(&x, &width, picture->width);
     clip(&y, &height, picture->height);
     for (int row = y; row < y + height; row++)
         for (int column = x; column < x + width; column++)
-            set_pixel(picture, column, row, colour);
+            set_pixel(picture, column, row, colour, opacity);
+}
+
+void vx_draw_rect(const vx_picture *picture, int x, int y, int width, int height, uint32_t colour)
+{
+    vx_draw_shade(picture, x, y, width, height, colour, 255);
 }
 
 /* Bresenham's algorithm, in 64 bits so that ends far outside the picture do not overflow. Such ends
@@ -42,7 +52,7 @@ void vx_draw_line(const vx_picture *picture, int x0, int y0, int x1, int y1, uin
     int64_t dx = llabs((int64_t)x1 - x0), dy = -llabs((int64_t)y1 - y0), error = dx + dy;
     int step_x = x0 < x1 ? 1 : -1, step_y = y0 < y1 ? 1 : -1;
     for (;;) {
-        set_pixel(picture, x0, y0, colour);
+        set_pixel(picture, x0, y0, colour, 255);
         if (x0 == x1 && y0 == y1) return;
         int64_t twice = 2 * error;
         if (twice >= dy) {
@@ -65,53 +75,39 @@ void vx_draw_picture(const vx_picture *picture, int x, int y, const vx_picture *
                vx_picture_row(source, top + row) + 3 * (size_t)left, 3 * (size_t)width);
 }
 
-/* The next code point of valid UTF-8; a stray byte counts as a character of its own. */
-static uint32_t next_character(const char **text)
+static void draw_glyph(const vx_picture *picture, int x, int y, const vx_glyph *g, uint32_t colour)
 {
-    const unsigned char *p = (const unsigned char *)*text;
-    int more = p[0] >= 0xF0 ? 3 : p[0] >= 0xE0 ? 2 : p[0] >= 0xC0 ? 1 : 0;
-    uint32_t code = more > 0 ? p[0] & (0x3Fu >> more) : p[0];
-    int used = 1;
-    for (; used <= more && (p[used] & 0xC0) == 0x80; used++)
-        code = code << 6 | (p[used] & 0x3F);
-    *text += used;
-    return used == more + 1 ? code : 0xFFFD;
+    for (int row = 0; row < g->height; row++)
+        for (int column = 0; column < g->width; column++)
+            set_pixel(picture, x + column, y + row, colour, g->coverage[row * g->width + column]);
 }
 
-static const glyph *find_glyph(uint32_t code)
+/* Pens move by parts of a pixel, letters stand on whole ones. */
+static int pixel_of(int64_t pen)
 {
-    size_t low = 0, high = sizeof font / sizeof font[0];
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (font[middle].code == code) return &font[middle];
-        if (font[middle].code < code)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &missing_glyph;
+    return (int)((pen + 32) >> 6);
 }
 
-int vx_draw_text(const vx_picture *picture, int x, int y, int scale, uint32_t colour,
-                 const char *text)
+int vx_draw_text(const vx_picture *picture, int x, int y, const vx_letters *letters,
+                 uint32_t colour, const char *text)
 {
-    int start = x;
+    int64_t pen = 0;
+    int base = y + vx_letters_ascent(letters);
     while (*text != '\0') {
-        const glyph *g = find_glyph(next_character(&text));
-        for (int row = 0; row < 9; row++)
-            for (int column = 0; column < 5; column++)
-                if (g->row[row] >> (4 - column) & 1)
-                    vx_draw_rect(picture, x + column * scale, y + row * scale, scale, scale,
-                                 colour);
-        x += VX_TEXT_WIDTH * scale;
+        const vx_glyph *g = vx_letters_glyph(letters, vx_font_next(&text));
+        if (g == NULL) continue;
+        draw_glyph(picture, x + pixel_of(pen) + g->left, base - g->top, g, colour);
+        pen += g->advance;
     }
-    return x - start;
+    return pixel_of(pen);
 }
 
-int vx_text_width(int scale, const char *text)
+int vx_text_width(const vx_letters *letters, const char *text)
 {
-    int count = 0;
-    for (; *text != '\0'; count++)
-        next_character(&text);
-    return count * VX_TEXT_WIDTH * scale;
+    int64_t pen = 0;
+    while (*text != '\0') {
+        const vx_glyph *g = vx_letters_glyph(letters, vx_font_next(&text));
+        if (g != NULL) pen += g->advance;
+    }
+    return pixel_of(pen);
 }

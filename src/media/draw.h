@@ -1,25 +1,26 @@
-/* Plain drawing onto a picture: what a contact sheet needs, and no more.
+/* Plain drawing onto a picture: what contact sheets and captions need, and no more.
  *
  * Everything is clipped to the picture; coordinates are pixels, y grows downwards, colours are
- * 0xRRGGBB. Text is UTF-8 in a built-in font of 5x9 pixels in cells of 6x10: ASCII and the phonetic
- * symbols of English. A character it lacks is drawn as a box. */
+ * 0xRRGGBB. */
 #ifndef VX_MEDIA_DRAW_H
 #define VX_MEDIA_DRAW_H
 
+#include "media/font.h"
 #include "media/image.h"
 
-enum { VX_TEXT_WIDTH = 6, VX_TEXT_HEIGHT = 10 }; /* of a character's cell, at scale 1 */
-
 void vx_draw_rect(const vx_picture *picture, int x, int y, int width, int height, uint32_t colour);
+/* The same, through which the picture is seen: opacity 0..255. */
+void vx_draw_shade(const vx_picture *picture, int x, int y, int width, int height, uint32_t colour,
+                   int opacity);
 /* One pixel wide, both ends included. */
 void vx_draw_line(const vx_picture *picture, int x0, int y0, int x1, int y1, uint32_t colour);
 /* Copies `source` with its top left corner at (x, y). */
 void vx_draw_picture(const vx_picture *picture, int x, int y, const vx_picture *source);
 
-/* One line of text whose first cell has its top left corner at (x, y); scale is 1 or more. Returns
- * the width drawn. */
-int vx_draw_text(const vx_picture *picture, int x, int y, int scale, uint32_t colour,
-                 const char *text);
-int vx_text_width(int scale, const char *text);
+/* One line of text whose top left corner is at (x, y), in letters that are there (vx_letters_add);
+ * others are left out. Returns the width drawn. */
+int vx_draw_text(const vx_picture *picture, int x, int y, const vx_letters *letters,
+                 uint32_t colour, const char *text);
+int vx_text_width(const vx_letters *letters, const char *text);
 
 #endif

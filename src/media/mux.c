@@ -44,10 +44,12 @@ struct vx_mux {
     AVCodecContext *video;
     AVFrame *planes;
     char mime[80];
-    int64_t frames;        /* given so far */
-    int64_t key_frames;    /* frames from one key frame to the next */
-    vx_av_sound sound;     /* encoder NULL: a film without sound */
-    vx_picture last;       /* a copy of the previous frame's pixels */
+    int64_t frames;     /* given so far */
+    int64_t key_frames; /* frames from one key frame to the next */
+    vx_av_sound sound;  /* encoder NULL: a film without sound */
+    vx_picture last;    /* a copy of the previous frame's pixels */
+    bool (*draw)(void *arg, int64_t index, const vx_picture *picture);
+    void *draw_arg;
     bool failed, has_last; /* failed: only abort makes sense */
     bool ended;            /* vx_mux_end was called */
 };
@@ -348,6 +350,8 @@ static vx_status start(vx_mux *mux, const vx_mux_params *p, vx_error *err)
 {
     VX_TRY(open_outs(mux, p, err));
     VX_TRY(vx_image_new(&mux->last, p->width, p->height, err));
+    mux->draw = p->draw;
+    mux->draw_arg = p->draw_arg;
     mux->packet = av_packet_alloc();
     mux->copy = av_packet_alloc();
     bool memory = mux->packet != NULL && mux->copy != NULL;
@@ -417,9 +421,14 @@ vx_status vx_mux_frame(vx_mux *mux, const vx_picture *frame, vx_error *err)
     assert(!mux->failed);
     AVFrame *planes = mux->planes;
     int result = 0;
-    if (frame_changed(mux, frame)) {
+    bool changed = frame_changed(mux, frame);
+    if (mux->draw != NULL && mux->draw(mux->draw_arg, mux->frames, &mux->last)) {
+        changed = true;
+        mux->has_last = false;
+    }
+    if (changed) {
         result = av_frame_make_writable(planes);
-        if (result >= 0) vx_rgb_to_yuv420(frame, planes->data, planes->linesize);
+        if (result >= 0) vx_rgb_to_yuv420(&mux->last, planes->data, planes->linesize);
     }
     planes->pts = mux->frames++;
     if (result >= 0) result = encode(mux, planes);

@@ -62,6 +62,10 @@ typedef struct vx_mux_params {
      * is opened. NULL: none. */
     bool (*captions)(void *arg, vx_mux_caption *caption);
     void *captions_arg;
+    /* Draws over a copy of frame `index` before it is encoded; false when it has not.
+     * From the thread that adds the frame. NULL: frames are the film's as they are. */
+    bool (*draw)(void *arg, int64_t index, const vx_picture *picture);
+    void *draw_arg;
 } vx_mux_params;
 
 typedef struct vx_mux vx_mux;

@@ -9,6 +9,7 @@
 
 #include "models/kokoro/voice.h"
 #include "slot/animate.h"
+#include "slot/burn.h"
 #include "slot/speech.h"
 
 static const vx_pack_component *component_of(const vx_part *part)
@@ -294,6 +295,8 @@ static void film_buffers(const vx_part *part, vx_buffer_list *list)
     int width = film_width(part->params), height = film_height(part->params);
     vx_buffer_add(list, VX_BUFFER_KEY_FRAMES, "engine", "key frames", VX_PLACE_HOST,
                   VX_KEY_FRAMES * (size_t)width * (size_t)height * 3, true);
+    vx_buffer_add(list, VX_BUFFER_CAPTIONS, "engine", "captions", VX_PLACE_HOST, vx_burn_bytes(),
+                  false);
     /* Films are encoded in the machine's memory. What a slot takes besides was measured
      * (docs/bench/slot.md). */
     enum { SLOT_BYTES = 16000000 };

@@ -30,6 +30,7 @@ typedef enum vx_buffer {
     VX_BUFFER_SPEECH,     /* the speech stage's own tables */
     VX_BUFFER_VOICE,      /* style rows of the voice that speaks */
     VX_BUFFER_KEY_FRAMES, /* u8 [VX_KEY_FRAMES, frame_height, frame_width, 3]; in sets */
+    VX_BUFFER_CAPTIONS,   /* letters of captions that are drawn into the film (burn.h) */
     VX_BUFFER_PROMPT,     /* device, f32: T5's rows of the prompt, then CLIP's pooled vector */
     VX_BUFFER_LATENTS,    /* f32: three latents */
     VX_BUFFER_ACTOR,      /* the actor image, u8 RGB */

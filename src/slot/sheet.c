@@ -16,13 +16,34 @@ enum {
     FRAME_WIDTH = (INNER - (VX_KEY_FRAMES - 1) * GAP) / VX_KEY_FRAMES,
     TITLE_HEIGHT = 40,
     WAVE_HEIGHT = 140,
-    SYMBOLS_HEIGHT = 3 * VX_TEXT_HEIGHT,
+    /* Letters of words and of phonemes, in pixels; phonemes stand in three rows. */
+    WORDS = 20,
+    SYMBOLS = 12,
+    SYMBOL_ROW = SYMBOLS + 2,
+    SYMBOLS_HEIGHT = 3 * SYMBOL_ROW,
     JAW_HEIGHT = 90,
     FOOT_HEIGHT = 40
 };
 
 static const uint32_t PAPER = 0xF7F5F0, INK = 0x222222, FAINT = 0xD8D4CA, WAVE = 0x3F6C8F,
                       JAW = 0xB0502D;
+
+/* The sheet under way. */
+typedef struct drawing {
+    vx_picture picture;
+    vx_font *font;
+    void *memory; /* of both letters */
+    vx_letters words, symbols;
+    vx_status status; /* of the letters; the first failure stays */
+    vx_error *err;
+} drawing;
+
+/* Draws a text, whose letters may be new; the width drawn. */
+static int put(drawing *d, int x, int y, vx_letters *letters, uint32_t colour, const char *text)
+{
+    if (d->status == VX_OK) d->status = vx_letters_add(letters, d->font, text, d->err);
+    return vx_draw_text(&d->picture, x, y, letters, colour, text);
+}
 
 /* Where a moment of the speech lies. The last frame may reach beyond its end. */
 static int x_of(const vx_slot *slot, double sample)
@@ -67,7 +88,7 @@ static void draw_wave(const vx_slot *slot, const vx_picture *sheet, int y)
 
 /* Each symbol below its beginning, in three rows that take turns; one that would cover
  * another is left out. */
-static void draw_symbols(const vx_slot *slot, const vx_picture *sheet, int y)
+static void draw_symbols(const vx_slot *slot, drawing *d, int y)
 {
     int free_x[3] = {0};
     for (int64_t i = 0; i < slot->spoken.symbols; i++) {
@@ -76,23 +97,22 @@ static void draw_symbols(const vx_slot *slot, const vx_picture *sheet, int y)
         if (span.end <= span.start || slot->spoken.symbol[i] == ' ') continue;
         text[vx_utf8_encode(slot->spoken.symbol[i], text)] = '\0';
         int x = x_of(slot, (double)span.start);
-        vx_draw_line(sheet, x, y - 4, x, y - 1, FAINT);
+        vx_draw_line(&d->picture, x, y - 4, x, y - 1, FAINT);
         for (int row = 0; row < 3; row++) {
             if (x < free_x[row]) continue;
-            vx_draw_text(sheet, x, y + row * VX_TEXT_HEIGHT, 1, INK, text);
-            free_x[row] = x + VX_TEXT_WIDTH;
+            free_x[row] = x + put(d, x, y + row * SYMBOL_ROW, &d->symbols, INK, text);
             break;
         }
     }
 }
 
 /* From closed at the bottom to wide open; a still picture has no jaw to show. */
-static void draw_jaw(const vx_slot *slot, const vx_picture *sheet, int y)
+static void draw_jaw(const vx_slot *slot, drawing *d, int y)
 {
+    const vx_picture *sheet = &d->picture;
     const vx_motion_table *table = &slot->motion;
     int bottom = y + JAW_HEIGHT - 1, last_x = 0, last_y = 0;
-    vx_draw_text(sheet, MARGIN, y, 1, JAW,
-                 table->pose != NULL ? "jaw" : "the picture stands still");
+    put(d, MARGIN, y, &d->symbols, JAW, table->pose != NULL ? "jaw" : "the picture stands still");
     vx_draw_rect(sheet, MARGIN, bottom, INNER, 1, FAINT);
     if (table->pose == NULL) return;
     for (int64_t i = 0; i < table->count; i++) {
@@ -104,13 +124,13 @@ static void draw_jaw(const vx_slot *slot, const vx_picture *sheet, int y)
     }
 }
 
-static void draw_words(const vx_slot *slot, const vx_picture *sheet, int foot)
+static void draw_words(const vx_slot *slot, drawing *d, int foot)
 {
     char line[256];
     snprintf(line, sizeof line, "%s   %s %s%s   seed %lld", slot->recipe->slot_id, slot->pack->name,
              slot->pack->version, slot->pack->synthetic ? " (synthetic)" : "",
              (long long)slot->recipe->seed);
-    vx_draw_text(sheet, MARGIN, MARGIN, 2, INK, line);
+    put(d, MARGIN, MARGIN, &d->words, INK, line);
     int length =
         snprintf(line, sizeof line, "%.2f s, %lld frames at %d fps",
                  (double)slot->spoken.count / VX_KOKORO_RATE, (long long)slot->frames, slot->fps);
@@ -119,24 +139,39 @@ static void draw_words(const vx_slot *slot, const vx_picture *sheet, int foot)
                  slot->score.b, slot->score.l, slot->score.ensemble,
                  slot->score.pass ? "  passed" : "  failed",
                  slot->score.outlier ? "  outlier" : "");
-    vx_draw_text(sheet, MARGIN, foot, 2, INK, line);
+    put(d, MARGIN, foot, &d->words, INK, line);
+}
+
+static vx_status draw(const vx_slot *slot, drawing *d, int frame_height, vx_error *err)
+{
+    int wave = MARGIN + TITLE_HEIGHT + frame_height + MARGIN;
+    int symbols = wave + WAVE_HEIGHT + GAP, jaw = symbols + SYMBOLS_HEIGHT + GAP;
+    int foot = jaw + JAW_HEIGHT + MARGIN;
+    VX_TRY(vx_image_new(&d->picture, WIDTH, foot + FOOT_HEIGHT, err));
+    VX_TRY(vx_font_open(&d->font, err));
+    size_t words_bytes = vx_align_up(vx_letters_bytes(WORDS));
+    size_t symbols_bytes = vx_letters_bytes(SYMBOLS);
+    d->memory = vx_heap_alloc(words_bytes + symbols_bytes);
+    if (d->memory == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the sheet");
+    vx_letters_open(&d->words, WORDS, d->memory, words_bytes);
+    vx_letters_open(&d->symbols, SYMBOLS, (char *)d->memory + words_bytes, symbols_bytes);
+    vx_draw_rect(&d->picture, 0, 0, d->picture.width, d->picture.height, PAPER);
+    draw_words(slot, d, foot);
+    VX_TRY(draw_frames(slot, &d->picture, MARGIN + TITLE_HEIGHT, frame_height, err));
+    draw_wave(slot, &d->picture, wave);
+    draw_symbols(slot, d, symbols);
+    draw_jaw(slot, d, jaw);
+    return d->status;
 }
 
 vx_status vx_sheet_write(const vx_slot *slot, const char *path, vx_error *err)
 {
-    int frame_height = FRAME_WIDTH * slot->height / slot->width;
-    int wave = MARGIN + TITLE_HEIGHT + frame_height + MARGIN;
-    int symbols = wave + WAVE_HEIGHT + GAP, jaw = symbols + SYMBOLS_HEIGHT + GAP;
-    int foot = jaw + JAW_HEIGHT + MARGIN;
-    vx_picture sheet;
-    VX_TRY(vx_image_new(&sheet, WIDTH, foot + FOOT_HEIGHT, err));
-    vx_draw_rect(&sheet, 0, 0, sheet.width, sheet.height, PAPER);
-    draw_words(slot, &sheet, foot);
-    vx_status status = draw_frames(slot, &sheet, MARGIN + TITLE_HEIGHT, frame_height, err);
-    draw_wave(slot, &sheet, wave);
-    draw_symbols(slot, &sheet, symbols);
-    draw_jaw(slot, &sheet, jaw);
-    if (status == VX_OK) status = vx_image_write(&sheet, path, err);
-    vx_image_free(&sheet);
+    drawing d = {.err = err};
+    vx_status status = draw(slot, &d, FRAME_WIDTH * slot->height / slot->width, err);
+    if (status == VX_OK) status = vx_image_write(&d.picture, path, err);
+    vx_heap_free(d.memory);
+    vx_font_close(&d.font);
+    vx_image_free(&d.picture);
     return status;
 }

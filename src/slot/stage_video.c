@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "slot/captions.h"
+#include "slot/burn.h"
 #include "slot/stage.h"
 #include "media/draw.h"
 #include "media/mux.h"
@@ -149,11 +149,22 @@ static vx_status feed_sound(vx_slot *slot, vx_mux *mux, vx_error *err)
     return VX_OK;
 }
 
+static vx_status open_burn(const vx_slot *slot, vx_burn *burn, vx_mux_params *params, vx_error *err)
+{
+    size_t bytes;
+    void *memory = vx_engine_buffer(slot->crew->engine, VX_BUFFER_CAPTIONS, &bytes);
+    params->draw = vx_burn_frame;
+    params->draw_arg = burn;
+    return vx_burn_open(burn, &slot->spoken, slot->fps, slot->width, slot->height, memory, bytes,
+                        "output.subtitles", err);
+}
+
 vx_status vx_stage_video(vx_stage_run *run)
 {
     vx_slot *slot = run->slot;
     vx_error *err = run->ctx.err;
     vx_mux *mux;
+    vx_burn burn;
     vx_container container;
     VX_TRY(container_of(slot, &container, err));
     char *comment = recipe_text(slot);
@@ -173,11 +184,14 @@ vx_status vx_stage_video(vx_stage_run *run)
     vx_captions captions = vx_captions_of(&slot->spoken);
     params.captions_arg = &captions;
     if (slot->recipe->output.subtitles == VX_SUBTITLES_TRACK) params.captions = vx_captions_feed;
-    vx_status opened = vx_mux_open(&mux, &params, err);
+    vx_status status = VX_OK;
+    if (slot->recipe->output.subtitles == VX_SUBTITLES_BURN)
+        status = open_burn(slot, &burn, &params, err);
+    if (status == VX_OK) status = vx_mux_open(&mux, &params, err);
     free(comment);
-    if (opened != VX_OK) return opened;
+    if (status != VX_OK) return status;
     if (slot->request->mime != NULL) vx_mime_set(slot->request->mime, vx_mux_mime(mux));
-    vx_status status = feed_sound(slot, mux, err);
+    status = feed_sound(slot, mux, err);
     slot->sync_s = -1;
     if (status == VX_OK)
         status = slot->crew->animator != NULL ? feed_moving(run, mux) : feed_still(run, mux);

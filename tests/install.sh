@@ -13,7 +13,7 @@ library=$(find "$own" -name libvortex.so)
 for file in "$pc" "$library" "$own/share/man/man1/vortex.1" "$own/include/vortex/vortex.h" \
     "$own/include/vortex/status.h" "$own/share/vortex/packs/speech/pack.yaml" \
     "$own/share/vortex/packs/speech/voices/af_heart.bin" "$own/share/doc/vortex/LICENSE" \
-    "$own/share/doc/vortex/NOTICE.voices" "$own/share/bash-completion/completions/vortex"; do
+    "$own/share/doc/vortex/NOTICE.voices" "$own/share/doc/vortex/NOTICE.fonts" "$own/share/bash-completion/completions/vortex"; do
     [ -s "$file" ] || { echo "not installed: $file"; cat "$prefix/log"; exit 1; }
 done
 

@@ -102,14 +102,10 @@ static size_t put_field(char *line, size_t at, size_t room, const char *name, co
     return at;
 }
 
-void vx_log(vx_log_level level, const char *format, ...)
+static void write_line(vx_log_level level, const char *format, va_list args)
 {
-    if (!vx_log_enabled(level)) return;
     char message[1024], line[2048];
-    va_list args;
-    va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
-    va_end(args);
     if (tell_sink(level, message)) return;
     bool json = log_json < 0 ? !isatty(STDERR_FILENO) : log_json != 0;
     size_t room = sizeof line - 32, at;
@@ -134,4 +130,22 @@ void vx_log(vx_log_level level, const char *format, ...)
     ssize_t written = write(STDERR_FILENO, line, at);
     (void)written;
     vx_quiet_end(&quiet);
+}
+
+void vx_log(vx_log_level level, const char *format, ...)
+{
+    va_list args;
+    if (!vx_log_enabled(level)) return;
+    va_start(args, format);
+    write_line(level, format, args);
+    va_end(args);
+}
+
+void vx_log_always(const char *format, ...)
+{
+    va_list args;
+    if (!vx_log_enabled(VX_LOG_WARN)) return;
+    va_start(args, format);
+    write_line(VX_LOG_INFO, format, args);
+    va_end(args);
 }

@@ -30,5 +30,7 @@ void vx_log_scope(const char *slot, const char *stage);
 
 /* One line. The message is formatted; control characters and quotes are escaped. Thread-safe. */
 void vx_log(vx_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line of level "info" that is written where warnings are: what a server owes for each job. */
+void vx_log_always(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

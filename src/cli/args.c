@@ -85,6 +85,14 @@ static vx_status set_flag(vx_cli *cli, void *params, const vx_flag *flag, bool g
         *(bool *)place = true;
         return VX_OK;
     }
+    if (flag->field.type == VX_FIELD_LIST) {
+        vx_flag_words *words = place;
+        if (words->count == VX_FLAG_WORDS)
+            return vx_fail(err, VX_ERR_USAGE, "bad_usage", "--%s may be given %d times at most",
+                           flag->field.key, VX_FLAG_WORDS);
+        words->item[words->count++] = value;
+        return VX_OK;
+    }
     if (vx_field_convert(&flag->field, value, strlen(value), false, false, place, reason)) {
         if (!global) cli->given |= UINT64_C(1) << (flag - cli->command->flags);
         return VX_OK;

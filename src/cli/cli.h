@@ -37,6 +37,12 @@ typedef struct vx_flag {
         .field = VX_ROW_AS(name, params, member, WORD, __VA_ARGS__), .letter = letter_,            \
         .value = value_, .help = help_, .use = VX_USE_##use_, .endings = endings_                  \
     }
+/* A LIST flag may be given several times; its member is this, and its words are not judged. */
+enum { VX_FLAG_WORDS = 8 };
+typedef struct vx_flag_words {
+    const char *item[VX_FLAG_WORDS];
+    int count;
+} vx_flag_words;
 #define VX_FLAGS_END                                                                               \
     {                                                                                              \
         .letter = 0                                                                                \
@@ -89,6 +95,9 @@ extern const vx_flag vx_global_flags[];
  * both with vx_heap_free, also after a failure. VX_ERR_USAGE with the nearest flag or command and
  * the help to read. With --help or --version nothing else is checked. */
 vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_error *err);
+
+/* Reads the settings' file again, overridden by the global flags. Close them in any case. */
+vx_status vx_cli_settings(const vx_cli *cli, vx_settings *settings, vx_error *err);
 
 /* "#rrggbb" into three bytes; NULL gives white. VX_ERR_USAGE. */
 vx_status vx_cli_colour(const char *text, uint8_t rgb[3], vx_error *err);

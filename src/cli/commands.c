@@ -8,6 +8,7 @@ const vx_command *const vx_commands[] = {
     &vx_command_imagine,
     &vx_command_animate,
     &vx_command_score,
+    &vx_command_serve,
     &vx_command_plan,
     &vx_command_bench,
     &vx_command_models_list,

@@ -10,6 +10,7 @@ extern const vx_command vx_command_voices;
 extern const vx_command vx_command_imagine;
 extern const vx_command vx_command_animate;
 extern const vx_command vx_command_score;
+extern const vx_command vx_command_serve;
 extern const vx_command vx_command_plan;
 extern const vx_command vx_command_bench;
 extern const vx_command vx_command_models_list;

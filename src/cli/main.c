@@ -46,13 +46,19 @@ static bool wants_json(int argc, char **argv)
     return false;
 }
 
+vx_status vx_cli_settings(const vx_cli *cli, vx_settings *settings, vx_error *err)
+{
+    VX_TRY(vx_settings_read(settings, cli->config, err));
+    if (cli->device != NULL) settings->device = cli->device;
+    if (cli->pack != NULL) settings->pack = cli->pack;
+    if (cli->threads >= 0) settings->threads = cli->threads;
+    if (cli->log_level >= 0) settings->log_level = cli->log_level;
+    return VX_OK;
+}
+
 static vx_status load_settings(vx_cli *cli, vx_error *err)
 {
-    VX_TRY(vx_settings_read(&cli->settings, cli->config, err));
-    if (cli->device != NULL) cli->settings.device = cli->device;
-    if (cli->pack != NULL) cli->settings.pack = cli->pack;
-    if (cli->threads >= 0) cli->settings.threads = cli->threads;
-    if (cli->log_level >= 0) cli->settings.log_level = cli->log_level;
+    VX_TRY(vx_cli_settings(cli, &cli->settings, err));
     vx_log_setup((vx_log_level)cli->settings.log_level, !isatty(STDERR_FILENO));
     return VX_OK;
 }

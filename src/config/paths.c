@@ -65,6 +65,11 @@ bool vx_path_config(vx_path *out, const char *name)
     return xdg(out, "XDG_CONFIG_HOME", ".config", name);
 }
 
+bool vx_path_state(vx_path *out, const char *name)
+{
+    return xdg(out, "XDG_STATE_HOME", ".local/state", name);
+}
+
 /* The file that this code was loaded from: the library, or the program that is linked with it. */
 static bool own_file(vx_path *out)
 {

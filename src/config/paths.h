@@ -3,6 +3,7 @@
  *     $XDG_DATA_HOME/vortex    packs/ models/ lexicon/    (XDG_DATA_HOME: ~/.local/share)
  *     $XDG_CONFIG_HOME/vortex  vortex.yaml                (XDG_CONFIG_HOME: ~/.config)
  *     PREFIX/share/vortex      packs/                     (PREFIX: where the program itself lies)
+ *     $XDG_STATE_HOME/vortex   results/                   (XDG_STATE_HOME: ~/.local/state)
  *
  * As the XDG base directory specification says, a variable that is not an absolute path counts as
  * unset. */
@@ -34,6 +35,8 @@ bool vx_path_config(vx_path *out, const char *name);
  * library that this code is part of, the configured installation's, the source tree's. *out is ""
  * where there is no such folder; false past the last. */
 bool vx_path_shared(int index, const char *name, vx_path *out);
+/* $XDG_STATE_HOME/vortex/name. */
+bool vx_path_state(vx_path *out, const char *name);
 
 bool vx_path_is_file(const char *path);
 bool vx_path_is_folder(const char *path);

@@ -96,6 +96,7 @@ static const vx_field settings_rows[] = {
     VX_PART("log", .fields = log_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,
            .size = sizeof(vx_voice_alias), .min = 0, .max = 256),
+    VX_ROW(vx_settings, serve, MAP, .fields = vx_serve_rows),
     VX_ROWS_END,
 };
 

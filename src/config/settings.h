@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "config/schema.h"
+#include "config/serve.h"
 
 #define VX_LOG_LEVEL_NAMES "error|warn|info|debug"
 
@@ -33,6 +34,7 @@ typedef struct vx_settings {
     double loudness;     /* of films: LUFS, or VX_LOUDNESS_OFF */
     int log_level;       /* vx_log_level */
     vx_list voices;      /* vx_voice_alias, before the pack's */
+    vx_serve_settings serve;
 } vx_settings;
 
 /* Everything at its default. */

@@ -1,0 +1,14 @@
+/* About the server itself. */
+#ifndef VX_SERVER_SERVICE_H
+#define VX_SERVER_SERVICE_H
+
+#include "server/http.h"
+
+vx_status vx_service_health(vx_request *request, vx_error *err);
+vx_status vx_service_ready(vx_request *request, vx_error *err);
+vx_status vx_service_metrics(vx_request *request, vx_error *err);
+vx_status vx_service_info(vx_request *request, vx_error *err);
+vx_status vx_service_memory(vx_request *request, vx_error *err);
+vx_status vx_service_openapi(vx_request *request, vx_error *err);
+
+#endif

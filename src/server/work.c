@@ -1,0 +1,581 @@
+/* Jobs in the engine: from a client's wish to what lies on the disk when it has ended. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "server/errors.h"
+#include "server/http.h"
+
+/* How often a job's progress is told at most. */
+static const double TELL_S = 0.25;
+
+const vx_work_file vx_work_files[] = {
+    {"film", "film.mp4", "video/mp4"},
+    {"film", "film.mkv", "video/x-matroska"},
+    {"sheet", "sheet.png", "image/png"},
+    {"vtt", "captions.vtt", "text/vtt; charset=utf-8"},
+    {"srt", "captions.srt", "application/x-subrip; charset=utf-8"},
+    {"report", "report.json", "application/json"},
+    {NULL, NULL, NULL},
+};
+
+void vx_wish_free(vx_wish *wish)
+{
+    vx_heap_free(wish->text);
+    vx_heap_free(wish->image);
+    json_decref(wish->recipe);
+    *wish = (vx_wish){0};
+}
+
+/* ---- the engine's callbacks ------------------------------------------------------------------ */
+
+static void on_progress(void *arg, const char *stage, double share)
+{
+    vx_live *live = arg;
+    pthread_mutex_lock(&live->lock);
+    int at = 0;
+    while (at < live->stage_count && strcmp(live->stages[at].name, stage) != 0)
+        at++;
+    if (at < (int)(sizeof live->stages / sizeof *live->stages)) {
+        double now_s = vx_now_s() - live->begin_s;
+        if (at == live->stage_count) {
+            live->stage_count++;
+            snprintf(live->stages[at].name, sizeof live->stages[at].name, "%s", stage);
+            live->stages[at].start_s = now_s;
+        }
+        live->stages[at].end_s = now_s;
+        live->stages[at].share = share;
+        snprintf(live->stage, sizeof live->stage, "%s", stage);
+        live->share = share;
+        live->moved = true;
+    }
+    pthread_mutex_unlock(&live->lock);
+}
+
+/* ---- taking ---------------------------------------------------------------------------------- */
+
+static vx_status submit(vx_live *live, vx_error *err)
+{
+    vx_path folder, film, sheet, srt, vtt;
+    const vx_journal *journal = live->server->journal;
+    if (!vx_journal_path(journal, live->entry, "", &folder) ||
+        !vx_journal_path(journal, live->entry, live->mkv ? "film.mkv" : "film.mp4", &film) ||
+        !vx_journal_path(journal, live->entry, "sheet.png", &sheet) ||
+        !vx_journal_path(journal, live->entry, "captions.srt", &srt) ||
+        !vx_journal_path(journal, live->entry, "captions.vtt", &vtt))
+        return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder has too long a name");
+    vx_submit_params params = {.text = live->text,
+                               .folder = live->image != NULL ? folder.text : NULL,
+                               .path = film.text,
+                               .sheet = sheet.text,
+                               .srt = srt.text,
+                               .vtt = vtt.text,
+                               .progress = on_progress,
+                               .arg = live};
+    if (live->deadline_s > 0) {
+        double rest_ms = (live->deadline_s - vx_now_s()) * 1e3;
+        params.deadline_ms = rest_ms > 1 ? (int64_t)rest_ms : 1;
+    }
+    return vx_submit(live->server->vortex, &params, &live->job, err);
+}
+
+static void add_live(vx_server *s, vx_live *live)
+{
+    vx_live **at = &s->live;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = live;
+}
+
+static void free_live(vx_live *live)
+{
+    vx_live **at = &live->server->live;
+    while (*at != NULL && *at != live)
+        at = &(*at)->next;
+    if (*at == live) *at = live->next;
+    vx_job_free(&live->job);
+    pthread_mutex_destroy(&live->lock);
+    vx_heap_free(live->text);
+    vx_heap_free(live->image);
+    if (live->entry != NULL) live->entry->user = NULL;
+    vx_heap_free(live);
+}
+
+static vx_live *new_live(vx_server *s, vx_entry *entry)
+{
+    vx_live *live = vx_heap_alloc(sizeof *live);
+    if (live == NULL) return NULL;
+    live->server = s;
+    live->entry = entry;
+    live->begin_s = vx_now_s();
+    entry->user = live;
+    pthread_mutex_init(&live->lock, NULL);
+    return live;
+}
+
+static void tell_state(vx_live *live)
+{
+    vx_server *s = live->server;
+    json_t *whole = vx_slot_json(s, live->entry, false), *data = json_object();
+    static const char *const keys[] = {"id", "kind", "status", "outcome", "queue"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        json_object_set(data, keys[i], json_object_get(whole, keys[i]));
+    json_decref(whole);
+    vx_events_add(&s->events, "state", live->entry->id, live->entry->owner, data, false);
+    data = json_pack("{s:i, s:i}", "waiting", vx_work_count(s, NULL, false), "running",
+                     vx_work_count(s, NULL, true));
+    vx_events_add(&s->events, "queue", "", "", data, false);
+    vx_http_wake_streams(s);
+}
+
+static vx_status check_limits(vx_server *s, const char *client, vx_error *err)
+{
+    double wait_s;
+    int jobs = vx_work_count(s, client, false) + vx_work_count(s, client, true);
+    if (jobs >= s->serve->jobs_per_client)
+        return vx_fail(err, VX_ERR_DEADLINE, "too_many_jobs",
+                       "%d jobs of yours wait or run already; wait for one to end", jobs);
+    if (!vx_clients_take(&s->clients, client, (double)s->serve->jobs_per_minute, vx_now_s(),
+                         &wait_s))
+        return vx_fail(err, VX_ERR_DEADLINE, "too_many_jobs",
+                       "at most %lld jobs a minute are taken; try again in %.0f s",
+                       (long long)s->serve->jobs_per_minute, wait_s + 0.5);
+    return VX_OK;
+}
+
+/* Everything but the limits; the entry and the live job are removed by the caller on failure. */
+static vx_status take(vx_live *live, vx_wish *wish, vx_error *err)
+{
+    vx_server *s = live->server;
+    vx_path input;
+    if (live->image != NULL) {
+        if (!vx_journal_path(s->journal, live->entry, "input", &input))
+            return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder has too long a name");
+        VX_TRY(vx_file_write(input.text, live->image, live->image_bytes, err));
+    }
+    VX_TRY(submit(live, err));
+    json_t *document =
+        json_pack("{s:s, s:O, s:I, s:i, s:b, s:b, s:s}", "text", live->text, "recipe", wish->recipe,
+                  "deadline_ms", (json_int_t)live->deadline_ms, "priority", live->priority, "image",
+                  live->image != NULL, "mkv", live->mkv, "client", live->client);
+    return vx_journal_keep(s->journal, live->entry, document, err);
+}
+
+vx_status vx_work_take(vx_server *s, vx_wish *wish, const char *owner, const char *client,
+                       const char *key, vx_live **out, vx_error *err)
+{
+    vx_entry *entry;
+    *out = NULL;
+    VX_TRY(check_limits(s, client, err));
+    VX_TRY(vx_journal_begin(s->journal, "slot_", &entry, err));
+    snprintf(entry->kind, sizeof entry->kind, "film");
+    snprintf(entry->owner, sizeof entry->owner, "%s", owner);
+    snprintf(entry->key, sizeof entry->key, "%s", key);
+    snprintf(entry->key_sha256, sizeof entry->key_sha256, "%s", wish->sha256);
+    vx_live *live = new_live(s, entry);
+    if (live == NULL) {
+        vx_journal_remove(s->journal, entry);
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a job");
+    }
+    snprintf(live->client, sizeof live->client, "%s", client);
+    live->text = wish->text;
+    live->image = wish->image;
+    live->image_bytes = wish->image_bytes;
+    wish->text = NULL;
+    wish->image = NULL;
+    live->mkv = wish->mkv;
+    live->priority = wish->priority;
+    live->deadline_ms = wish->deadline_ms;
+    if (wish->deadline_ms > 0) live->deadline_s = live->begin_s + (double)wish->deadline_ms * 1e-3;
+    vx_status status = take(live, wish, err);
+    if (status != VX_OK) {
+        free_live(live);
+        vx_journal_remove(s->journal, entry);
+        return status;
+    }
+    add_live(s, live);
+    tell_state(live);
+    *out = live;
+    return VX_OK;
+}
+
+/* ---- what waited when the last server ended -------------------------------------------------- */
+
+static vx_status read_input(vx_live *live, vx_error *err)
+{
+    vx_path input;
+    char *data;
+    if (!vx_journal_path(live->server->journal, live->entry, "input", &input))
+        return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder has too long a name");
+    VX_TRY(vx_file_read_from(input.text, VX_FILE_REGULAR, (size_t)1 << 30, NULL, &data,
+                             &live->image_bytes, err));
+    live->image = data;
+    return VX_OK;
+}
+
+static vx_status resume(vx_server *s, vx_entry *entry, vx_error *err)
+{
+    json_t *document;
+    VX_TRY(vx_journal_document(s->journal, entry, &document, err));
+    const char *text = json_string_value(json_object_get(document, "text"));
+    const char *client = json_string_value(json_object_get(document, "client"));
+    vx_live *live = text != NULL ? new_live(s, entry) : NULL;
+    vx_status status = VX_OK;
+    if (live == NULL)
+        status = vx_fail(err, VX_ERR_IO, "io_error", "a job's record is damaged");
+    else {
+        snprintf(live->client, sizeof live->client, "%s", client != NULL ? client : "");
+        live->text = vx_heap_text(text, strlen(text));
+        live->mkv = json_is_true(json_object_get(document, "mkv"));
+        live->priority = (int)json_integer_value(json_object_get(document, "priority"));
+        live->deadline_ms = json_integer_value(json_object_get(document, "deadline_ms"));
+        if (live->deadline_ms > 0)
+            live->deadline_s = live->begin_s + (double)live->deadline_ms * 1e-3 -
+                               (vx_epoch_s() - entry->created_s);
+        if (json_is_true(json_object_get(document, "image"))) status = read_input(live, err);
+        add_live(s, live);
+    }
+    json_decref(document);
+    return status;
+}
+
+void vx_work_resume(vx_server *s)
+{
+    for (vx_entry *entry = vx_journal_oldest(s->journal); entry != NULL; entry = entry->newer) {
+        vx_error err = {0};
+        if (entry->state != VX_ENTRY_QUEUED) continue;
+        if (resume(s, entry, &err) == VX_OK) continue;
+        vx_log(VX_LOG_WARN, "job %s can't be taken up again: %s", entry->id, err.message);
+        entry->state = VX_ENTRY_FAILED;
+        entry->ended_s = vx_epoch_s();
+        snprintf(entry->outcome, sizeof entry->outcome, "interrupted");
+        (void)vx_journal_keep(s->journal, entry, NULL, &err);
+        if (entry->user != NULL) free_live(entry->user);
+    }
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Names of the server's files in a report become names alone. */
+static void strip_paths(json_t *json, const char *folder)
+{
+    const char *key;
+    json_t *value;
+    size_t index;
+    const char *text = json_string_value(json);
+    if (text != NULL && strncmp(text, folder, strlen(folder)) == 0)
+        json_string_set(json, vx_path_base(text));
+    json_object_foreach(json, key, value) strip_paths(value, folder);
+    json_array_foreach(json, index, value) strip_paths(value, folder);
+}
+
+static void write_report(vx_live *live, json_t *report)
+{
+    vx_path path;
+    vx_error err = {0};
+    char *text = json_dumps(report, JSON_INDENT(1));
+    if (text != NULL &&
+        (!vx_journal_path(live->server->journal, live->entry, "report.json", &path) ||
+         vx_file_write(path.text, text, strlen(text), &err) != VX_OK))
+        vx_log(VX_LOG_WARN, "job %s: its report is lost: %s", live->entry->id, err.message);
+    free(text);
+}
+
+static json_t *list_files(vx_live *live)
+{
+    json_t *files = json_object();
+    for (const vx_work_file *f = vx_work_files; f->link != NULL; f++) {
+        vx_path path;
+        struct stat info;
+        char hex[65];
+        if (vx_journal_path(live->server->journal, live->entry, f->name, &path) &&
+            stat(path.text, &info) == 0 && vx_sha256_file(path.text, hex, NULL) == VX_OK)
+            json_object_set_new(
+                files, f->name,
+                json_pack("{s:I, s:s}", "bytes", (json_int_t)info.st_size, "sha256", hex));
+    }
+    return files;
+}
+
+static void learn_stage(vx_server *s, const char *name, double seconds)
+{
+    int at = 0;
+    while (at < s->usual_count && strcmp(s->usual[at].name, name) != 0)
+        at++;
+    if (at == (int)(sizeof s->usual / sizeof *s->usual)) return;
+    if (at == s->usual_count) {
+        s->usual_count++;
+        snprintf(s->usual[at].name, sizeof s->usual[at].name, "%s", name);
+        s->usual[at].s = seconds;
+    }
+    s->usual[at].s += 0.3 * (seconds - s->usual[at].s);
+    vx_observe_s(&s->metrics, "vortex_stage_duration_seconds", "stage", s->usual[at].name, seconds);
+}
+
+static json_t *list_stages(vx_server *s, const vx_result *result)
+{
+    json_t *stages = json_array();
+    for (int i = 0; i < result->stage_count; i++) {
+        const vx_stage_time *t = &result->stages[i];
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:f, s:i}", "name", t->name, "start_s",
+                                                t->start_s, "end_s", t->end_s, "progress", 1));
+        learn_stage(s, t->name, t->end_s - t->start_s);
+    }
+    return stages;
+}
+
+static void count_end(vx_live *live, const vx_result *result)
+{
+    vx_server *s = live->server;
+    const vx_entry *e = live->entry;
+    char labels[80];
+    snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", e->kind, e->outcome);
+    vx_count(&s->metrics, "vortex_jobs_total", labels);
+    if (e->started_s > 0) {
+        double took_s = e->ended_s - e->started_s;
+        vx_observe_s(&s->metrics, "vortex_job_duration_seconds", "kind", e->kind, took_s);
+        vx_observe_s(&s->metrics, "vortex_job_wait_seconds", "kind", e->kind,
+                     e->started_s - e->created_s);
+        if (e->state == VX_ENTRY_COMPLETED)
+            s->film_s = s->film_s > 0 ? s->film_s + 0.3 * (took_s - s->film_s) : took_s;
+    }
+    s->metrics.frames += result->frames;
+    if (result->fps > 0) s->metrics.film_s += (double)result->frames / result->fps;
+}
+
+/* One line a job. */
+static void log_end(const vx_live *live, const vx_result *result, const json_t *report)
+{
+    const vx_entry *e = live->entry;
+    char stages[160] = "", scores[64] = "";
+    size_t used = 0;
+    for (int i = 0; i < result->stage_count && used < sizeof stages; i++)
+        used += (size_t)snprintf(stages + used, sizeof stages - used, ", %s %.2f s",
+                                 result->stages[i].name,
+                                 result->stages[i].end_s - result->stages[i].start_s);
+    if (result->verified)
+        snprintf(scores, sizeof scores, ", B %.3f, L %.3f", result->score_b, result->score_l);
+    json_int_t peak = json_integer_value(
+        json_object_get(json_object_get(report, "memory"), "measured_peak_bytes"));
+    vx_log_always(
+           "job %s (%s): %s after %.2f s of waiting and %.2f s of work%s, peak %lld "
+           "MB%s",
+           e->id, e->kind, e->outcome,
+           (e->started_s > 0 ? e->started_s : e->ended_s) - e->created_s,
+           e->started_s > 0 ? e->ended_s - e->started_s : 0, stages, (long long)peak / 1000000,
+           scores);
+}
+
+static vx_entry_state state_of(const char *outcome)
+{
+    if (strcmp(outcome, "done") == 0 || strcmp(outcome, "verify_failed") == 0)
+        return VX_ENTRY_COMPLETED;
+    return strcmp(outcome, "cancelled") == 0 ? VX_ENTRY_CANCELLED : VX_ENTRY_FAILED;
+}
+
+/* Writes down how a job ended. `result` may be that of one that the engine would not take. */
+static void settle(vx_live *live, const vx_result *result)
+{
+    vx_server *s = live->server;
+    vx_entry *e = live->entry;
+    vx_error err = {0};
+    json_t *document = NULL, *report = NULL;
+    e->state = state_of(result->outcome);
+    e->ended_s = vx_epoch_s();
+    snprintf(e->outcome, sizeof e->outcome, "%s", result->outcome);
+    if (result->report != NULL) report = json_loads(result->report, 0, NULL);
+    strip_paths(report, s->results);
+    if (report != NULL) write_report(live, report);
+    if (vx_journal_document(s->journal, e, &document, &err) == VX_OK) {
+        json_object_set_new(document, "stages", list_stages(s, result));
+        json_object_set_new(document, "files", list_files(live));
+        json_object_set(document, "seed", json_object_get(report, "seed"));
+        json_object_set(document, "recipe_sha256", json_object_get(report, "recipe_sha256"));
+        if (result->error.status != VX_OK && result->error.status != VX_ERR_VERIFY) {
+            json_t *error = vx_http_error_json(&result->error, NULL);
+            json_object_set(document, "error", json_object_get(error, "error"));
+            json_decref(error);
+        }
+    }
+    if (document == NULL || vx_journal_keep(s->journal, e, document, &err) != VX_OK)
+        vx_log(VX_LOG_ERROR, "job %s: how it ended is not on the disk: %s", e->id, err.message);
+    count_end(live, result);
+    log_end(live, result, report);
+    json_decref(report);
+}
+
+static void finish(vx_live *live, const vx_result *result)
+{
+    vx_server *s = live->server;
+    vx_entry *e = live->entry;
+    char id[VX_ENTRY_ID];
+    snprintf(id, sizeof id, "%s", e->id);
+    if (live->left && strcmp(result->outcome, "cancelled") == 0) {
+        free_live(live);
+        vx_http_wake_waiting(s, id);
+        return;
+    }
+    settle(live, result);
+    bool removed = live->removed;
+    free_live(live);
+    if (removed)
+        vx_journal_remove(s->journal, e);
+    else
+        vx_events_add(&s->events, "result", e->id, e->owner, vx_slot_json(s, e, true), true);
+    vx_events_add(&s->events, "queue", "", "",
+                  json_pack("{s:i, s:i}", "waiting", vx_work_count(s, NULL, false), "running",
+                            vx_work_count(s, NULL, true)),
+                  false);
+    vx_http_wake_waiting(s, id);
+    vx_http_wake_streams(s);
+}
+
+/* ---- while it runs --------------------------------------------------------------------------- */
+
+static void tell_running(vx_live *live)
+{
+    vx_error err = {0};
+    live->told_running = true;
+    live->entry->state = VX_ENTRY_RUNNING;
+    live->entry->started_s = vx_epoch_s();
+    if (vx_journal_keep(live->server->journal, live->entry, NULL, &err) != VX_OK)
+        vx_log(VX_LOG_WARN, "job %s: %s", live->entry->id, err.message);
+    tell_state(live);
+}
+
+static void tell_moved(vx_live *live, double now_s)
+{
+    vx_server *s = live->server;
+    if (now_s - live->told_s < TELL_S) return;
+    pthread_mutex_lock(&live->lock);
+    bool moved = live->moved;
+    live->moved = false;
+    json_t *data = moved ? json_pack("{s:s, s:s, s:f}", "id", live->entry->id, "stage", live->stage,
+                                     "progress", live->share)
+                         : NULL;
+    pthread_mutex_unlock(&live->lock);
+    if (data == NULL) return;
+    live->told_s = now_s;
+    vx_events_add(&s->events, "stage", live->entry->id, live->entry->owner, data, false);
+    vx_http_wake_streams(s);
+}
+
+/* A job of the last server goes to the engine as soon as there is a place. */
+static void try_again(vx_live *live)
+{
+    vx_error err = {0};
+    if (submit(live, &err) == VX_OK || strcmp(err.code, "busy") == 0) return;
+    vx_result refused = {.outcome = err.status == VX_ERR_INPUT ? "bad_recipe" : "device_error",
+                         .error = err};
+    finish(live, &refused);
+}
+
+void vx_work_look(vx_server *s, double now_s)
+{
+    for (vx_live *live = s->live, *next; live != NULL; live = next) {
+        next = live->next;
+        if (live->detach_at_s > 0 && now_s >= live->detach_at_s) {
+            live->detach_at_s = 0;
+            vx_work_cancel(live);
+        }
+        if (live->job == NULL) {
+            if (s->vortex != NULL) try_again(live);
+            continue;
+        }
+        vx_state state = vx_job_poll(live->job);
+        if (state == VX_RUNNING && !live->told_running) tell_running(live);
+        if (state == VX_RUNNING) tell_moved(live, now_s);
+        if (state != VX_ENDED) continue;
+        const vx_result *result = vx_job_result(live->job);
+        /* One that was over before anybody looked has begun all the same. */
+        if (!live->told_running && result->stage_count > 0)
+            live->entry->started_s = vx_epoch_s() - result->stages[result->stage_count - 1].end_s;
+        finish(live, result);
+    }
+}
+
+void vx_work_cancel(vx_live *live)
+{
+    if (live->job != NULL) {
+        vx_job_cancel(live->job);
+        return;
+    }
+    vx_result cancelled = {.outcome = "cancelled"};
+    vx_fail(&cancelled.error, VX_ERR_CANCELLED, "cancelled",
+            "the job was cancelled before it began");
+    finish(live, &cancelled);
+}
+
+void vx_work_cancel_all(vx_server *s)
+{
+    for (vx_live *live = s->live, *next; live != NULL; live = next) {
+        next = live->next;
+        vx_work_cancel(live);
+    }
+}
+
+void vx_work_leave(vx_server *s)
+{
+    for (vx_live *live = s->live, *next; live != NULL; live = next) {
+        next = live->next;
+        if (live->told_running || live->removed) continue;
+        live->left = true;
+        vx_work_cancel(live);
+    }
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+vx_live *vx_work_of(const vx_server *s, const vx_entry *entry)
+{
+    (void)s;
+    return entry->user;
+}
+
+int vx_work_count(const vx_server *s, const char *client, bool running)
+{
+    int count = 0;
+    for (const vx_live *live = s->live; live != NULL; live = live->next)
+        count +=
+            live->told_running == running && (client == NULL || strcmp(live->client, client) == 0);
+    return count;
+}
+
+int vx_work_position(const vx_server *s, const vx_live *live, double *ahead_s)
+{
+    int position = 1;
+    *ahead_s = s->film_s > 0 ? 0 : -1;
+    if (live->told_running) return 0;
+    for (const vx_live *other = s->live; other != live; other = other->next) {
+        if (s->film_s > 0) *ahead_s += s->film_s;
+        position += !other->told_running;
+    }
+    return position;
+}
+
+double vx_work_progress(vx_live *live)
+{
+    const vx_server *s = live->server;
+    double sum = 0, done = 0;
+    pthread_mutex_lock(&live->lock);
+    for (int i = 0; i < s->usual_count; i++) {
+        double share = 0;
+        for (int k = 0; k < live->stage_count; k++)
+            if (strcmp(live->stages[k].name, s->usual[i].name) == 0) share = live->stages[k].share;
+        sum += s->usual[i].s;
+        done += s->usual[i].s * share;
+    }
+    /* Before any job has ended nothing is known but the stage. */
+    if (sum <= 0 && live->stage_count > 0) {
+        sum = 4;
+        done = live->stage_count - 1 + live->share;
+    }
+    pthread_mutex_unlock(&live->lock);
+    return sum > 0 && done < sum ? done / sum : sum > 0 ? 1 : 0;
+}

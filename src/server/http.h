@@ -68,9 +68,9 @@ struct vx_request {
     const char *id, *name; /* of the path */
     char request_id[64];
     char owner[VX_ENTRY_OWNER], client[VX_CLIENT_NAME];
-    char origin[160];  /* that may read the answer; "" for none */
-    vx_error refused;  /* decided before the body came; status VX_OK: not refused */
-    const char *param; /* of the error: the key it is about */
+    char origin[160];         /* that may read the answer; "" for none */
+    vx_error refused;         /* decided before the body came; status VX_OK: not refused */
+    const char *param;        /* of the error: the key it is about */
     const char *content_type; /* NULL: none */
     char *body;
     size_t body_bytes, body_room;

@@ -150,7 +150,7 @@ static void reload(vx_server *s)
         s->own = settings;
         s->serve = &s->own.serve;
         vx_log_set_level((vx_log_level)settings.log_level);
-        vx_log_always( "settings and keys were read again");
+        vx_log_always("settings and keys were read again");
     } else {
         vx_log(VX_LOG_ERROR, "settings and keys stay as they were: %s", err.message);
     }
@@ -168,8 +168,8 @@ static void on_stop(vx_server *s)
     s->drain_until_s = vx_now_s() + (double)s->serve->drain_ms * 1e-3;
     vx_notify("STOPPING=1\nSTATUS=draining");
     if (s->loading) vx_cancel_set(s->cancel_open);
-    vx_log_always( "the server is to stop; %d jobs may end",
-           vx_work_count(s, NULL, true) + vx_work_count(s, NULL, false));
+    vx_log_always("the server is to stop; %d jobs may end",
+                  vx_work_count(s, NULL, true) + vx_work_count(s, NULL, false));
     vx_work_leave(s);
 }
 

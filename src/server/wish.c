@@ -186,8 +186,8 @@ static vx_status of_parts(vx_request *r, vx_wish *wish, vx_error *err)
 {
     vx_multipart parts;
     vx_yaml *yaml;
-    VX_TRY(vx_multipart_parse(&parts, r->content_type,
-                              r->body != NULL ? r->body : "", r->body_bytes, err));
+    VX_TRY(vx_multipart_parse(&parts, r->content_type, r->body != NULL ? r->body : "",
+                              r->body_bytes, err));
     const vx_part *recipe = vx_multipart_find(&parts, "recipe");
     if (recipe == NULL) {
         r->param = "recipe";

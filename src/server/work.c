@@ -363,13 +363,12 @@ static void log_end(const vx_live *live, const vx_result *result, const json_t *
         snprintf(scores, sizeof scores, ", B %.3f, L %.3f", result->score_b, result->score_l);
     json_int_t peak = json_integer_value(
         json_object_get(json_object_get(report, "memory"), "measured_peak_bytes"));
-    vx_log_always(
-           "job %s (%s): %s after %.2f s of waiting and %.2f s of work%s, peak %lld "
-           "MB%s",
-           e->id, e->kind, e->outcome,
-           (e->started_s > 0 ? e->started_s : e->ended_s) - e->created_s,
-           e->started_s > 0 ? e->ended_s - e->started_s : 0, stages, (long long)peak / 1000000,
-           scores);
+    vx_log_always("job %s (%s): %s after %.2f s of waiting and %.2f s of work%s, peak %lld "
+                  "MB%s",
+                  e->id, e->kind, e->outcome,
+                  (e->started_s > 0 ? e->started_s : e->ended_s) - e->created_s,
+                  e->started_s > 0 ? e->ended_s - e->started_s : 0, stages,
+                  (long long)peak / 1000000, scores);
 }
 
 static vx_entry_state state_of(const char *outcome)

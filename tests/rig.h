@@ -4,7 +4,9 @@
  *     rig_plan(&rig, bind, run, model);       both walk the model in plan mode and set the sizes
  *     rig_load(&rig, bind, model, sources, n);
  *     … rig.ctx is ready to run …
- *     rig_close(&rig); */
+ *     rig_close(&rig);
+ *
+ * VX_DEVICE names the device that takes the CPU's place: so a parity test runs on a GPU as it is. */
 #ifndef VX_TESTS_RIG_H
 #define VX_TESTS_RIG_H
 
@@ -43,8 +45,11 @@ static inline void rig_must(rig *r, vx_status status, const char *what)
 static inline void rig_open(rig *r, const char *backend, int threads)
 {
     memset(r, 0, sizeof *r);
+    const char *device = getenv("VX_DEVICE");
     rig_must(r, vx_pool_open(&r->pool, threads, &r->err), "pool");
-    if (strcmp(backend, "cpu") == 0)
+    if (strcmp(backend, "cpu") == 0 && device != NULL)
+        rig_must(r, vx_backend_open_device(&r->backend, device, r->pool, &r->err), device);
+    else if (strcmp(backend, "cpu") == 0)
         rig_must(r, vx_backend_open_cpu(&r->backend, r->pool, &r->err), "cpu backend");
     else
         rig_must(r, vx_backend_open_ref(&r->backend, &r->err), "ref backend");

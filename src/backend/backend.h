@@ -72,6 +72,9 @@ struct vx_backend {
 vx_status vx_backend_open_cpu(vx_backend **backend, vx_pool *pool, vx_error *err);
 /* The oracle: plain C in f32 with double accumulators, one thread. For tests. */
 vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
+/* A GPU, or what poses as one (backend/vulkan): "" the best that there is, a number of the list that
+ * `vortex doctor` prints, or part of a name. VX_ERR_MISSING where there is none. */
+vx_status vx_backend_open_vulkan(vx_backend **backend, const char *name, vx_error *err);
 /* A device by its datasheet: plans, never runs. VX_ERR_USAGE for an unknown name, listing the
  * known. */
 vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);

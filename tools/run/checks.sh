@@ -6,7 +6,7 @@
 passed=0 failed=0 skipped=0
 
 # Shares of the two budgets in seconds, in the order of their tables.
-SHORT_SHARES="builds:240 release:180 sanitizers:240 threads:120 static:120 fuzz:120"
+SHORT_SHARES="builds:240 release:180 sanitizers:240 threads:120 static:120 fuzz:120 vulkan:240"
 LONG_SHARES="builds:1200 tests:1800 static:300 fuzz:4500 debian:4800"
 # What judges: another version of the formatter or of tidy would judge differently.
 CLANG_VERSION=14
@@ -201,8 +201,11 @@ test_short() {
     fetch_for_tests
     step builds "build, plain Release without a warning" plain gcc Release -DVORTEX_TESTS=OFF
     step builds "build, clang with sanitizers and fuzzers" build clang
-    run_tests release release -LE long
-    run_tests sanitizers clang -LE 'long|arithmetic'
+    run_tests release release -LE 'long|vulkan'
+    run_tests sanitizers clang -LE 'long|arithmetic|vulkan'
+    step vulkan "a software GPU" lavapipe
+    step vulkan "SPIR-V is what the shaders give" check_spirv
+    run_tests vulkan release -L vulkan
     step threads "threads" threads "$THREADED"
     step static "clang-format" check_format
     step static "clang-tidy, changed files" check_tidy
@@ -227,6 +230,7 @@ test_long() {
     run_tests tests plain-clang-Release
     run_tests tests asan
     run_tests tests clang -L 'long|arithmetic'
+    step tests "a software GPU" lavapipe
     step tests "threads" threads "$THREADED_LONG"
     step static "clang-tidy, all files" tidy_all
     step fuzz "fuzz, 600 s each" smoke 600 build/fuzz/corpus

@@ -56,7 +56,11 @@ expect 2 "leave out --out" say hi --explain -o x.wav
 expect 2 "takes no value" doctor --verify=yes
 expect 2 "must be a whole number" --seed x doctor
 expect 2 "must be a number from 0.5 to 2" say hi -o x.wav --speed 0
-expect 2 "must be cpu, cuda or cuda:N" --device tpu doctor
+expect 2 "must be cpu, vulkan" --device tpu doctor
+for command in doctor plan voices "say hi -o x.wav"; do
+    # shellcheck disable=SC2086
+    expect 4 "used through Vulkan" --device cuda:0 $command
+done
 expect 2 "did you mean 'debug'" --log-level debg doctor
 expect_json genrate
 for command in "" generate animate say voices score plan bench "models list" "models inspect" "models convert" \

@@ -376,21 +376,24 @@ static void settings_have_defaults_and_ranges(void **state)
     assert_true(settings.soft_bytes == 0 && settings.hard_bytes == 0);
     assert_int_equal(settings.frames_max, 1200);
     assert_int_equal(settings.log_level, VX_LOG_WARN);
-    put("config/vortex/vortex.yaml", "device: cuda:1\nthreads: 2\npack: toon\n"
+    put("config/vortex/vortex.yaml", "device: vulkan:1\nthreads: 2\npack: toon\n"
                                      "budget: {soft_bytes: 1000000000, hard_bytes: 2000000000}\n"
                                      "kokoro: {frames_max: 400}\nlog: {level: debug}\n"
                                      "voices: [{name: a, voice: am_puck}]\n");
     assert_int_equal(vx_settings_read(&settings, NULL, &err), VX_OK);
-    assert_string_equal(settings.device, "cuda:1");
+    assert_string_equal(settings.device, "vulkan:1");
     assert_true(settings.threads == 2 && settings.hard_bytes == 2000000000);
     assert_int_equal(settings.log_level, VX_LOG_DEBUG);
     assert_int_equal(settings.voices.count, 1);
     vx_settings_close(&settings);
     assert_int_equal(vx_settings_read(&settings, at("no.yaml"), &err), VX_ERR_MISSING);
+    assert_int_equal(vx_settings_parse(&settings, "s.yaml", "device: cuda:0", 14, &err),
+                     VX_ERR_MISSING);
+    assert_non_null(strstr(err.message, "through Vulkan"));
     static const char *const bad[] = {
         "device: gpu",
-        "device: 'cuda:'",
-        "device: cuda:x",
+        "device: 'vulkan:'",
+        "device: vulcan",
         "threads: -1",
         "threads: 257",
         "budget: {soft_bytes: 9}",

@@ -72,13 +72,19 @@ struct vx_backend {
 vx_status vx_backend_open_cpu(vx_backend **backend, vx_pool *pool, vx_error *err);
 /* The oracle: plain C in f32 with double accumulators, one thread. For tests. */
 vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
-/* A GPU, or what poses as one (backend/vulkan): "" the best that there is, a number of the list that
- * `vortex doctor` prints, or part of a name. VX_ERR_MISSING where there is none. */
+/* A GPU, or what poses as one (backend/vulkan): "" the best that there is, a number of the list
+ * that `vortex doctor` prints, or part of a name. VX_ERR_MISSING where there is none. */
 vx_status vx_backend_open_vulkan(vx_backend **backend, const char *name, vx_error *err);
 /* A device by its datasheet: plans, never runs. VX_ERR_USAGE for an unknown name, listing the
  * known. */
 vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);
 void vx_backend_close(vx_backend **backend);
+
+/* What a device may be called, as flags and settings say it. */
+#define VX_DEVICES "cpu, vulkan, vulkan:N or vulkan:NAME"
+/* Whether a device can have that name, wherever it runs. VX_ERR_MISSING for cuda…, with the
+ * sentence that says why; VX_ERR_USAGE for others. */
+vx_status vx_backend_device_named(const char *name, vx_error *err);
 
 /* The backend that runs on the device called `name` in settings and flags. VX_ERR_MISSING where
  * this build has none. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "base/pool.h"
@@ -12,7 +13,7 @@ const vx_flag vx_global_flags[] = {
     VX_FLAG("config", 0, "FILE", vx_cli, config, WORD,
             "settings instead of $XDG_CONFIG_HOME/vortex/vortex.yaml"),
     VX_FLAG("pack", 0, "NAME|DIR", vx_cli, pack, WORD, "the pack: a folder or a name"),
-    VX_FLAG("device", 0, "DEVICE", vx_cli, device, WORD, "cpu, cuda or cuda:N"),
+    VX_FLAG("device", 0, "DEVICE", vx_cli, device, WORD, VX_DEVICES),
     VX_FLAG("threads", 0, "N", vx_cli, threads, INT, "worker threads; 0: all processors", .min = 0,
             .max = VX_WORKERS_MAX, .fallback = "-1"),
     VX_FLAG("seed", 0, "N", vx_cli, seed, INT, "seed of everything random; overrides the recipe's",
@@ -234,9 +235,10 @@ vx_status vx_cli_parse(vx_cli *cli, void **params, int argc, char **argv, vx_err
     }
     if (cli->version) return VX_OK;
     bool any_device = cli->command != NULL && cli->command->any_device;
-    if (cli->device != NULL && !any_device && !vx_settings_is_device(cli->device))
-        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
-                       "--device is '%.40s' and must be cpu, cuda or cuda:N", cli->device);
+    if (cli->device != NULL) {
+        vx_status named = vx_backend_device_named(cli->device, err);
+        if (named != VX_OK && (named != VX_ERR_USAGE || !any_device)) return named;
+    }
     VX_TRY(check_words(cli, name, err));
     return check_required(cli, err);
 }

@@ -2,24 +2,19 @@
 
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/pool.h"
 #include "config/pack.h"
 #include "media/loudness.h"
 
-bool vx_settings_is_device(const char *text)
-{
-    if (strcmp(text, "cpu") == 0 || strcmp(text, "cuda") == 0) return true;
-    size_t digits = strlen(text) > 5 ? strspn(text + 5, "0123456789") : 0;
-    return strncmp(text, "cuda:", 5) == 0 && digits >= 1 && digits <= 3 && text[5 + digits] == '\0';
-}
-
 static vx_status check_device(const vx_yaml *yaml, const vx_yaml_node *node, const void *value,
                               vx_error *err)
 {
-    if (!vx_settings_is_device(*(const char *const *)value))
-        return vx_yaml_fail(yaml, node, err, "device is '%.40s' and must be cpu, cuda or cuda:N",
-                            *(const char *const *)value);
-    return VX_OK;
+    vx_status status = vx_backend_device_named(*(const char *const *)value, err);
+    if (status == VX_ERR_USAGE)
+        return vx_yaml_fail(yaml, node, err, "device is '%.40s' and must be %s",
+                            *(const char *const *)value, VX_DEVICES);
+    return status;
 }
 
 static const vx_field budget_rows[] = {

@@ -13,7 +13,7 @@ enum { VX_SETS_MAX = 4 };
 
 typedef struct vx_settings {
     vx_yaml *document;               /* owns every text below; NULL when there is no file */
-    const char *device;              /* "cpu", "cuda" or "cuda:N" */
+    const char *device;              /* "cpu", "vulkan", "vulkan:…" */
     int64_t threads;                 /* 0: one for each processor this process may run on */
     const char *pack;                /* NULL: toon, else speech */
     int64_t soft_bytes;              /* memory: a warning above it; 0: as vx_budget_of says */
@@ -49,7 +49,5 @@ vx_status vx_settings_parse(vx_settings *settings, const char *name, const char 
 /* Safe on a zeroed or closed one. */
 void vx_settings_close(vx_settings *settings);
 
-/* Whether the text names a device: "cpu", "cuda", "cuda:N". */
-bool vx_settings_is_device(const char *text);
 
 #endif

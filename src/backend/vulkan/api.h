@@ -1,7 +1,8 @@
-/* Vulkan's functions, found at run time: a program with this backend starts where there is no Vulkan.
+/* Vulkan's functions, found at run time: a program with this backend starts
+ * where there is no Vulkan.
  *
- * Calls are fields of a table, api.CreateDevice(…) for vkCreateDevice, so that a test can put its own
- * in their place (vx_vk_loader). */
+ * Calls are fields of a table, api.CreateDevice(…) for vkCreateDevice, so that a test can put its
+ * own in their place (vx_vk_loader). */
 #ifndef VX_BACKEND_VULKAN_API_H
 #define VX_BACKEND_VULKAN_API_H
 

@@ -15,11 +15,12 @@ typedef struct map_push {
     uint64_t x[3], out;
     uint32_t rows, cols, ldx[3], ldo;
     float scale[3], slope;
+    uint64_t slopes;
 } map_push;
 
 typedef struct map {
     map_kind kind;
-    const vx_tensor *x[3], *out;
+    const vx_tensor *x[3], *out, *slopes;
     const float *scale;
     vx_act act;
 } map;
@@ -30,12 +31,13 @@ static void run_map(vx_vk_work *work, const map *m)
                      .rows = (uint32_t)vx_rows(m->out),
                      .cols = (uint32_t)vx_cols(m->out),
                      .ldo = vx_vk_ld(m->out),
-                     .slope = m->act.slope};
+                     .slope = m->act.slope,
+                     .slopes = vx_vk_at(m->slopes)};
     vx_vk_dispatch d = {.shader = VX_VK_maps,
                         .constant = {vx_vk_group(work->vk), m->kind, (uint32_t)m->act.kind,
                                      vx_vk_type(m->x[0]), vx_vk_type(m->x[1]), vx_vk_type(m->x[2]),
                                      vx_vk_type(m->out)},
-                        .constants = 8,
+                        .constants = 9,
                         .push = &push,
                         .push_bytes = sizeof push};
     for (uint32_t i = 0; i < 3; i++) {
@@ -45,6 +47,8 @@ static void run_map(vx_vk_work *work, const map *m)
         if (m->x[i] != NULL) d.constant[7] = i + 1;
         vx_vk_reads(&d, m->x[i]);
     }
+    d.constant[8] = m->slopes != NULL;
+    vx_vk_reads(&d, m->slopes);
     vx_vk_writes(&d, m->out);
     vx_vk_each(&d, vx_elements(m->out));
     vx_vk_do(work, &d);
@@ -80,7 +84,8 @@ void vx_vk_broadcast(vx_vk_work *work, const vx_broadcast_args *a)
 
 void vx_vk_blend(vx_vk_work *work, const vx_blend_args *a)
 {
-    map m = {.kind = MAP_BLEND, .scale = a->scale, .act = a->act, .out = a->out};
+    map m = {
+        .kind = MAP_BLEND, .scale = a->scale, .act = a->act, .slopes = a->slopes, .out = a->out};
     for (int i = 0; i < a->n; i++)
         m.x[i] = a->x[i];
     run_map(work, &m);

@@ -11,8 +11,9 @@
  *   shaders/  their programs; spirv/ what tools/spirv.sh made of them
  *
  * A place is a device address, which shaders follow as a pointer; so there are no descriptors, and
- * arguments are push constants. Validation cannot see what a shader reaches so: the ranges that each
- * command states are all that barriers come from, and `shuffle` betrays one that is forgotten. */
+ * arguments are push constants. Validation cannot see what a shader reaches so: the ranges that
+ * each command states are all that barriers come from, and `shuffle` betrays one that is
+ * forgotten. */
 #ifndef VX_BACKEND_VULKAN_VULKAN_H
 #define VX_BACKEND_VULKAN_VULKAN_H
 

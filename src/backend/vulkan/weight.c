@@ -3,7 +3,7 @@
  * Plain types and int8 have their channels padded with zeroes to a multiple of 8, so that 16 bytes
  * of 16-bit values can be read at once. Blocks of files stay as they are. Behind the rows lie
  *   int8   f32 [rows], the scales
- *   nf4    u8 [blocks], codes of the scales; f32 [groups][2], what a group's codes are multiplied by
+ *   nf4    u8 [blocks], codes of the scales; f32 [groups][2], what a group multiplies its codes by
  *          and what is added; f32 [256], what codes stand for
  * A transposed filter has stride * out rows of two taps: row phase * out + o sees the input before
  * with tap phase + stride and its own with tap phase. An LSTM has the rows of its inputs' weights,

@@ -11,11 +11,13 @@ layout(constant_id = 4) const uint T1 = 0;
 layout(constant_id = 5) const uint T2 = 0;
 layout(constant_id = 6) const uint TO = 0;
 layout(constant_id = 7) const uint N = 1; // inputs of a blend
+layout(constant_id = 8) const bool SLOPES = false; // one for each column
 
 layout(push_constant, scalar) uniform Args {
     uint64_t x0, x1, x2, out_;
     uint rows, cols, ld0, ld1, ld2, ldo;
     float scale0, scale1, scale2, slope;
+    uint64_t slopes;
 } a;
 
 // Elements of the same type are moved as they are, NaNs and integers too.
@@ -44,7 +46,7 @@ void main()
         float sum = a.scale0 * load(T0, a.x0, r * a.ld0 + c);
         if (N > 1) sum += a.scale1 * load(T1, a.x1, r * a.ld1 + c);
         if (N > 2) sum += a.scale2 * load(T2, a.x2, r * a.ld2 + c);
-        store(TO, a.out_, to, act(ACT, a.slope, sum));
+        store(TO, a.out_, to, act(ACT, SLOPES ? Floats(a.slopes).v[c] : a.slope, sum));
     }
     if (KIND == GATE) {
         float x = load(T0, a.x0, r * a.ld0 + c), y = load(T1, a.x1, r * a.ld1 + c);

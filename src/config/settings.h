@@ -49,5 +49,4 @@ vx_status vx_settings_parse(vx_settings *settings, const char *name, const char 
 /* Safe on a zeroed or closed one. */
 void vx_settings_close(vx_settings *settings);
 
-
 #endif

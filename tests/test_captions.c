@@ -146,6 +146,33 @@ static void text_is_the_scripts_own(void **state)
     assert_string_equal(cues_of(say("", 1)), "");
 }
 
+/* A web page's text: its words are those that a reader would see. */
+static void pasted_text_is_shown_as_it_reads(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"Tom",  "&amp;amp;", "Jerry&#39;s", "cat", "is",
+                                        "here", "Next",      "one",         "two"};
+    memset(&said, 0, sizeof said);
+    vx_spoken *s = &said.spoken;
+    s->text = "<p>&quot;Tom &amp;amp; Jerry&#39;s <a href='x y' class=\"a b\">cat</a>&nbsp;is&#7; "
+              "here</p><p>Next</p>one<br>two &lt;b&gt;&copy;&quot;";
+    s->bytes = strlen(s->text);
+    s->word = said.word;
+    s->word_span = said.span;
+    s->symbol = said.symbol;
+    const char *at = s->text;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++, s->words++) {
+        at = strstr(at, words[i]);
+        said.word[i] = (vx_g2p_word){.text_start = (uint32_t)(at - s->text),
+                                     .text_length = (uint32_t)strlen(words[i])};
+        said.span[i] = (vx_speech_span){(int64_t)i * 2400, (int64_t)(i + 1) * 2400};
+        at += strlen(words[i]);
+    }
+    s->count = 48000;
+    assert_string_equal(cues_of(s),
+                        "\"Tom & Jerry's cat\xC2\xA0is\nhere Next one two <b>\xC2\xA9\"");
+}
+
 static void files_are_as_players_want_them(void **state)
 {
     (void)state;
@@ -336,6 +363,7 @@ int main(void)
         cmocka_unit_test(cues_end_with_sentences),
         cmocka_unit_test(long_sentences_are_cut_at_clauses),
         cmocka_unit_test(text_is_the_scripts_own),
+        cmocka_unit_test(pasted_text_is_shown_as_it_reads),
         cmocka_unit_test(files_are_as_players_want_them),
         cmocka_unit_test(films_hold_captions_and_key_frames),
         cmocka_unit_test(captions_are_drawn_inside_the_safe_area),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "text/entities.h"
 #include "text/utf8.h"
 
 static const double CUE_SECONDS = 6;
@@ -32,9 +33,23 @@ typedef struct token {
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
-static bool is_white(char c)
+/* What a reader sees of the text at `at`, "" for a tag and for white space, and whether words end
+ * there. Returns its bytes. */
+static size_t piece_at(const vx_spoken *s, size_t at, char seen[VX_UTF8_MAX + 1], bool *white)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    const char *text = s->text + at;
+    size_t length = s->bytes - at;
+    vx_markup what = VX_MARKUP_NOTHING;
+    uint32_t code = 0;
+    seen[0] = '\0';
+    size_t bytes = vx_markup_at(text, length, &what);
+    *white = what != VX_MARKUP_NOTHING;
+    if (bytes > 0) return bytes;
+    bytes = vx_entity_at(text, length, &code);
+    if (bytes == 0) bytes = vx_utf8_decode(text, length, &code);
+    *white = code == ' ' || code == '\t' || code == '\n' || code == '\r';
+    if (code > ' ' && code != 0x7F) seen[vx_utf8_encode(code, seen)] = '\0';
+    return bytes > 0 ? bytes : 1;
 }
 
 static size_t end_of(const vx_g2p_word *w)
@@ -42,24 +57,24 @@ static size_t end_of(const vx_g2p_word *w)
     return (size_t)w->text_start + w->text_length;
 }
 
-/* Where the text of word `i` begins: behind the last space before it, so that
- * quotes stay with it. */
-static size_t begin_of(const vx_spoken *s, int64_t i)
+/* Where the text of word `i` begins: behind the last white space before it, so that quotes stay
+ * with it. `apart` (may be NULL): whether there is some, for "well-known" is one word to its
+ * reader. */
+static size_t begin_of(const vx_spoken *s, int64_t i, bool *apart)
 {
+    if (apart != NULL) *apart = i > 0;
     if (i == 0) return 0;
     if (i >= s->words) return s->bytes;
-    size_t before = end_of(&s->word[i - 1]), at = s->word[i].text_start;
-    while (at > before && !is_white(s->text[at - 1]))
-        at--;
-    return at > before ? at : s->word[i].text_start;
-}
-
-/* Whether white space parts two words: "well-known" is one to its reader. */
-static bool apart(const vx_spoken *s, size_t end, size_t start)
-{
-    while (end < start && !is_white(s->text[end]))
-        end++;
-    return end < start;
+    char seen[VX_UTF8_MAX + 1];
+    size_t begin = s->word[i].text_start;
+    bool white, found = false;
+    for (size_t at = end_of(&s->word[i - 1]); at < s->word[i].text_start;) {
+        at += piece_at(s, at, seen, &white);
+        if (white) begin = at;
+        found |= white;
+    }
+    if (apart != NULL) *apart = found;
+    return begin;
 }
 
 /* Whether one of the marks was spoken between two words; the marks of an abbreviation are not. */
@@ -75,15 +90,18 @@ static bool marked(const vx_spoken *s, int64_t i, const char *marks)
     return false;
 }
 
+/* The token that begins with word `i`. */
 static bool token_at(const vx_spoken *s, int64_t i, token *t)
 {
     if (i >= s->words) return false;
-    *t = (token){.from = begin_of(s, i), .first = i};
-    size_t end = end_of(&s->word[i]);
-    for (i++; i < s->words && !apart(s, end, s->word[i].text_start); i++)
-        if (end_of(&s->word[i]) > end) end = end_of(&s->word[i]);
+    bool apart = false;
+    *t = (token){.from = begin_of(s, i, NULL), .first = i};
+    for (i++; i < s->words; i++) {
+        begin_of(s, i, &apart);
+        if (apart) break;
+    }
     t->next = i;
-    t->to = begin_of(s, i);
+    t->to = begin_of(s, i, NULL);
     t->start_s = (double)s->word_span[t->first].start / VX_KOKORO_RATE;
     t->end_s = (double)s->word_span[i - 1].end / VX_KOKORO_RATE;
     t->ends_sentence = i >= s->words || marked(s, i - 1, ".!?…");
@@ -102,21 +120,17 @@ static void put_character(line *l, const char *bytes, size_t count)
     l->characters++;
 }
 
-/* A token's text, after a space when the line has begun; tags are left out. */
+/* A token's text, after a space when the line has begun; tags are left out, references decoded. */
 static void put_token(line *l, const vx_spoken *s, const token *t)
 {
-    bool space = l->used > 0;
+    char seen[VX_UTF8_MAX + 1];
+    bool white, space = l->used > 0;
     for (size_t at = t->from; at < t->to;) {
-        uint32_t unused;
-        const char *text = s->text + at;
-        const char *close = text[0] == '<' ? memchr(text, '>', t->to - at) : NULL;
-        size_t bytes =
-            close != NULL ? (size_t)(close - text) + 1 : vx_utf8_decode(text, t->to - at, &unused);
-        at += bytes > 0 ? bytes : 1;
-        if (is_white(text[0])) space = l->used > 0;
-        if (close != NULL || is_white(text[0]) || bytes == 0) continue;
+        at += piece_at(s, at, seen, &white);
+        if (white) space = l->used > 0;
+        if (seen[0] == '\0') continue;
         if (space) put_character(l, " ", 1);
-        put_character(l, text, bytes);
+        put_character(l, seen, strlen(seen));
         space = false;
     }
 }

@@ -168,8 +168,9 @@ static void warn_dropped(const vx_clean *clean)
     if (clean->dropped_kinds == VX_CLEAN_DROPPED_MAX) vx_strbuf_put(&names, " …");
     snprintf(where, sizeof where, "byte %zu", clean->dropped_where);
     vx_warn("characters_left_out", where,
-            "%zu characters of the text have no sound and are left out: %s", clean->dropped,
-            names.data);
+            "%zu character%s of the text %s no sound and %s left out: %s", clean->dropped,
+            clean->dropped == 1 ? "" : "s", clean->dropped == 1 ? "has" : "have",
+            clean->dropped == 1 ? "is" : "are", names.data);
 }
 
 /* Once a text and word. */

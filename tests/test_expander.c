@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -68,6 +69,39 @@ static void names_are_read(void **state)
     assert_null(strstr(x.text + strlen("red suit"), "suit"));
     vx_expander_close(&e);
     assert_null(e);
+}
+
+static void words_are_replaced_by_known_ones(void **state)
+{
+    (void)state;
+    vx_expansion x;
+    char with_same[3000];
+    snprintf(with_same, sizeof with_same,
+             "{'same':{'surgeon':'scientist','tuxedo':'suit','ponytail':'long hair'},%s",
+             grammar + 1);
+    vx_expander *e = open_grammar(with_same);
+    assert_true(vx_expander_run(e, "A Surgeon, a red ponytail", 3, &x));
+    assert_int_equal(x.named, 3);
+    assert_int_equal(x.unknown, 0);
+    assert_int_equal(x.replaced, 2);
+    assert_string_equal(x.replaced_words, "surgeon=scientist, ponytail=long hair");
+    assert_memory_equal(x.text, "A scientist, a red long hair", 28);
+    /* Parts of words are none, and a word that comes twice is listed once. */
+    assert_true(vx_expander_run(e, "tuxedos, a tuxedo-like tuxedo and Tuxedo", 3, &x));
+    assert_string_equal(x.replaced_words, "tuxedo=suit");
+    assert_int_equal(x.replaced, 2);
+    assert_memory_equal(x.text, "tuxedos, a tuxedo-like suit and suit", 36);
+    assert_true(vx_expander_run(e, "a scientist", 3, &x));
+    assert_int_equal(x.replaced, 0);
+    assert_string_equal(x.replaced_words, "");
+    /* What grows too long is taken as it is. */
+    static char longest[VX_EXPANDER_PROMPT_MAX];
+    for (int i = 0; i + 9 < VX_EXPANDER_PROMPT_MAX; i += 8)
+        memcpy(longest + i, "surgeon ", 9);
+    assert_false(vx_expander_run(e, longest, 3, &x));
+    vx_expander_close(&e);
+    assert_null(open_grammar("{'same':['a'],'known':[],'breaks':[],'tags':[],'slots':[]}"));
+    assert_null(open_grammar("{'same':{'a':''},'known':[],'breaks':[],'tags':[],'slots':[]}"));
 }
 
 static void seeds_choose(void **state)
@@ -199,9 +233,10 @@ static void broken_grammars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_read),   cmocka_unit_test(seeds_choose),
-        cmocka_unit_test(some_is_not_none), cmocka_unit_test(moods_are_implied),
-        cmocka_unit_test(strange_prompts),  cmocka_unit_test(broken_grammars),
+        cmocka_unit_test(names_are_read),    cmocka_unit_test(words_are_replaced_by_known_ones),
+        cmocka_unit_test(seeds_choose),      cmocka_unit_test(some_is_not_none),
+        cmocka_unit_test(moods_are_implied), cmocka_unit_test(strange_prompts),
+        cmocka_unit_test(broken_grammars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

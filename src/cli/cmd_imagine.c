@@ -137,11 +137,12 @@ static json_t *stages_json(const vx_imagined *made)
 
 static json_t *prompt_json(const vx_imagine_request *r, const vx_imagined *made)
 {
-    return json_pack(
-        "{s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:[]}", "text", vx_json_text(r->prompt), "expanded",
-        made->expanded != NULL ? vx_json_text(made->expanded) : json_null(), "t5_tokens",
-        made->t5_tokens, "t5_dropped", made->t5_dropped, "clip_tokens", made->clip_tokens,
-        "clip_dropped", made->clip_dropped, "ignored", vx_ignored_json(made->ignored), "replaced");
+    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "text", vx_json_text(r->prompt),
+                     "expanded",
+                     made->expanded != NULL ? vx_json_text(made->expanded) : json_null(),
+                     "t5_tokens", made->t5_tokens, "t5_dropped", made->t5_dropped, "clip_tokens",
+                     made->clip_tokens, "clip_dropped", made->clip_dropped, "ignored",
+                     vx_ignored_json(made->ignored), "replaced", vx_replaced_json(made->replaced));
 }
 
 static json_t *report(const imagine_params *p, vx_engine *engine, const vx_imagine_request *r,

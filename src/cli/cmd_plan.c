@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
+#include "cli/tell.h"
 #include "engine/advice.h"
 #include "slot/part.h"
 
@@ -63,6 +64,8 @@ static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
         status = vx_json_print(vx_plan_document(&plan), err);
     else if (status == VX_OK)
         print_plan(&plan, &pack);
+    if (status == VX_OK && p->svg != NULL)
+        vx_tell(cli, "%s: the layout of %.1f MB", p->svg, (double)plan.total_bytes * 1e-6);
     if (status == VX_OK) status = vx_plan_check(&plan, err);
     vx_pack_close(&pack);
     return status;

@@ -161,6 +161,11 @@ static const char *expand_prompt(job *j)
     if (x->drawn > 0) vx_log(VX_LOG_INFO, "the prompt was expanded to '%s'", x->text);
     j->result->expanded = x->text;
     j->result->ignored = x->unknown_words;
+    j->result->replaced = x->replaced_words;
+    if (x->replaced > 0)
+        vx_warn("prompt_replaced", "visual_track.prompt",
+                "pack %s reads %d of the prompt's words as ones that it knows: %s", pack,
+                x->replaced, x->replaced_words);
     if (x->mood == NULL) return x->text;
     j->result->mood = vx_choice_index(VX_MOOD_NAMES, x->mood, strlen(x->mood));
     if (j->result->mood < 0)
@@ -329,4 +334,15 @@ json_t *vx_ignored_json(const char *ignored)
         ignored += strspn(ignored, ", ");
     }
     return words;
+}
+
+json_t *vx_replaced_json(const char *replaced)
+{
+    json_t *pairs = vx_ignored_json(replaced);
+    for (size_t i = 0; i < json_array_size(pairs); i++) {
+        const char *from = json_string_value(json_array_get(pairs, i)), *to = strchr(from, '=');
+        json_array_set_new(
+            pairs, i, json_pack("{s:s%, s:s}", "from", from, (size_t)(to - from), "to", to + 1));
+    }
+    return pairs;
 }

@@ -54,6 +54,7 @@ typedef struct vx_imagined {
                                      seed added; NULL without an expander; as the picture */
     const char *ignored;          /* words of the prompt without effect, "dragon, castle"; NULL
                                      without an expander; as the picture */
+    const char *replaced;         /* words of it that are read as others, "physician=doctor" */
     int mood;                     /* vx_mood that the prompt implies; -1 for none */
     int t5_tokens, clip_tokens;   /* of the prompt, ends included */
     int t5_dropped, clip_dropped; /* what did not fit; the log has said so */
@@ -63,6 +64,8 @@ typedef struct vx_imagined {
 
 /* ["dragon", "castle"] of what vx_imagined calls ignored (NULL: none); the caller decrefs. */
 json_t *vx_ignored_json(const char *ignored);
+/* [{"from": "physician", "to": "doctor"}] of what it calls replaced (NULL: none). */
+json_t *vx_replaced_json(const char *replaced);
 
 /* VX_ERR_INPUT for a prompt that is empty or no UTF-8, VX_ERR_USAGE for a size beyond the plan,
  * VX_ERR_CANCELLED between two ops. The lane is as before whatever happens. */

@@ -114,7 +114,7 @@ static void add_picture(const vx_slot *slot, json_t *report)
     json_object_update_new(
         report,
         json_pack("{s:i, s:i, s:i, s:{s:s, s:s, s:b, s:s}, s:{s:o, s:o, s:i, s:i, s:i, s:i, s:o, "
-                  "s:[]}, s:o, s:{s:I, s:I}}",
+                  "s:o}, s:o, s:{s:I, s:I}}",
                   "width", made->size.width, "height", made->size.height, "steps", made->size.steps,
                   "pack", "name", pack->name, "version", pack->version, "synthetic",
                   pack->synthetic, "sha256", pack->sha256, "prompt", "text",
@@ -122,9 +122,9 @@ static void add_picture(const vx_slot *slot, json_t *report)
                   text_or_null(made->expanded), "t5_tokens", made->t5_tokens, "t5_dropped",
                   made->t5_dropped, "clip_tokens", made->clip_tokens, "clip_dropped",
                   made->clip_dropped, "ignored", vx_ignored_json(made->ignored), "replaced",
-                  "stages", picture_stages_json(made), "memory", "planned_bytes",
-                  (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
-                  (json_int_t)vx_engine_measured_bytes(engine)));
+                  vx_replaced_json(made->replaced), "stages", picture_stages_json(made), "memory",
+                  "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
+                  "measured_peak_bytes", (json_int_t)vx_engine_measured_bytes(engine)));
 }
 
 static void add_scores(const vx_slot *slot, json_t *report)
@@ -194,9 +194,10 @@ static json_t *report_film(vx_slot *slot, vx_status status)
     json_object_set_new(report, "level", json_string(vx_engine_backend(engine)->device.level));
     if (slot->pictured != NULL)
         json_object_set_new(report, "actor",
-                            json_pack("{s:s, s:s?, s:s?, s:o, s:[]}", "from", slot->pictured,
+                            json_pack("{s:s, s:s?, s:s?, s:o, s:o}", "from", slot->pictured,
                                       "prompt", r->visual.prompt, "expanded", slot->made.expanded,
-                                      "ignored", vx_ignored_json(slot->made.ignored), "replaced"));
+                                      "ignored", vx_ignored_json(slot->made.ignored), "replaced",
+                                      vx_replaced_json(slot->made.replaced)));
     json_object_set_new(json_object_get(report, "pack"), "weights", weights_json(slot));
     if (slot->spoken.count > 0)
         json_object_set_new(report, "audio",

@@ -16,6 +16,7 @@ enum {
     VALUES_MAX = 64,
     PHRASE_WORDS_MAX = 6,
     TOKENS_MAX = 1024, /* what follows them names nothing */
+    WORD_BYTES = 48,   /* of one that is replaced, its NUL included */
     OPEN = -1
 };
 
@@ -246,6 +247,16 @@ static vx_status read_grammar(vx_expander *e, const char *file, vx_error *err)
         VX_TRY(read_unless(e, file, s, err));
     for (size_t i = 0; i < json_array_size(tags); i++)
         VX_TRY(check_tag(e, file, json_string_value(json_array_get(tags, i)), err));
+    const json_t *same = json_object_get(e->grammar, "same");
+    const char *word;
+    json_t *other;
+    if (same != NULL && !json_is_object(same))
+        return broken(file, "'same' names for each word the one that it is read as", NULL, err);
+    json_object_foreach((json_t *)same, word, other)
+    {
+        if (word[0] == '\0' || json_string_length(other) == 0)
+            return broken(file, "'same' needs a word for", word, err);
+    }
     return read_phrases(e, file, err);
 }
 
@@ -302,6 +313,43 @@ static bool in_word(char c)
 {
     return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '\'' || (unsigned char)c >= 0x80;
+}
+
+/* Adds "from=to" to the list unless it is there. */
+static void note_replaced(vx_expansion *out, const char *from, const char *to)
+{
+    char pair[2 * WORD_BYTES];
+    size_t used = strlen(out->replaced_words);
+    int length = snprintf(pair, sizeof pair, "%s=%s", from, to);
+    out->replaced++;
+    if (strstr(out->replaced_words, pair) != NULL) return;
+    if (used + (size_t)length + 3 < sizeof out->replaced_words)
+        sprintf(out->replaced_words + used, "%s%s", used > 0 ? ", " : "", pair);
+}
+
+/* The prompt into out->text, words that have another one replaced by it; the bytes that it takes,
+ * or 0 when it is too long. */
+static size_t take_prompt(const vx_expander *e, const char *prompt, vx_expansion *out)
+{
+    const json_t *same = json_object_get(e->grammar, "same");
+    size_t used = 0;
+    while (*prompt != '\0') {
+        char word[WORD_BYTES];
+        size_t length = 1, kept = 0;
+        while (in_word(prompt[0]) && in_word(prompt[length]))
+            length++;
+        for (; kept < length && kept + 1 < sizeof word; kept++)
+            word[kept] = lower(prompt[kept]);
+        word[kept] = '\0';
+        const char *other = kept == length ? json_string_value(json_object_get(same, word)) : NULL;
+        size_t bytes = other != NULL ? strlen(other) : length;
+        if (used + bytes >= VX_EXPANDER_PROMPT_MAX) return 0;
+        memcpy(out->text + used, other != NULL ? other : prompt, bytes);
+        if (other != NULL) note_replaced(out, word, other);
+        used += bytes;
+        prompt += length;
+    }
+    return used;
 }
 
 static void cut(vx_expander *e, const char *prompt)
@@ -444,10 +492,9 @@ bool vx_expander_run(vx_expander *e, const char *prompt, uint64_t seed, vx_expan
     int chosen[SLOTS_MAX];
     bool drawn[SLOTS_MAX] = {false}, some[SLOTS_MAX] = {false};
     char tag[VX_EXPANDER_TAGS_MAX];
-    size_t used = strlen(prompt);
     *out = (vx_expansion){0};
-    if (used >= VX_EXPANDER_PROMPT_MAX) return false;
-    memcpy(out->text, prompt, used);
+    size_t used = take_prompt(e, prompt, out);
+    if (used == 0 && prompt[0] != '\0') return false;
     cut(e, out->text);
     for (int s = 0; s < SLOTS_MAX; s++)
         chosen[s] = OPEN;

@@ -7,6 +7,8 @@
  *
  * What can be said is data: a JSON file that belongs to the pack.
  *     known   words that are understood and name nothing ("a", "portrait")
+ *     same    {"physician": "doctor", …}: words that are read as other ones, which the network
+ *             knows; they take their place in the text. May be left out
  *     breaks  words and marks beyond which a colour no longer belongs to its thing ("and", ",")
  *     slots   [{name, beside, some, values: [{name, words, say, weight, unless, mood}]}]
  *             words name the value, the longest match first; with `beside` one of those words must
@@ -40,12 +42,15 @@ void vx_expander_close(vx_expander **expander); /* safe on NULL; sets NULL */
 enum { VX_EXPANDER_PROMPT_MAX = 4097, VX_EXPANDER_TAGS_MAX = 1024 };
 
 typedef struct vx_expansion {
-    char text[VX_EXPANDER_PROMPT_MAX + VX_EXPANDER_TAGS_MAX]; /* the prompt, then the tags */
+    /* The prompt with its words replaced, then the tags. */
+    char text[VX_EXPANDER_PROMPT_MAX + VX_EXPANDER_TAGS_MAX];
     int named, drawn;        /* slots that the prompt names, slots that the seed chose */
     const char *mood;        /* that of the first value which the prompt names and which has one;
                                 the expander's; NULL for none */
     int unknown;             /* words that the grammar does not know */
     char unknown_words[120]; /* the first of them, "dragon, castle" */
+    int replaced;
+    char replaced_words[200]; /* the first of them, "physician=doctor, tuxedo=suit" */
 } vx_expansion;
 
 /* False for a prompt of VX_EXPANDER_PROMPT_MAX bytes and more, which is to be taken as it is. Takes

@@ -38,6 +38,32 @@ UNLESS = {
     ('hair', 'long'): {'beard': ['beard', 'mustache']},
     ('clothes', 'dress'): {'kind': ['man'], 'beard': ['beard', 'mustache'],
                            'hair': ['bald', 'short', 'curly', 'spiked', 'mohawk']}}
+# Words that mean, or come nearest to, one that the captions have taught.
+SAME = {other: word for word, others in {
+    'doctor': 'physician surgeon medic pharmacist nurse dentist veterinarian paramedic',
+    'scientist': 'researcher inventor physicist biologist astronomer alchemist',
+    'professor': 'teacher lecturer academic scholar',
+    'man': 'dude bloke chap lad fellow father dad daddy grandpa grandfather granddad husband brother '
+           'son uncle king prince waiter sir gent',
+    'woman': 'mother mom mum grandma grandmother granny wife sister daughter aunt queen princess '
+             'actress waitress gal maiden',
+    'lawyer': 'attorney politician barrister', 'manager': 'executive ceo boss director',
+    'banker': 'accountant broker', 'news anchor': 'newsreader newscaster anchorman anchorwoman '
+                                                  'presenter reporter',
+    'man in a suit': 'businessman salesman groom', 'woman in a suit': 'businesswoman',
+    'woman in a dress': 'bride', 'wizard': 'magician sorcerer mage witch druid',
+    'red': 'crimson scarlet auburn', 'blue': 'navy azure turquoise cyan teal', 'gray': 'silver',
+    'purple': 'violet lilac lavender', 'pink': 'magenta', 'green': 'emerald lime',
+    'brown': 'chestnut',
+    'long hair': 'ponytail braids pigtails twintails', 'curly hair': 'afro', 'curly': 'wavy',
+    'beard': 'bearded goatee stubble whiskers',
+    'glasses': 'eyeglasses specs', 'suit': 'tuxedo blazer', 'dress': 'sundress',
+    'lab coat': 'labcoat', 't-shirt': 'tshirt tee-shirt polo', 'hoodie': 'hoody',
+    'beanie': 'toque', 'top hat': 'bowler fedora',
+    'smiling': 'grinning smile joyful glad jolly cheery delighted', 'excited': 'ecstatic thrilled',
+    'sad': 'crying tearful depressed melancholy miserable', 'manic': 'insane',
+    'angry': 'annoyed enraged irate', 'serious': 'stern solemn', 'calm': 'relaxed'}.items()
+    for other in others.split()}
 SAY = {'skin': '{} skin', 'hair': '{} hair', 'background': '{} background', 'eyes': '{} eyes'}
 SAID = {('hair', 'bun'): 'hair in a bun', ('hair', 'mohawk'): 'mohawk', ('hair', 'bald'): '',
         ('hair', 'bob'): 'bobbed hair'}
@@ -111,4 +137,5 @@ def grammar():
                 row['unless'] = unless(name, v)
             slot['values'].append(row)
         slots.append(slot)
-    return {'known': list(FRAMES), 'breaks': list(BREAKS), 'slots': slots, 'tags': list(TAGS)}
+    return {'known': list(FRAMES), 'breaks': list(BREAKS), 'same': SAME, 'slots': slots,
+            'tags': list(TAGS)}

@@ -180,6 +180,54 @@ small="--pack $source/tests/data/imagine"
     rm -rf made a.png a.npy stdout.txt
 }
 
+# ---- many slots by one engine
+many="--pack $source/tests/data/slot/all --quiet"
+if [ -f "$source/tests/data/slot/all/pack.yaml" ]; then
+    mkdir many many/other
+    (
+        cd many || exit 1
+        cp "$source/tests/data/slot/prompt.yaml" first.yaml
+        cp first.yaml other/first.yaml
+        sed "s/prompted/second/" first.yaml >second.yaml
+        echo "{audio_track: {script: 5}}" >bad.yaml
+    )
+    cd many || exit 1
+    expect 2 "called first" $many generate first.yaml other/first.yaml -o films/
+    expect 2 "of several slots -o is a folder" $many generate first.yaml second.yaml -o films.mp4
+    expect 2 "of several slots --report is a folder" $many generate first.yaml second.yaml -o other --report r.json
+    expect 2 "has no name" $many generate first.yaml - -o other
+    checks=$((checks + 3))
+    "$vortex" $many generate first.yaml bad.yaml second.yaml -o films/ --report films/ --srt captions/ --json \
+        >lines.txt 2>stderr.txt
+    [ $? = 3 ] || fault "not the first failure's exit code"
+    [ "$(ls films captions | tr '\n' ' ')" = "captions: first.srt second.srt  films: first.json first.mp4 second.json second.mp4 " ] ||
+        fault "files of many recipes: $(ls films captions)"
+    [ "$(wc -l <lines.txt)" = 3 ] && [ "$(grep -c '"outcome":"done"' lines.txt)" = 2 ] ||
+        fault "one line a slot"
+    grep -q "1 of 3 slots failed; the first was bad.yaml" stderr.txt || fault "the sum of many recipes"
+    "$vortex" $many generate first.yaml bad.yaml second.yaml -o fast/ --fail-fast 2>stderr.txt
+    [ $? = 3 ] && [ "$(ls fast)" = first.mp4 ] || fault "--fail-fast: $(ls fast)"
+    "$vortex" $many generate first.yaml -o alone.mp4 2>stderr.txt && cmp -s alone.mp4 films/first.mp4 ||
+        fault "a film of many is another"
+    "$vortex" $many generate first.yaml -o - 2>stderr.txt | grep -aq moof || fault "a film on stdout is in fragments"
+    look='"visual_track": {"prompt": "a b"}'
+    {
+        echo "{\"recipe\": {\"audio_track\": {\"script\": \"Read.\"}, $look}, \"path\": \"own.mp4\"}"
+        echo
+        echo "{\"slot_id\": \"named\", \"audio_track\": {\"script\": \"Read.\"}, $look}"
+        echo nonsense
+        echo "{\"slot_id\": \"named\", \"audio_track\": {\"script\": \"Read.\"}, $look}"
+        printf '%s' "{\"slot_id\": \"last\", \"audio_track\": {\"script\": \"Read.\"}, $look}"
+    } >slots.jsonl
+    "$vortex" $many generate --lines -o lines/ --json <slots.jsonl >lines.txt 2>stderr.txt
+    [ $? = 3 ] && [ "$(ls lines | tr '\n' ' ')" = "last.mp4 named.mp4 " ] && [ -f own.mp4 ] ||
+        fault "lines: $(ls lines)"
+    [ "$(grep -c '"outcome":"done"' lines.txt)" = 3 ] || fault "a line for each line"
+    grep -q "line 5: the film of an earlier line" stderr.txt || fault "two lines of one film"
+    cd .. || exit 1
+    rm -rf many
+fi
+
 # ---- animate, with small random networks
 moving="--pack $source/tests/data/animate/whole"
 face="$source/examples/presenter.png"

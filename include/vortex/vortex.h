@@ -85,6 +85,9 @@ typedef struct vx_open_params {
     void (*log)(void *arg, const vx_log_line *line);
     void *log_arg;
     const char *log_level; /* "error", "warn", "info" or "debug"; NULL: the settings' */
+    /* Since 4. `only` is an array of so many jobs; 0: one. Of several, those that are bad are left
+     * out here, and refused when they are submitted. */
+    size_t only_count;
 } vx_open_params;
 
 /* NULL when out of memory. Setting is safe in a signal handler, and on NULL. */

@@ -69,6 +69,7 @@ static bool is_standard(const vx_use *use)
 static vx_status check_pair(const vx_use *a, const vx_use *b, vx_error *err)
 {
     if (!is_output(a) && !is_output(b)) return VX_OK;
+    if (a->kind == VX_USE_OUT_FOLDER && b->kind == VX_USE_OUT_FOLDER) return VX_OK;
     if (is_standard(a) || is_standard(b)) {
         if (is_standard(a) && is_standard(b) && is_output(a) && is_output(b))
             return vx_fail(err, VX_ERR_USAGE, "bad_usage", "%s and %s both want stdout; choose one",
@@ -126,10 +127,18 @@ static vx_status check_writable(const vx_use *use, vx_error *err)
     snprintf(folder, sizeof folder, "%s", use->path);
     if (!there || use->kind == VX_USE_OUT) folder_of(use->path, folder);
     while (use->kind == VX_USE_OUT_FOLDER && access(folder, F_OK) != 0 && errno == ENOENT &&
-           strchr(folder, '/') != NULL && strcmp(folder, "/") != 0)
+           strcmp(folder, ".") != 0 && strcmp(folder, "/") != 0)
         memcpy(folder, folder_of(folder, above), sizeof folder);
     if (access(folder, W_OK | X_OK) != 0) return vx_fail_write(err, errno, "write", use->path);
     return VX_OK;
+}
+
+bool vx_names_folder(const char *path)
+{
+    struct stat info;
+    size_t length = strlen(path);
+    if (length > 0 && path[length - 1] == '/') return true;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 vx_status vx_uses_check(const vx_use *uses, int count, vx_error *err)

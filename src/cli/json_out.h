@@ -20,7 +20,10 @@ vx_status vx_json_print(json_t *document, vx_error *err);
 /* The same into a file, whole or not at all; "-" is stdout. */
 vx_status vx_json_write(const char *path, json_t *document, vx_error *err);
 
-/* Whether a document has gone to stdout: there is one at most. */
+/* The same in one line, of which there may be many, and without the command's warnings. */
+vx_status vx_json_line(json_t *document, vx_error *err);
+
+/* Whether a document has gone to stdout: there is one at most, or there are lines. */
 bool vx_json_printed(void);
 
 /* {"error": {code, message, file, line}}; file and line are null when unknown. */

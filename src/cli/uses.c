@@ -7,6 +7,11 @@ enum { USES_MAX = 24 };
 
 static void add(vx_use *uses, int *count, vx_use use)
 {
+    if (use.kind == VX_USE_OUT_EITHER && use.path != NULL) {
+        bool folder = vx_names_folder(use.path);
+        use.kind = folder ? VX_USE_OUT_FOLDER : VX_USE_OUT;
+        if (folder) use.endings = NULL;
+    }
     if (use.kind != VX_USE_NONE && use.path != NULL && *count < USES_MAX) uses[(*count)++] = use;
 }
 

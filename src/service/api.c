@@ -7,8 +7,8 @@ static const struct {
     size_t open, submit;
 } sizes[VORTEX_API + 1] = {
     [1] = {offsetof(vx_open_params, log), offsetof(vx_submit_params, loudness)},
-    [2] = {sizeof(vx_open_params), offsetof(vx_submit_params, loudness)},
-    [3] = {sizeof(vx_open_params), offsetof(vx_submit_params, kind)},
+    [2] = {offsetof(vx_open_params, only_count), offsetof(vx_submit_params, loudness)},
+    [3] = {offsetof(vx_open_params, only_count), offsetof(vx_submit_params, kind)},
     [4] = {sizeof(vx_open_params), sizeof(vx_submit_params)},
 };
 
@@ -43,17 +43,20 @@ vx_status vx_api_check(int api, vx_error *err)
     return VX_OK;
 }
 
-vx_status vx_api_open_params(vx_open_params *to, vx_submit_params *only, const vx_open_params *from,
-                             int api, vx_error *err)
+vx_status vx_api_open_params(vx_open_params *to, const vx_open_params *from, int api, vx_error *err)
 {
     *to = (vx_open_params){0};
     VX_TRY(vx_api_check(api, err));
-    if (from == NULL) return VX_OK;
-    memcpy(to, from, sizes[api].open);
-    if (to->only == NULL) return VX_OK;
-    VX_TRY(vx_api_submit_params(only, to->only, api, err));
-    to->only = only;
+    if (from != NULL) memcpy(to, from, sizes[api].open);
+    if (to->only != NULL && to->only_count == 0) to->only_count = 1;
     return VX_OK;
+}
+
+vx_status vx_api_only(vx_submit_params *to, const vx_open_params *open, size_t index, int api,
+                      vx_error *err)
+{
+    const char *first = (const char *)open->only;
+    return vx_api_submit_params(to, (const void *)(first + index * sizes[api].submit), api, err);
 }
 
 vx_status vx_api_submit_params(vx_submit_params *to, const vx_submit_params *from, int api,

@@ -14,9 +14,11 @@ vx_status vx_api_check(int api, vx_error *err);
 
 /* The caller's params as this library knows them: what the caller's version lacks is zero, and so
  * is everything when `from` is NULL. VX_ERR_MISSING when the caller is newer than the library.
- * `only` is where a copy of from->only goes. */
-vx_status vx_api_open_params(vx_open_params *to, vx_submit_params *only, const vx_open_params *from,
-                             int api, vx_error *err);
+ * to->only stays the caller's array, whose elements vx_api_only reads. */
+vx_status vx_api_open_params(vx_open_params *to, const vx_open_params *from, int api,
+                             vx_error *err);
+vx_status vx_api_only(vx_submit_params *to, const vx_open_params *open, size_t index, int api,
+                      vx_error *err);
 vx_status vx_api_submit_params(vx_submit_params *to, const vx_submit_params *from, int api,
                                vx_error *err);
 

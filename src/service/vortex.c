@@ -108,29 +108,54 @@ static int all_wants(const vx_pack *pack)
     return wants;
 }
 
-/* What the engine is to hold: a recipe's needs or all. */
-static vx_status needs(vx_vortex *v, const vx_open_params *p, vx_engine_params *params,
-                       vx_error *err)
+static void take_all(vx_vortex *v, vx_engine_params *params)
 {
-    if (p->only == NULL) {
-        params->wants = all_wants(&v->pack);
-        params->speech_seconds = v->settings.slot_seconds;
-        params->frames = (int64_t)ceil(v->settings.slot_seconds * VX_SLOT_FPS_MAX);
-        params->frame_width = (int)v->settings.slot_width;
-        params->frame_height = (int)v->settings.slot_height;
-        params->image_to_image = v->settings.flux_encoder && params->wants & VX_WANT_ACTOR;
-        params->side = v->side = v->settings.lanes > 1;
-        params->side_seconds = v->settings.side_seconds;
-        v->accents = all_accents(v);
-        return VX_OK;
-    }
+    params->wants = all_wants(&v->pack);
+    params->speech_seconds = v->settings.slot_seconds;
+    params->frames = (int64_t)ceil(v->settings.slot_seconds * VX_SLOT_FPS_MAX);
+    params->frame_width = (int)v->settings.slot_width;
+    params->frame_height = (int)v->settings.slot_height;
+    params->image_to_image = v->settings.flux_encoder && params->wants & VX_WANT_ACTOR;
+    params->side = v->side = v->settings.lanes > 1;
+    params->side_seconds = v->settings.side_seconds;
+    v->accents = all_accents(v);
+}
+
+/* What one job needs beside what others do. */
+static vx_status add_need(vx_vortex *v, const vx_submit_params *job, vx_engine_params *sum,
+                          vx_error *err)
+{
     vx_recipe recipe;
-    vx_status status = vx_job_recipe(&recipe, p->only, err);
-    if (status == VX_OK) status = vx_slot_needs(&recipe, &v->pack, params, err);
-    if (status == VX_OK && params->wants & VX_WANT_SPEECH && recipe.audio.phonemes == NULL)
-        v->accents = vx_speaker_accents(&v->settings, &v->pack, recipe.audio.voice_id);
+    vx_engine_params one = {0};
+    vx_status status = vx_job_recipe(&recipe, job, err);
+    if (status == VX_OK) status = vx_slot_needs(&recipe, &v->pack, &one, err);
+    if (status == VX_OK) {
+        vx_slot_needs_both(sum, &one, &v->pack);
+        if (one.wants & VX_WANT_SPEECH && recipe.audio.phonemes == NULL)
+            v->accents |= vx_speaker_accents(&v->settings, &v->pack, recipe.audio.voice_id);
+    }
     vx_recipe_close(&recipe);
     return status;
+}
+
+/* What the engine is to hold: the jobs' needs or all. */
+static vx_status needs(vx_vortex *v, const vx_open_params *p, int api, vx_engine_params *params,
+                       vx_error *err)
+{
+    vx_error first = {0};
+    if (p->only == NULL) {
+        take_all(v, params);
+        return VX_OK;
+    }
+    for (size_t i = 0; i < p->only_count; i++) {
+        vx_submit_params job;
+        vx_error why = {0};
+        VX_TRY(vx_api_only(&job, p, i, api, err));
+        if (add_need(v, &job, params, &why) != VX_OK && first.status == VX_OK) first = why;
+    }
+    if (first.status == VX_OK || (p->only_count > 1 && params->wants != 0)) return VX_OK;
+    if (err != NULL) *err = first;
+    return first.status;
 }
 
 static vx_status open_settings(vx_vortex *v, const vx_open_params *p, vx_error *err)
@@ -167,7 +192,7 @@ static vx_status start_threads(vx_vortex *v, vx_error *err)
                    strerror(failed));
 }
 
-static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *err)
+static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, int api, vx_error *err)
 {
     VX_TRY(open_settings(v, p, err));
     vx_engine_params params = {VX_OUR_PARTS,
@@ -176,7 +201,7 @@ static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, vx_error *er
                                .progress = p->progress,
                                .progress_arg = p->progress_arg,
                                .cancel = p->cancel};
-    VX_TRY(needs(v, p, &params, err));
+    VX_TRY(needs(v, p, api, &params, err));
     v->queue = vx_heap_alloc(sizeof *v->queue * (size_t)v->settings.queue);
     if (v->queue == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the queue");
@@ -191,12 +216,11 @@ static void shut(vx_vortex *v);
 vx_status vx_open_api(vx_vortex **out, const vx_open_params *params, vx_error *err, int api)
 {
     vx_open_params p;
-    vx_submit_params only;
     vx_quiet quiet;
     if (out == NULL)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "vx_open needs a place for the handle");
     *out = NULL;
-    VX_TRY(vx_api_open_params(&p, &only, params, api, err));
+    VX_TRY(vx_api_open_params(&p, params, api, err));
     vx_vortex *v = vx_heap_alloc(sizeof *v);
     if (v == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the engine");
     v->holders = 1;
@@ -208,7 +232,7 @@ vx_status vx_open_api(vx_vortex **out, const vx_open_params *params, vx_error *e
     if (p.log != NULL) vx_log_take(p.log, p.log_arg);
     /* The engine's threads are made here and inherit the quiet. */
     vx_quiet_begin(&quiet);
-    vx_status status = open_vortex(v, &p, err);
+    vx_status status = open_vortex(v, &p, api, err);
     if (status == VX_OK) {
         list(v);
         *out = v;

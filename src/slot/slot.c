@@ -246,6 +246,34 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
     return vx_slot_wants(recipe, pack, &params->wants, err);
 }
 
+/* The larger of two sizes, of which 0 is the pack's; `first` when there is only one. */
+static int larger(bool first, int sum, int one, int64_t pack)
+{
+    if (first) return one;
+    int a = sum > 0 ? sum : (int)pack, b = one > 0 ? one : (int)pack;
+    return a > b ? a : b;
+}
+
+void vx_slot_needs_both(vx_engine_params *sum, const vx_engine_params *one, const vx_pack *pack)
+{
+    bool film = !(sum->wants & VX_WANT_FILM), picture = !(sum->wants & VX_WANT_ACTOR);
+    if (one->wants & VX_WANT_SPEECH && one->speech_seconds > sum->speech_seconds)
+        sum->speech_seconds = one->speech_seconds;
+    if (one->wants & VX_WANT_FILM) {
+        sum->frame_width = larger(film, sum->frame_width, one->frame_width, pack->width);
+        sum->frame_height = larger(film, sum->frame_height, one->frame_height, pack->height);
+        if (one->frames > sum->frames) sum->frames = one->frames;
+    }
+    if (one->wants & VX_WANT_ACTOR) {
+        sum->image_width = larger(picture, sum->image_width, one->image_width, pack->image_width);
+        sum->image_height =
+            larger(picture, sum->image_height, one->image_height, pack->image_height);
+        sum->image_steps = larger(picture, sum->image_steps, one->image_steps, pack->steps);
+        sum->image_to_image |= one->image_to_image;
+    }
+    sum->wants |= one->wants;
+}
+
 static int width_of(const vx_recipe *recipe, const vx_pack *pack)
 {
     return (int)(recipe->output.width > 0 ? recipe->output.width : pack->width);

@@ -22,6 +22,9 @@ vx_status vx_slot_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants
 vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
                         vx_error *err);
 
+/* *sum becomes what holds both; a want of 0 needs nothing. */
+void vx_slot_needs_both(vx_engine_params *sum, const vx_engine_params *one, const vx_pack *pack);
+
 /* Whether an engine holds what a recipe needs, by memory alone: it looks at no file. VX_ERR_INPUT
  * when the film is larger or longer than planned, else as vx_slot_wants. */
 vx_status vx_slot_check(const vx_recipe *recipe, const vx_crew *crew, vx_error *err);

@@ -1,5 +1,5 @@
-/* Kinds of jobs: speech and pictures beside films, what they say while they are made, who is taken first, and
- * what the engine says about itself. */
+/* Kinds of jobs: speech and pictures beside films, what they say while they are made, who is taken
+ * first, and what the engine says about itself. */
 #include <jansson.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -13,14 +13,15 @@
 #include "base/mem.h"
 #include "slot_rig.h"
 
-/* Far more than an answer takes, so that a busy machine fails no test; one that never comes does. */
+/* Far more than an answer takes, so that a busy machine fails no test; one
+ * that never comes does. */
 enum { PATIENCE_MS = 60000, HEARD_MAX = 24000 * 60, BYTES_MAX = 1 << 22 };
 
 #define SENTENCES "Read the lead. Then read it again, and say it aloud. Who led whom, and where?"
 #define SPEECH    "{script: \"" SENTENCES "\", voice_id: narrator, seed: 3}"
 #define PICTURE   "{prompt: a b c, seed: 3}"
 
-/* ---- who listens ------------------------------------------------------------------------------ */
+/* ---- who listens ----------------------------------------------------------------------------- */
 
 /* What a job has told. */
 typedef struct heard {
@@ -105,7 +106,7 @@ static const vx_result *end_of(vx_job *job)
 
 static char *file_text(const char *path, size_t *bytes)
 {
-    char *data;
+    static char *data;
     assert_int_equal(vx_file_read(path, BYTES_MAX, &data, bytes, NULL), VX_OK);
     return data;
 }
@@ -117,9 +118,10 @@ static json_t *report_of(const vx_result *result)
     return report;
 }
 
-/* ---- speech ----------------------------------------------------------------------------------- */
+/* ---- speech ---------------------------------------------------------------------------------- */
 
-/* Streamed and whole are the same samples; the file and the stream differ in the lengths of the header. */
+/* Streamed and whole are the same samples; the file and the stream differ in the
+ * lengths of the header. */
 static void speech_is_heard_as_it_is_made(void **state)
 {
     (void)state;
@@ -206,7 +208,7 @@ static void a_listener_may_stop_the_speech(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- pictures --------------------------------------------------------------------------------- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static void a_picture_is_given_as_pixels_and_as_bytes(void **state)
 {
@@ -246,7 +248,7 @@ static void a_picture_is_given_as_pixels_and_as_bytes(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- scores ----------------------------------------------------------------------------------- */
+/* ---- scores ---------------------------------------------------------------------------------- */
 
 static json_t *score_of(slot_rig *r, const vx_submit_params *params)
 {
@@ -259,7 +261,8 @@ static json_t *score_of(slot_rig *r, const vx_submit_params *params)
     return report;
 }
 
-/* A picture by its name or by its bytes, and the film of it, which only a file's request may name. */
+/* A picture by its name or by its bytes, and the film of it, which only a
+ * file's request may name. */
 static void pictures_and_films_are_judged(void **state)
 {
     (void)state;
@@ -304,7 +307,7 @@ static void pictures_and_films_are_judged(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- beside a film ---------------------------------------------------------------------------- */
+/* ---- beside a film --------------------------------------------------------------------------- */
 
 /* A film that stays in its first frame until it is let go. */
 typedef struct gate {
@@ -397,7 +400,7 @@ static void a_picture_waits_for_the_lane_and_not_for_the_queue(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- the queue -------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static void priorities_go_first(void **state)
 {
@@ -438,7 +441,7 @@ static void priorities_go_first(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static sem_t freed;
 
@@ -486,7 +489,7 @@ static void the_end_is_told(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- what is asked for ------------------------------------------------------------------------ */
+/* ---- what is asked for ----------------------------------------------------------------------- */
 
 static void refused(slot_rig *r, vx_submit_params params, vx_status status, const char *code)
 {
@@ -563,7 +566,8 @@ static void a_confined_recipe_names_no_file(void **state)
     slot_rig_close(&r);
 }
 
-/* The picture's bytes in the place of its file give the same film, and the same speech and actor beside it. */
+/* The picture's bytes in the place of its file give the same film, and the same speech
+ * and actor beside it. */
 static void an_image_may_come_as_bytes(void **state)
 {
     (void)state;
@@ -612,7 +616,7 @@ static void an_image_may_come_as_bytes(void **state)
     slot_rig_close(&r);
 }
 
-/* ---- what it says about itself ---------------------------------------------------------------- */
+/* ---- what it says about itself --------------------------------------------------------------- */
 
 static json_t *document(char *text)
 {
@@ -655,6 +659,46 @@ static void an_engine_describes_itself(void **state)
     assert_int_equal(vx_figures_read(r.vortex, &figures), VX_ERR_USAGE);
 }
 
+/* The value of a line of metrics; -1: there is none. */
+static double metric(const char *text, const char *line)
+{
+    const char *at = strstr(text, line);
+    return at != NULL ? strtod(at + strlen(line), NULL) : -1;
+}
+
+static void metrics_may_be_a_file(void **state)
+{
+    (void)state;
+    slot_rig r;
+    char path[] = "/tmp/vortex-metrics-XXXXXX", settings[128];
+    close(mkstemp(path));
+    snprintf(settings, sizeof settings, "metrics: {file: %s}", path);
+    slot_rig_open(&r, ALL_PACK, settings);
+    size_t bytes;
+    char *text = file_text(path, &bytes);
+    assert_true(
+        metric(text, "vortex_memory_planned_bytes{component=\"kokoro\",region=\"weights\"} ") > 0);
+    vx_heap_free(text);
+    vx_submit_params speech = {.kind = VX_SPEECH, .text = SPEECH};
+    vx_job *job[2] = {submit(&r, &speech), slot_rig_submit(&r, "film.mp4")};
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(end_of(job[i])->outcome, "done");
+        vx_job_free(&job[i]);
+    }
+    text = file_text(path, &bytes);
+    assert_true(metric(text, "vortex_jobs_total{kind=\"speech\",outcome=\"done\"} ") == 1);
+    assert_true(metric(text, "vortex_jobs_total{kind=\"film\",outcome=\"done\"} ") == 1);
+    assert_true(metric(text, "vortex_job_duration_seconds_count{kind=\"film\"} ") == 1);
+    assert_true(metric(text, "vortex_job_wait_seconds_bucket{kind=\"speech\",le=\"+Inf\"} ") == 1);
+    assert_true(metric(text, "vortex_stage_duration_seconds_count{stage=\"audio\"} ") == 2);
+    assert_true(metric(text, "vortex_stage_duration_seconds_bucket{stage=\"audio\",le=\"600\"} ") ==
+                2);
+    assert_true(metric(text, "vortex_slots_total{outcome=\"done\"} ") == 2);
+    vx_heap_free(text);
+    slot_rig_close(&r);
+    remove(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_confined_recipe_names_no_file),
         cmocka_unit_test(an_image_may_come_as_bytes),
         cmocka_unit_test(an_engine_describes_itself),
+        cmocka_unit_test(metrics_may_be_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,11 @@ static const vx_field log_rows[] = {
     VX_ROWS_END,
 };
 
+static const vx_field metrics_rows[] = {
+    VX_ROW_AS("file", vx_settings, metrics_file, WORD, .min = 1, .max = 4000),
+    VX_ROWS_END,
+};
+
 static const vx_field settings_rows[] = {
     VX_ROW(vx_settings, device, WORD, .fallback = "cpu", .check = check_device),
     VX_ROW(vx_settings, threads, INT, .min = 0, .max = VX_WORKERS_MAX),
@@ -89,6 +94,7 @@ static const vx_field settings_rows[] = {
     VX_PART("speech", .fields = speech_rows),
     VX_PART("audio", .fields = audio_rows),
     VX_PART("log", .fields = log_rows),
+    VX_PART("metrics", .fields = metrics_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,
            .size = sizeof(vx_voice_alias), .min = 0, .max = 256),
     VX_ROW(vx_settings, serve, MAP, .fields = vx_serve_rows),

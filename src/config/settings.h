@@ -29,11 +29,12 @@ typedef struct vx_settings {
     int64_t frames_max; /* Kokoro: the longest chunk, in frames of 25 ms */
     /* vx_flux_modulations: resident, or streamed from the file once a prompt */
     int flux_modulations;
-    bool flux_encoder;   /* a resident engine begins pictures with pictures too */
-    double side_seconds; /* the longest speech beside a film; 0: none beside one */
-    double loudness;     /* of films: LUFS, or VX_LOUDNESS_OFF */
-    int log_level;       /* vx_log_level */
-    vx_list voices;      /* vx_voice_alias, before the pack's */
+    bool flux_encoder;        /* a resident engine begins pictures with pictures too */
+    double side_seconds;      /* the longest speech beside a film; 0: none beside one */
+    double loudness;          /* of films: LUFS, or VX_LOUDNESS_OFF */
+    int log_level;            /* vx_log_level */
+    const char *metrics_file; /* written at the opening and after each slot; NULL: none */
+    vx_list voices;           /* vx_voice_alias, before the pack's */
     vx_serve_settings serve;
 } vx_settings;
 

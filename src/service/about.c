@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "service/api.h"
 #include "service/job.h"
 #include "slot/voices.h"
@@ -31,6 +32,26 @@ char *vx_metrics_text(vx_vortex *v)
 
 void vx_text_free(char *text)
 {
+    free(text);
+}
+
+void vx_write_metrics_file(vx_vortex *v)
+{
+    char *text = NULL;
+    size_t bytes;
+    vx_error err = {0};
+    const char *path = v->settings.metrics_file;
+    if (path == NULL) return;
+    FILE *out = open_memstream(&text, &bytes);
+    if (out == NULL) return;
+    vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine, out);
+    vx_metrics_write_jobs(&v->crew.metrics, out);
+    pthread_mutex_lock(&v->file_lock);
+    if (fclose(out) == 0 && vx_file_write(path, text, bytes, &err) != VX_OK && !v->file_failed) {
+        vx_log(VX_LOG_WARN, "metrics.file: %s", err.message);
+        v->file_failed = true; /* said once */
+    }
+    pthread_mutex_unlock(&v->file_lock);
     free(text);
 }
 
@@ -184,12 +205,11 @@ static json_t *seconds_json(double seconds)
 /* The lock is held. */
 static json_t *check_json(vx_vortex *v, const vx_recipe *recipe, vx_expansion *x)
 {
-    static const char *const names[VX_KINDS] = {"film", "speech", "picture", "animation", "score"};
     vx_slot_request request = {.recipe = recipe, .set = vx_first_set(v, recipe->kind)};
     bool expanded = v->expander != NULL && recipe->visual.prompt != NULL &&
                     vx_expander_run(v->expander, recipe->visual.prompt, (uint64_t)recipe->seed, x);
     double speech = vx_slot_speech_s(&v->crew, &request);
-    return json_pack("{s:s, s:o, s:o, s:s?}", "kind", names[recipe->kind], "speech_s",
+    return json_pack("{s:s, s:o, s:o, s:s?}", "kind", vx_kind_names[recipe->kind], "speech_s",
                      speech > 0 ? json_real(speech) : json_null(), "work_s",
                      seconds_json(vx_slot_expect_s(&v->crew, &request)), "expanded_prompt",
                      expanded ? x->text : NULL);

@@ -51,8 +51,10 @@ struct vx_vortex {
     bool closing, closed; /* takes no jobs; the engine is gone */
     vx_job **queue;       /* [settings.queue], the next one first */
     int waiting;
-    vx_job *user[VX_SEATS]; /* who works in a seat or holds its lease; NULL: it is free */
-    int holders;            /* the client's handle and its jobs */
+    vx_job *user[VX_SEATS];    /* who works in a seat or holds its lease; NULL: it is free */
+    pthread_mutex_t file_lock; /* guards what metrics.file holds, and: */
+    bool file_failed;
+    int holders; /* the client's handle and its jobs */
 };
 
 struct vx_job {
@@ -96,6 +98,9 @@ bool vx_comes_before(const vx_vortex *vortex, int index, const vx_job *job);
 /* About how long the job still takes from its begin, or, when it runs, from now; negative when
  * nobody knows. */
 double vx_job_rest_s(const vx_vortex *vortex, const vx_job *job);
+
+/* Writes settings.metrics_file, where there is one. No lock is held. */
+void vx_write_metrics_file(vx_vortex *vortex);
 
 /* Frees a job that is in no queue. */
 void vx_job_discard(vx_job *job);

@@ -178,7 +178,7 @@ static vx_status fill(vx_job *job, const vx_submit_params *p, vx_error *err)
 static vx_status enqueue(vx_vortex *v, vx_job *job, vx_error *err)
 {
     bool full = v->waiting == (int)v->settings.queue;
-    if (v->closing || full) vx_metrics_slot(&v->crew.metrics, "busy", 0);
+    if (v->closing || full) vx_metrics_slot(&v->crew.metrics, job->recipe.kind, "busy", 0);
     if (v->closing)
         return vx_fail(err, VX_ERR_DEADLINE, "busy", "the engine is closing; no job is taken");
     VX_TRY(vx_slot_check(&job->recipe, &v->crew, err));

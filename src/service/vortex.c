@@ -208,6 +208,7 @@ static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, int api, vx_
     VX_TRY(vx_crew_open(&v->crew, &params, v->accents, err));
     if (params.wants & VX_WANT_ACTOR && v->pack.expand.name != NULL)
         VX_TRY(vx_expander_open(&v->expander, v->pack.expand.path, err));
+    vx_write_metrics_file(v);
     return start_threads(v, err);
 }
 
@@ -227,6 +228,7 @@ vx_status vx_open_api(vx_vortex **out, const vx_open_params *params, vx_error *e
     v->log = p.log;
     v->log_arg = p.log_arg;
     pthread_mutex_init(&v->lock, NULL);
+    pthread_mutex_init(&v->file_lock, NULL);
     vx_cond_open(&v->work);
     vx_cond_open(&v->ended);
     if (p.log != NULL) vx_log_take(p.log, p.log_arg);
@@ -262,6 +264,7 @@ void vx_vortex_drop(vx_vortex *v)
     pthread_cond_destroy(&v->ended);
     pthread_cond_destroy(&v->work);
     pthread_mutex_destroy(&v->lock);
+    pthread_mutex_destroy(&v->file_lock);
     vx_heap_free(v->queue);
     vx_heap_free(v);
 }

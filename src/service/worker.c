@@ -114,6 +114,7 @@ static vx_job *take_next(vx_worker *w)
     job->state = VX_RUNNING;
     job->began_s = vx_now_s();
     v->user[seat] = w->job = job;
+    vx_metrics_wait(&v->crew.metrics, job->recipe.kind, job->began_s - job->request.begin_s);
     tell_metrics(v);
     return job;
 }
@@ -121,8 +122,9 @@ static vx_job *take_next(vx_worker *w)
 /* ---- the ends of a job; the lock is held and is given back meanwhile ------------------------- */
 
 /* The slot has ended; writes what is said about it. */
-static void write_up(vx_job *job)
+static void write_up(vx_vortex *v, vx_job *job)
 {
+    vx_write_metrics_file(v);
     vx_job_write_report(job);
     vx_log_scope(job->recipe.slot_id, NULL);
     vx_log(VX_LOG_INFO, "slot ended: %s%s%s", job->slot.outcome,
@@ -157,7 +159,7 @@ static void end_those_over(vx_vortex *v)
     while ((job = take_over(v)) != NULL) {
         pthread_mutex_unlock(&v->lock);
         vx_slot_skip(&job->slot, &v->crew, &job->request, &job->err);
-        write_up(job);
+        write_up(v, job);
         pthread_mutex_lock(&v->lock);
         publish(v, job);
     }
@@ -168,7 +170,7 @@ static void run(vx_worker *w, vx_job *job)
     vx_vortex *v = w->vortex;
     pthread_mutex_unlock(&v->lock);
     vx_status status = vx_slot_run(&job->slot, &v->crew, &job->request, &job->err);
-    write_up(job);
+    write_up(v, job);
     pthread_mutex_lock(&v->lock);
     job->leased = (status == VX_OK || status == VX_ERR_VERIFY) && !v->closing;
     if (!job->leased) v->user[job->seat] = NULL;

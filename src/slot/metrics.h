@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include <vortex/vortex.h>
+
 #include "base/histogram.h"
 #include "engine/engine.h"
 #include "engine/monitor.h"
@@ -18,6 +20,9 @@ enum { VX_METRIC_STAGES = 8, VX_HISTORY = 32, VX_OUTCOMES = 10 };
 /* done memory_pressure deadline timeout cancelled bad_recipe verify_failed
  * device_error io_error busy */
 extern const char *const vx_outcome_names[VX_OUTCOMES];
+
+/* film speech picture animation score, by vx_kind */
+extern const char *const vx_kind_names[VX_KINDS];
 
 typedef struct vx_history {
     double rate[VX_HISTORY]; /* seconds per unit */
@@ -29,7 +34,8 @@ typedef struct vx_metrics {
     const char *stage_name[VX_METRIC_STAGES];
     vx_histogram stage[VX_METRIC_STAGES], slot;
     vx_history history[VX_METRIC_STAGES];
-    int64_t outcome[VX_OUTCOMES], retries;
+    vx_buckets stage_buckets[VX_METRIC_STAGES], job[VX_KINDS], wait[VX_KINDS];
+    int64_t outcome[VX_KINDS][VX_OUTCOMES], retries;
     int waiting, running;
 } vx_metrics;
 
@@ -39,7 +45,9 @@ void vx_metrics_close(vx_metrics *metrics);
 /* `stage` is the row of vx_stages. */
 void vx_metrics_stage(vx_metrics *metrics, int stage, const char *name, double seconds,
                       double units);
-void vx_metrics_slot(vx_metrics *metrics, const char *outcome, double seconds);
+void vx_metrics_slot(vx_metrics *metrics, vx_kind kind, const char *outcome, double seconds);
+/* How long a job waited that begins now. */
+void vx_metrics_wait(vx_metrics *metrics, vx_kind kind, double seconds);
 void vx_metrics_retry(vx_metrics *metrics);
 void vx_metrics_queue(vx_metrics *metrics, int waiting, int running);
 
@@ -50,5 +58,7 @@ double vx_metrics_expect(vx_metrics *metrics, int stage, double units, double qu
 /* Prometheus' text format: stage and slot durations as summaries, outcomes,
  * queue, memory by region. */
 void vx_metrics_write(vx_metrics *metrics, vx_monitor *monitor, const vx_engine *engine, FILE *out);
+/* What a server counts itself, for engines without one: jobs and stages as histograms. */
+void vx_metrics_write_jobs(vx_metrics *metrics, FILE *out);
 
 #endif

@@ -386,7 +386,7 @@ static void end_slot(vx_slot *slot, vx_status status, const char *code, double s
 {
     slot->outcome = vx_slot_outcome(status, code);
     slot->report = vx_report(slot, status);
-    vx_metrics_slot(&slot->crew->metrics, slot->outcome, seconds);
+    vx_metrics_slot(&slot->crew->metrics, slot->recipe->kind, slot->outcome, seconds);
 }
 
 vx_status vx_slot_run(vx_slot *slot, vx_crew *crew, const vx_slot_request *request, vx_error *err)

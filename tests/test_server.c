@@ -22,6 +22,7 @@
 #include "server/multipart.h"
 #include "server/range.h"
 #include "server/slots.h"
+#include "server/wish.h"
 #include "server/uri.h"
 
 /* ---- targets ---------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "server/access.h"
 #include "server/errors.h"
+#include "server/feed.h"
 #include "server/reply.h"
 
 /* Bodies of all requests together: several of the largest, and never one for each connection. */
@@ -277,7 +278,8 @@ vx_status vx_request_json(vx_request *r, const char *keys, json_t **json, vx_err
                           "the body is no JSON: %.120s", wrong.text);
     const char *key, *unknown = NULL;
     const json_t *value;
-    json_object_foreach(*json, key, value) if (vx_choice_index(keys, key, strlen(key)) < 0)
+    json_object_foreach(*json, key,
+                        value) if (keys != NULL && vx_choice_index(keys, key, strlen(key)) < 0)
         unknown = key;
     (void)value;
     if (json_is_object(*json) && unknown == NULL) return VX_OK;
@@ -331,6 +333,17 @@ void vx_http_wake_streams(vx_server *server)
         if (conn->request != NULL && conn->request->streams) vx_request_wake(conn->request);
 }
 
+void vx_http_wake_feeds(vx_server *server)
+{
+    for (vx_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        vx_request *r = conn->request;
+        if (r == NULL || !r->asleep || r->feed == NULL) continue;
+        if (atomic_load(&r->feed->end) != 0 ||
+            (!r->feed_whole && atomic_load(&r->feed->written) > r->feed_at))
+            vx_request_wake(r);
+    }
+}
+
 /* ---- the library's callbacks ----------------------------------------------------------------- */
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -368,6 +381,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     }
     drop_body(r);
     if (r->response != NULL) MHD_destroy_response(r->response);
+    vx_feed_drop(&r->feed);
     free(r->out);
     vx_heap_free(r);
     *context = NULL;

@@ -82,6 +82,11 @@ struct vx_request {
     /* A request that waits for a job, or made one. */
     char job[VX_ENTRY_ID];
     bool waits, made;
+    vx_direct *direct; /* a job that ends with the request */
+    /* Bytes that are made while they are read. */
+    struct vx_feed *feed;
+    int64_t feed_at;
+    bool feed_whole; /* it sleeps until all is there */
     /* A stream of events. */
     bool streams, stream_ends;
     int64_t heard;
@@ -99,6 +104,9 @@ vx_status vx_reply_text(vx_request *request, int http, const char *type, char *t
 /* A file with Range, ETag and If-Range. `etag` is a hash, or NULL; VX_ERR_INPUT "not_ready". */
 vx_status vx_reply_file(vx_request *request, const char *path, const char *type, const char *etag,
                         vx_error *err);
+/* The request's feed: of its whole length when that is known, else until its end. A job that fails
+ * meanwhile breaks the connection. */
+vx_status vx_reply_feed(vx_request *request, const char *type);
 /* A stream of events: http.c asks vx_stream_fill for more. */
 vx_status vx_reply_stream(vx_request *request);
 void vx_reply_header(vx_request *request, const char *name, const char *value);
@@ -110,7 +118,7 @@ void vx_request_wake(vx_request *request);
 const char *vx_request_header(const vx_request *request, const char *name);
 /* "?wait=1" */
 bool vx_request_flag(const vx_request *request, const char *name);
-/* The body as a JSON object with no keys but those in "a|b|c"; VX_ERR_INPUT "bad_json". */
+/* The body as a JSON object with no keys but those in "a|b|c" (NULL: any); "bad_json". */
 vx_status vx_request_json(vx_request *request, const char *keys, json_t **json, vx_error *err);
 
 /* ---- for the loop ---------------------------------------------------------------------------- */
@@ -124,6 +132,7 @@ void vx_http_look(vx_server *server, double now_s);
 /* Wakes the requests that wait for a job or listen to events. */
 void vx_http_wake_waiting(vx_server *server, const char *job);
 void vx_http_wake_streams(vx_server *server);
+void vx_http_wake_feeds(vx_server *server);
 
 /* ---- slots.c --------------------------------------------------------------------------------- */
 

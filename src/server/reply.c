@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/direct.h"
 #include "server/errors.h"
+#include "server/feed.h"
 #include "server/range.h"
 #include "server/slots.h"
 
-enum { RETRY_S_MAX = 120, STREAM_BLOCK = 4096 };
+enum { RETRY_S_MAX = 120, STREAM_BLOCK = 4096, FEED_BLOCK = 65536 };
 
 /* ---- parts of an answer ---------------------------------------------------------------------- */
 
@@ -146,6 +148,37 @@ static ssize_t read_stream(void *cls, uint64_t position, char *buffer, size_t ro
     return (ssize_t)bytes;
 }
 
+static ssize_t read_feed(void *cls, uint64_t position, char *buffer, size_t room)
+{
+    vx_request *r = cls;
+    (void)position;
+    /* In this order: what was written before the end is seen. */
+    int end = atomic_load(&r->feed->end);
+    ssize_t bytes = vx_feed_read(r->feed, r->feed_at, buffer, room);
+    if (bytes > 0) {
+        r->feed_at += bytes;
+        r->server->metrics.bytes_out += bytes;
+        return bytes;
+    }
+    if (bytes < 0 || end < 0) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (end > 0) return MHD_CONTENT_READER_END_OF_STREAM;
+    vx_request_sleep(r);
+    return 0;
+}
+
+vx_status vx_reply_feed(vx_request *r, const char *type)
+{
+    bool known = atomic_load(&r->feed->end) > 0;
+    r->feed_whole = false;
+    vx_status status =
+        set_response(r, 200, type,
+                     MHD_create_response_from_callback(
+                         known ? (uint64_t)atomic_load(&r->feed->written) : MHD_SIZE_UNKNOWN,
+                         FEED_BLOCK, read_feed, r, NULL));
+    if (!known) vx_reply_header(r, "X-Accel-Buffering", "no");
+    return status;
+}
+
 vx_status vx_reply_stream(vx_request *r)
 {
     r->streams = true;
@@ -266,4 +299,5 @@ void vx_request_ended(vx_request *r, bool whole)
                  : r->waits ? "kind=\"wait\""
                             : "kind=\"other\"");
     vx_slots_request_ended(r, whole);
+    vx_direct_request_ended(r);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/direct.h"
 #include "server/http.h"
 #include "server/service.h"
 #include "server/slots.h"
@@ -13,6 +14,8 @@ const vx_route vx_routes[] = {
     {VX_GET, "/readyz", vx_service_ready, VX_ROUTE_OPEN, "Jobs are taken", JSON},
     {VX_GET, "/metrics", vx_service_metrics, 0, "Metrics for Prometheus", "text/plain"},
     {VX_GET, "/api/v1/info", vx_service_info, 0, "What this server is and can", JSON},
+    {VX_GET, "/api/v1/plan", vx_service_plan, 0, "What was planned, to the byte", JSON},
+    {VX_GET, "/api/v1/voices", vx_service_voices, 0, "Who can speak", JSON},
     {VX_GET, "/api/v1/memory", vx_service_memory, 0, "How its memory stands", JSON},
     {VX_GET, "/api/v1/openapi.json", vx_service_openapi, 0, "This document", JSON},
     {VX_POST, "/api/v1/slots", vx_slots_post, VX_ROUTE_JSON | VX_ROUTE_MULTIPART,
@@ -30,6 +33,15 @@ const vx_route vx_routes[] = {
      "application/octet-stream"},
     {VX_GET, "/api/v1/events", vx_events_of_all, 0, "What happens to all jobs and the queue",
      "text/event-stream"},
+    {VX_POST, "/api/v1/speech", vx_direct_speech, VX_ROUTE_JSON,
+     "Speech, streamed; \"timings\": true gives lines of JSON, \"stream\": false a whole file",
+     "audio/wav"},
+    {VX_POST, "/api/v1/pictures", vx_direct_picture, VX_ROUTE_JSON, "A picture from a prompt",
+     "image/png"},
+    {VX_POST, "/api/v1/score", vx_direct_score, VX_ROUTE_JSON | VX_ROUTE_MULTIPART,
+     "How well prompts fit a picture", JSON},
+    {VX_POST, "/api/v1/recipes/check", vx_service_check, VX_ROUTE_JSON | VX_ROUTE_MULTIPART,
+     "Whether a recipe would be taken", JSON},
     {VX_POST, "/api/v1/tickets", vx_tickets_post, VX_ROUTE_JSON,
      "A ticket for one job's files, for those that can send no key", JSON},
     {.path = NULL},

@@ -1,5 +1,6 @@
 /* The server's life: it opens, loads, serves, drains, closes; one thread that waits for
  * everything at one place. */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/direct.h"
 #include "server/http.h"
 #include "server/notify.h"
 #include "server/reply.h"
@@ -69,11 +71,21 @@ static vx_status start_loading(vx_server *s, vx_error *err)
 static void say_ready(vx_server *s)
 {
     const vx_listener *l = &s->listener[0];
+    vx_figures figures = {0};
+    char *text = vx_info_json(s->vortex);
+    json_t *info = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const json_t *pack = json_object_get(info, "pack");
+    (void)vx_figures_read(s->vortex, &figures);
     if (s->params->json)
         printf("{\"ready\":true,\"url\":\"%s\",\"port\":%d}\n", l->url, l->port);
     else if (!s->params->quiet)
-        printf("vortex: serving %s\n", l->url);
+        printf("vortex: serving %s (pack %s %s, %zu MB planned)\n", l->url,
+               json_string_value(json_object_get(pack, "name")),
+               json_string_value(json_object_get(pack, "version")),
+               figures.planned_bytes / 1000000);
     fflush(stdout);
+    json_decref(info);
+    vx_text_free(text);
     vx_notify("READY=1\nSTATUS=serving");
 }
 
@@ -162,6 +174,7 @@ static void on_stop(vx_server *s)
     if (s->draining) {
         s->drain_until_s = 0;
         vx_work_cancel_all(s);
+        vx_direct_cancel_all(s);
         return;
     }
     s->draining = true;
@@ -247,10 +260,11 @@ static bool drained(vx_server *s, double now_s)
 {
     if (!s->draining) return false;
     if (s->loading) return false;
-    if (s->live == NULL) return true;
+    if (s->live == NULL && s->direct == NULL) return true;
     if (s->drain_until_s > 0 && now_s >= s->drain_until_s) {
         s->drain_until_s = 0;
         vx_work_cancel_all(s);
+        vx_direct_cancel_all(s);
     }
     return false;
 }
@@ -261,7 +275,11 @@ static void run(vx_server *s)
         wait_for_all(s);
         if (s->loading && atomic_load(&s->loaded)) end_loading(s);
         double now_s = vx_now_s();
-        if (!s->loading) vx_work_look(s, now_s);
+        if (!s->loading) {
+            vx_work_look(s, now_s);
+            vx_direct_look(s);
+            vx_http_wake_feeds(s);
+        }
         for (int i = 0; i < s->listeners; i++)
             MHD_run(s->listener[i].daemon);
         tick(s, now_s);
@@ -274,6 +292,16 @@ static void run(vx_server *s)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
+/* Whole answers that a server which was killed had not sent. */
+static void sweep_answers(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *d; dir != NULL && (d = readdir(dir)) != NULL;)
+        if (strncmp(d->d_name, "answer-", 7) == 0 || strncmp(d->d_name, ".answer-", 8) == 0)
+            unlinkat(dirfd(dir), d->d_name, 0);
+    if (dir != NULL) closedir(dir);
+}
+
 static vx_status open_results(vx_server *s, vx_error *err)
 {
     vx_path own;
@@ -284,7 +312,10 @@ static vx_status open_results(vx_server *s, vx_error *err)
     if (folder == NULL) folder = own.text;
     VX_TRY(vx_journal_open(&s->journal, folder, err));
     s->results = realpath(folder, NULL);
-    if (s->results != NULL) return VX_OK;
+    if (s->results != NULL) {
+        sweep_answers(s->results);
+        return VX_OK;
+    }
     return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder %s can't be read", folder);
 }
 
@@ -321,10 +352,13 @@ static void close_server(vx_server *s)
         pthread_join(s->loader, NULL);
     }
     vx_work_cancel_all(s);
+    vx_direct_cancel_all(s);
     vx_close(&s->vortex, 0);
     while (s->live != NULL)
         vx_work_look(s, vx_now_s());
     vx_listen_close(s);
+    while (s->direct != NULL)
+        vx_direct_look(s);
     vx_journal_close(&s->journal);
     vx_cancel_free(&s->cancel_open);
     vx_events_close(&s->events);

@@ -43,6 +43,7 @@ enum { VX_LISTENERS = 8 };
 typedef struct vx_conn vx_conn;
 typedef struct vx_request vx_request;
 typedef struct vx_live vx_live;
+typedef struct vx_direct vx_direct;
 
 /* A place where the server listens. */
 typedef struct vx_listener {
@@ -82,8 +83,9 @@ typedef struct vx_server {
     int signal_fd;
 
     vx_journal *journal;
-    vx_live *live; /* jobs that have not ended, the oldest first */
-    double film_s; /* what a job has been taking, for how long others wait; 0: none has run */
+    vx_live *live;     /* jobs that have not ended, the oldest first */
+    vx_direct *direct; /* jobs that end with their requests */
+    double film_s;     /* what a job has been taking, for how long others wait; 0: none has run */
     struct {
         char name[16];
         double s;
@@ -118,10 +120,11 @@ struct vx_live {
     size_t image_bytes;
     bool mkv;
     int priority;
-    double begin_s;      /* monotonic, when it was taken */
-    double deadline_s;   /* monotonic; 0: none */
-    int64_t deadline_ms; /* as asked for */
-    bool removed;        /* DELETE came: it is nobody's any more */
+    double begin_s;       /* monotonic, when it was taken */
+    double deadline_s;    /* monotonic; 0: none */
+    int64_t deadline_ms;  /* as asked for */
+    bool removed;         /* DELETE came: it is nobody's any more */
+    struct vx_feed *feed; /* the film as it is muxed */
     bool told_running;
     bool left;          /* waits on the disk for the next server */
     double detach_at_s; /* cancel it then, unless somebody waits again; 0: never */
@@ -157,6 +160,10 @@ void vx_wish_free(vx_wish *wish);
  */
 vx_status vx_work_take(vx_server *server, vx_wish *wish, const char *owner, const char *client,
                        const char *key, vx_live **live, vx_error *err);
+/* Whether a client may have one more job: "too_many_jobs". */
+vx_status vx_work_limits(vx_server *server, const char *client, vx_error *err);
+/* Whether jobs are taken: "loading", "draining". */
+vx_status vx_work_open(const vx_server *server, vx_error *err);
 /* Takes up what waited when the last server ended. */
 void vx_work_resume(vx_server *server);
 /* Looks at all jobs: what has ended goes to the disk, what has moved is told. */

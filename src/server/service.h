@@ -8,6 +8,9 @@ vx_status vx_service_health(vx_request *request, vx_error *err);
 vx_status vx_service_ready(vx_request *request, vx_error *err);
 vx_status vx_service_metrics(vx_request *request, vx_error *err);
 vx_status vx_service_info(vx_request *request, vx_error *err);
+vx_status vx_service_plan(vx_request *request, vx_error *err);
+vx_status vx_service_voices(vx_request *request, vx_error *err);
+vx_status vx_service_check(vx_request *request, vx_error *err);
 vx_status vx_service_memory(vx_request *request, vx_error *err);
 vx_status vx_service_openapi(vx_request *request, vx_error *err);
 

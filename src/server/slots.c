@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/feed.h"
+#include "server/wish.h"
 
 enum { TICKET_S = 600, LIST_MAX = 100, BEAT_S = 15 };
 
@@ -60,6 +62,11 @@ static void set_live(vx_server *s, json_t *json, vx_live *live)
     json_object_set_new(json, "progress", json_real(vx_work_progress(live)));
     json_object_set_new(json, "stages", live_stages(live));
     pthread_mutex_lock(&live->lock);
+    const char *mime = live->job != NULL ? vx_job_mime(live->job) : NULL;
+    char url[256];
+    snprintf(url, sizeof url, "%s/api/v1/slots/%s/%s?live=1", s->base, live->entry->id,
+             live->mkv ? "film.mkv" : "film.mp4");
+    json_object_set_new(json, "live", json_pack("{s:s, s:s?}", "url", url, "mime", mime));
     if (live->stage[0] != '\0') json_object_set_new(json, "stage", json_string(live->stage));
     pthread_mutex_unlock(&live->lock);
 }
@@ -133,15 +140,6 @@ double vx_slots_wait_s(const vx_server *s)
     return waiting > 0 ? usual : 1;
 }
 
-static vx_status check_open(const vx_server *s, vx_error *err)
-{
-    if (s->draining)
-        return vx_fail(err, VX_ERR_DEADLINE, "draining", "the server is about to stop");
-    if (s->vortex == NULL)
-        return vx_fail(err, VX_ERR_DEADLINE, "loading", "the models are being loaded");
-    return VX_OK;
-}
-
 static vx_status reply_job(vx_request *r, int http, const vx_entry *e)
 {
     char url[256];
@@ -204,6 +202,20 @@ static vx_status answer_film(vx_request *r, vx_error *err)
     return VX_OK;
 }
 
+/* A film while it is made: the answer begins with its first bytes. */
+static vx_status answer_live(vx_request *r, vx_live *live)
+{
+    const char *mime = live->job != NULL ? vx_job_mime(live->job) : NULL;
+    if (r->feed == NULL) r->feed = vx_feed_hold(live->feed);
+    if (atomic_load(&r->feed->written) == 0 || mime == NULL) {
+        vx_request_sleep(r);
+        return VX_OK;
+    }
+    VX_TRY(vx_reply_feed(r, mime));
+    vx_reply_header(r, "vortex-slot", live->entry->id);
+    return VX_OK;
+}
+
 /* Answers with a job: at once, or with its film when it has ended. */
 static vx_status answer_job(vx_request *r, int http, vx_entry *e, vx_error *err)
 {
@@ -213,6 +225,7 @@ static vx_status answer_job(vx_request *r, int http, vx_entry *e, vx_error *err)
     if (live == NULL) return answer_film(r, err);
     live->detach_at_s = 0;
     r->waits = true;
+    if (vx_request_flag(r, "live")) return answer_live(r, live);
     vx_request_sleep(r);
     return VX_OK;
 }
@@ -226,10 +239,11 @@ vx_status vx_slots_post(vx_request *r, vx_error *err)
     if (r->waits) { /* woken */
         vx_entry *e = vx_journal_find(s->journal, r->job);
         if (e == NULL || e->user == NULL) return answer_film(r, err);
+        if (vx_request_flag(r, "live")) return answer_live(r, e->user);
         vx_request_sleep(r);
         return VX_OK;
     }
-    VX_TRY(check_open(s, err));
+    VX_TRY(vx_work_open(s, err));
     VX_TRY(get_key(r, &key, err));
     VX_TRY(vx_wish_of(r, &wish, err));
     vx_entry *before = key != NULL ? vx_journal_by_key(s->journal, r->owner, key) : NULL;
@@ -367,6 +381,8 @@ vx_status vx_slots_file(vx_request *r, vx_error *err)
         f++;
     if (f->link == NULL)
         return vx_fail(err, VX_ERR_MISSING, "not_found", "a job has no file of this name");
+    if (e->user != NULL && strcmp(f->link, "film") == 0 && vx_request_flag(r, "live"))
+        return answer_live(r, e->user);
     if (e->state < VX_ENTRY_COMPLETED || !vx_journal_path(r->server->journal, e, f->name, &path))
         return vx_fail(err, VX_ERR_INPUT, "not_ready",
                        "the job has not ended; ask again when it has");

@@ -19,7 +19,4 @@ void vx_slots_request_ended(vx_request *request, bool whole);
 /* About how long until the queue has a place, in seconds. */
 double vx_slots_wait_s(const vx_server *server);
 
-/* What a POST of a film asks for; for slots.c, tested and fuzzed by itself. */
-vx_status vx_wish_of(vx_request *request, vx_wish *wish, vx_error *err);
-
 #endif

@@ -4,9 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "server/slots.h"
+#include "server/wish.h"
 
 static vx_status no_memory(vx_error *err)
 {
@@ -42,11 +43,41 @@ static bool base64_decode(const char *text, uint8_t *to, size_t *bytes)
     return true;
 }
 
+json_t *vx_base64_json(const void *data, size_t bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *from = data;
+    size_t length = (bytes + 2) / 3 * 4;
+    char *text = vx_heap_alloc(length + 1);
+    if (text == NULL) return NULL;
+    for (size_t i = 0, at = 0; i < bytes; i += 3) {
+        uint32_t bits = (uint32_t)from[i] << 16 | (i + 1 < bytes ? (uint32_t)from[i + 1] << 8 : 0) |
+                        (i + 2 < bytes ? from[i + 2] : 0);
+        text[at++] = digits[bits >> 18];
+        text[at++] = digits[bits >> 12 & 63];
+        text[at++] = i + 1 < bytes ? digits[bits >> 6 & 63] : '=';
+        text[at++] = i + 2 < bytes ? digits[bits & 63] : '=';
+    }
+    json_t *json = json_stringn(text, length);
+    vx_heap_free(text);
+    return json;
+}
+
+void vx_utf8_of(uint32_t code, char text[8])
+{
+    int length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const uint8_t lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    for (int i = length - 1; i > 0; i--, code >>= 6)
+        text[i] = (char)(0x80 | (code & 0x3F));
+    text[0] = (char)(lead[length] | code);
+    text[length] = '\0';
+}
+
 /* ---- the picture ----------------------------------------------------------------------------- */
 
 static vx_status fail_image(vx_request *r, vx_error *err, const char *message)
 {
-    r->param = "visual_track.image";
+    r->param = "image";
     return vx_fail(err, VX_ERR_INPUT, "bad_image", "%s", message);
 }
 
@@ -72,7 +103,7 @@ static vx_status take_part(vx_request *r, vx_wish *wish, const vx_part *part, vx
 {
     if (part == NULL || part->bytes == 0)
         return fail_image(r, err,
-                          "visual_track.image is \"upload\" and the request has no part "
+                          "image is \"upload\" and the request has no part "
                           "named image; send one");
     if (part->bytes > (size_t)r->server->serve->upload_bytes)
         return vx_fail(err, VX_ERR_INPUT, "body_too_large",
@@ -85,19 +116,36 @@ static vx_status take_part(vx_request *r, vx_wish *wish, const vx_part *part, vx
     return VX_OK;
 }
 
+/* Who spoke in an earlier film of the same client. */
+static vx_status take_actor(vx_request *r, vx_wish *wish, const char *id, vx_error *err)
+{
+    vx_path path;
+    char *data;
+    vx_server *s = r->server;
+    const vx_entry *e = vx_journal_find(s->journal, id);
+    if (e == NULL || strcmp(e->owner, r->owner) != 0 || e->state != VX_ENTRY_COMPLETED ||
+        !vx_journal_path(s->journal, e, "actor.png", &path) || !vx_path_is_file(path.text))
+        return fail_image(r, err, "the image names a job that is not yours, not completed or gone");
+    VX_TRY(vx_file_read_from(path.text, VX_FILE_REGULAR, (size_t)s->serve->upload_bytes, NULL,
+                             &data, &wish->image_bytes, err));
+    wish->image = data;
+    return VX_OK;
+}
+
 /* Where the picture comes from: nothing of it may be a path or be fetched. */
 static vx_status take_image(vx_request *r, vx_wish *wish, const char *image, const vx_part *part,
                             vx_error *err)
 {
     if (strncmp(image, "data:", 5) == 0) return take_data(r, wish, image, err);
     if (strcmp(image, "upload") == 0) return take_part(r, wish, part, err);
-    r->param = "visual_track.image";
+    if (strncmp(image, "slot:", 5) == 0) return take_actor(r, wish, image + 5, err);
+    r->param = "image";
     if (strstr(image, "://") != NULL)
         return vx_fail(err, VX_ERR_INPUT, "url_not_fetched",
                        "nothing is fetched; send the picture itself as the part \"image\" or as a "
                        "data: URL");
     return fail_image(r, err,
-                      "visual_track.image must be \"upload\" (the part named image) or a "
+                      "image must be \"upload\" (the part named image), \"slot:ID\" or a "
                       "data: URL; a server's files can't be named");
 }
 
@@ -111,37 +159,63 @@ static int64_t code_points(const char *text)
     return count;
 }
 
+vx_status vx_wish_check_length(vx_request *r, const json_t *document, const char *key, int64_t most,
+                               vx_error *err)
+{
+    const char *text = json_string_value(json_object_get(document, key));
+    if (text == NULL || code_points(text) <= most) return VX_OK;
+    r->param = key;
+    return vx_fail(err, VX_ERR_INPUT, "too_long", "%s has %lld characters and may have %lld", key,
+                   (long long)code_points(text), (long long)most);
+}
+
+vx_status vx_wish_text(vx_wish *wish, const json_t *document, vx_error *err)
+{
+    char *text = json_dumps(document, JSON_INDENT(1));
+    vx_heap_free(wish->text);
+    wish->text = text != NULL ? vx_heap_text(text, strlen(text)) : NULL;
+    free(text);
+    return wish->text != NULL ? VX_OK : no_memory(err);
+}
+
+vx_status vx_wish_image(vx_request *r, vx_wish *wish, json_t *document, const vx_part *part,
+                        vx_error *err)
+{
+    const char *image = json_string_value(json_object_get(document, "image"));
+    if (image == NULL) return VX_OK; /* what is no text the engine refuses by its line */
+    VX_TRY(take_image(r, wish, image, part, err));
+    json_object_del(document, "image");
+    return VX_OK;
+}
+
 /* What of a recipe is the server's: its length, its container, its picture. `text` is how it came,
- * NULL for JSON. */
+ * NULL for JSON; its lines are what the engine's errors name. */
 static vx_status take_recipe(vx_request *r, vx_wish *wish, const char *text, size_t bytes,
                              const vx_part *part, vx_error *err)
 {
-    json_t *visual = json_object_get(wish->recipe, "visual_track");
-    const char *script =
-        json_string_value(json_object_get(json_object_get(wish->recipe, "audio_track"), "script"));
-    const char *image = json_string_value(json_object_get(visual, "image"));
-    const char *container =
-        json_string_value(json_object_get(json_object_get(wish->recipe, "output"), "container"));
     if (!json_is_object(wish->recipe))
         return vx_fail(err, VX_ERR_INPUT, "bad_recipe", "the recipe must be a mapping");
-    if (script != NULL && code_points(script) > r->server->serve->script_chars) {
-        r->param = "audio_track.script";
-        return vx_fail(err, VX_ERR_INPUT, "too_long",
-                       "the script has %lld characters and may have %lld",
-                       (long long)code_points(script), (long long)r->server->serve->script_chars);
-    }
+    json_t *visual = json_object_get(wish->recipe, "visual_track");
+    json_t *image = json_incref(json_object_get(visual, "image"));
+    const char *container =
+        json_string_value(json_object_get(json_object_get(wish->recipe, "output"), "container"));
     wish->mkv = container != NULL && strcmp(container, "mkv") == 0;
-    if (image != NULL) {
-        VX_TRY(take_image(r, wish, image, part, err));
-        json_object_set_new(visual, "image", json_string("input"));
-        text = NULL;
+    vx_status status = vx_wish_check_length(r, json_object_get(wish->recipe, "audio_track"),
+                                            "script", r->server->serve->script_chars, err);
+    if (status == VX_OK) status = vx_wish_image(r, wish, visual, part, err);
+    if (status == VX_OK && text == NULL) status = vx_wish_text(wish, wish->recipe, err);
+    if (status == VX_OK && text != NULL) {
+        wish->text = vx_heap_text(text, bytes);
+        if (wish->text == NULL) status = no_memory(err);
     }
-    char *own = text == NULL ? json_dumps(wish->recipe, JSON_INDENT(1)) : NULL;
-    if (text == NULL && own != NULL) bytes = strlen(own);
-    wish->text = text != NULL || own != NULL ? vx_heap_text(own != NULL ? own : text, bytes) : NULL;
-    free(own);
-    if (image != NULL) json_object_set_new(visual, "image", json_string("upload"));
-    return wish->text != NULL ? VX_OK : no_memory(err);
+    /* What is shown says where the picture came from, and not all of it. */
+    if (status == VX_OK && wish->image != NULL) {
+        const char *from = json_string_value(image);
+        json_object_set_new(visual, "image",
+                            json_string(strncmp(from, "slot:", 5) == 0 ? from : "upload"));
+    }
+    json_decref(image);
+    return status;
 }
 
 /* ---- the two forms --------------------------------------------------------------------------- */
@@ -201,6 +275,23 @@ static vx_status of_parts(vx_request *r, vx_wish *wish, vx_error *err)
         return vx_fail(err, VX_ERR_INPUT, "bad_recipe", "the recipe holds a number that is none");
     return take_recipe(r, wish, recipe->data, recipe->bytes, vx_multipart_find(&parts, "image"),
                        err);
+}
+
+vx_status vx_wish_score(vx_request *r, vx_wish *wish, json_t **json, vx_error *err)
+{
+    vx_multipart parts;
+    if (r->content_type == NULL || strncasecmp(r->content_type, "multipart/", 10) != 0) {
+        VX_TRY(vx_request_json(r, NULL, json, err));
+        return vx_wish_image(r, wish, *json, NULL, err);
+    }
+    VX_TRY(vx_multipart_parse(&parts, r->content_type, r->body != NULL ? r->body : "",
+                              r->body_bytes, err));
+    json_t *prompts = json_array();
+    for (int i = 0; i < parts.count; i++)
+        if (strcmp(parts.part[i].name, "prompts") == 0)
+            json_array_append_new(prompts, json_stringn(parts.part[i].data, parts.part[i].bytes));
+    *json = json_pack("{s:o}", "prompts", prompts);
+    return take_part(r, wish, vx_multipart_find(&parts, "image"), err);
 }
 
 static void hash_wish(vx_wish *wish)

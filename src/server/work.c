@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "server/direct.h"
 #include "server/errors.h"
+#include "server/feed.h"
 #include "server/http.h"
 
 /* How often a job's progress is told at most. */
@@ -19,6 +21,10 @@ const vx_work_file vx_work_files[] = {
     {"film", "film.mp4", "video/mp4"},
     {"film", "film.mkv", "video/x-matroska"},
     {"sheet", "sheet.png", "image/png"},
+    {"actor", "actor.png", "image/png"},
+    {"audio", "audio.wav", "audio/wav"},
+    {"timings", "timings.json", "application/json"},
+    {"motion", "motion.csv", "text/csv; charset=utf-8"},
     {"vtt", "captions.vtt", "text/vtt; charset=utf-8"},
     {"srt", "captions.srt", "application/x-subrip; charset=utf-8"},
     {"report", "report.json", "application/json"},
@@ -60,23 +66,51 @@ static void on_progress(void *arg, const char *stage, double share)
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
+static int on_write(void *arg, const void *bytes, size_t count)
+{
+    vx_live *live = arg;
+    int status = vx_feed_write(live->feed, bytes, count);
+    vx_server_wake(live->server);
+    return status;
+}
+
+static void on_ended(void *arg, vx_job *job)
+{
+    (void)job;
+    vx_server_wake(((vx_live *)arg)->server);
+}
+
+/* ---- taking ---------------------------------------------------------------------------------- */
+
 static vx_status submit(vx_live *live, vx_error *err)
 {
-    vx_path folder, film, sheet, srt, vtt;
-    const vx_journal *journal = live->server->journal;
-    if (!vx_journal_path(journal, live->entry, "", &folder) ||
-        !vx_journal_path(journal, live->entry, live->mkv ? "film.mkv" : "film.mp4", &film) ||
-        !vx_journal_path(journal, live->entry, "sheet.png", &sheet) ||
-        !vx_journal_path(journal, live->entry, "captions.srt", &srt) ||
-        !vx_journal_path(journal, live->entry, "captions.vtt", &vtt))
-        return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder has too long a name");
+    enum { FILM, SHEET, ACTOR, AUDIO, TIMINGS, MOTION, SRT, VTT, FILES };
+    static const char *const names[FILES] = {"film.mp4",     "sheet.png",    "actor.png",
+                                             "audio.wav",    "timings.json", "motion.csv",
+                                             "captions.srt", "captions.vtt"};
+    vx_path path[FILES];
+    for (int i = 0; i < FILES; i++)
+        if (!vx_journal_path(live->server->journal, live->entry,
+                             i == FILM && live->mkv ? "film.mkv" : names[i], &path[i]))
+            return vx_fail(err, VX_ERR_IO, "io_error", "the results' folder has too long a name");
+    if (live->feed == NULL) VX_TRY(vx_feed_open(&live->feed, live->server->results, err));
     vx_submit_params params = {.text = live->text,
-                               .folder = live->image != NULL ? folder.text : NULL,
-                               .path = film.text,
-                               .sheet = sheet.text,
-                               .srt = srt.text,
-                               .vtt = vtt.text,
+                               .kind = VX_FILM,
+                               .confined = true,
+                               .image = live->image,
+                               .image_bytes = live->image_bytes,
+                               .priority = (vx_priority)live->priority,
+                               .path = path[FILM].text,
+                               .sheet = path[SHEET].text,
+                               .actor = path[ACTOR].text,
+                               .audio = path[AUDIO].text,
+                               .timings = path[TIMINGS].text,
+                               .motion = path[MOTION].text,
+                               .srt = path[SRT].text,
+                               .vtt = path[VTT].text,
                                .progress = on_progress,
+                               .write = on_write,
+                               .ended = on_ended,
                                .arg = live};
     if (live->deadline_s > 0) {
         double rest_ms = (live->deadline_s - vx_now_s()) * 1e3;
@@ -100,6 +134,7 @@ static void free_live(vx_live *live)
         at = &(*at)->next;
     if (*at == live) *at = live->next;
     vx_job_free(&live->job);
+    vx_feed_drop(&live->feed);
     pthread_mutex_destroy(&live->lock);
     vx_heap_free(live->text);
     vx_heap_free(live->image);
@@ -134,10 +169,21 @@ static void tell_state(vx_live *live)
     vx_http_wake_streams(s);
 }
 
-static vx_status check_limits(vx_server *s, const char *client, vx_error *err)
+vx_status vx_work_open(const vx_server *s, vx_error *err)
+{
+    if (s->draining)
+        return vx_fail(err, VX_ERR_DEADLINE, "draining", "the server is about to stop");
+    if (s->vortex == NULL || s->loading)
+        return vx_fail(err, VX_ERR_DEADLINE, "loading", "the models are being loaded");
+    return VX_OK;
+}
+
+vx_status vx_work_limits(vx_server *s, const char *client, vx_error *err)
 {
     double wait_s;
-    int jobs = vx_work_count(s, client, false) + vx_work_count(s, client, true);
+    int jobs = vx_work_count(s, client, false) + vx_work_count(s, client, true) +
+               vx_direct_count(s, client, -1, VX_QUEUED) +
+               vx_direct_count(s, client, -1, VX_RUNNING);
     if (jobs >= s->serve->jobs_per_client)
         return vx_fail(err, VX_ERR_DEADLINE, "too_many_jobs",
                        "%d jobs of yours wait or run already; wait for one to end", jobs);
@@ -172,7 +218,7 @@ vx_status vx_work_take(vx_server *s, vx_wish *wish, const char *owner, const cha
 {
     vx_entry *entry;
     *out = NULL;
-    VX_TRY(check_limits(s, client, err));
+    VX_TRY(vx_work_limits(s, client, err));
     VX_TRY(vx_journal_begin(s->journal, "slot_", &entry, err));
     snprintf(entry->kind, sizeof entry->kind, "film");
     snprintf(entry->owner, sizeof entry->owner, "%s", owner);
@@ -409,8 +455,14 @@ static void settle(vx_live *live, const vx_result *result)
     json_decref(report);
 }
 
-static void finish(vx_live *live, const vx_result *result)
+static void finish(vx_live *live, const vx_result *ended)
 {
+    /* The engine's buffers go back first: hashes and the disk may take their time. What a result
+     * says in numbers and in texts stays. */
+    vx_result kept = *ended, *result = &kept;
+    vx_job_release(live->job);
+    if (live->feed != NULL)
+        vx_feed_end(live->feed, kept.error.status == VX_OK || kept.error.status == VX_ERR_VERIFY);
     vx_server *s = live->server;
     vx_entry *e = live->entry;
     char id[VX_ENTRY_ID];
@@ -548,13 +600,12 @@ int vx_work_count(const vx_server *s, const char *client, bool running)
 
 int vx_work_position(const vx_server *s, const vx_live *live, double *ahead_s)
 {
+    *ahead_s = -1;
+    if (live->job != NULL) return vx_job_position(live->job, ahead_s);
+    /* Of a former server's jobs: behind those that the engine holds. */
     int position = 1;
-    *ahead_s = s->film_s > 0 ? 0 : -1;
-    if (live->told_running) return 0;
-    for (const vx_live *other = s->live; other != live; other = other->next) {
-        if (s->film_s > 0) *ahead_s += s->film_s;
+    for (const vx_live *other = s->live; other != live; other = other->next)
         position += !other->told_running;
-    }
     return position;
 }
 

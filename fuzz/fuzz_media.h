@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/status.h"
 
 /* Its path, valid until the next call. */
 static inline const char *fuzz_file(const uint8_t *data, size_t size)
@@ -22,6 +23,12 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size)
     }
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
     return path;
+}
+
+/* What a file makes fail is told in words, and is neither our fault nor wrong usage. */
+static inline void fuzz_refused(vx_status status, const vx_error *err)
+{
+    if (status == VX_ERR_INTERNAL || status == VX_ERR_USAGE || err->message[0] == '\0') abort();
 }
 
 #endif

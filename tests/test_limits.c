@@ -190,21 +190,23 @@ static void plans_are_refused_by_the_smallest(void **state)
     vx_device cpu = {.name = "cpu"};
     vx_limits l = {.memory = {100000000, "control group /a, memory.max"},
                    .free = {20000000, "control group /b, memory.high"},
-                   .address = {10000000, "the address space"}};
+                   .address = {100000000, "the address space"}};
     vx_budget b = vx_budget_of(&(vx_settings){0}, &cpu, &l);
     vx_plan plan;
     vx_plan_init(&plan, &cpu, &b);
     vx_plan_region(&plan, VX_REGION_WEIGHTS, VX_PLACE_DEVICE, "kokoro", "weights", 30000000);
-    assert_int_equal(vx_plan_check(&plan, &err), VX_OK);
-    assert_int_equal(vx_plan_check_room(&plan, &l, true, &err), VX_ERR_MEMORY);
-    assert_non_null(strstr(err.message, "the address space has 10.0 MB left"));
-    l.address.value = SIZE_MAX;
-    assert_int_equal(vx_plan_check_room(&plan, &l, true, &err), VX_ERR_MEMORY);
+    plan.address_bytes = 80000000;
+    assert_int_equal(vx_plan_check(&plan, NULL, &err), VX_OK);
+    assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
+    assert_non_null(strstr(err.message, "the address space has 100.0 MB left"));
+    l.address.value = 300000000; /* what comes beside the reservation has room too */
+    assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "20.0 MB are free (control group /b, memory.high)"));
-    assert_int_equal(vx_plan_check_room(&plan, &l, false, &err), VX_OK);
+    l.free.value = SIZE_MAX;
+    assert_int_equal(vx_plan_check(&plan, &l, &err), VX_OK);
     vx_plan_region(&plan, VX_REGION_WEIGHTS, VX_PLACE_DEVICE, "flux.transformer", "weights",
                    60000000);
-    assert_int_equal(vx_plan_check(&plan, &err), VX_ERR_MEMORY);
+    assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "(0.8 of control group /a, memory.max)"));
     assert_non_null(strstr(err.message, "flux.transformer with 60.0 MB"));
 }

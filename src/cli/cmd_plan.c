@@ -15,7 +15,7 @@ typedef struct plan_params {
     int64_t pipeline_depth;
 } plan_params;
 
-static void print_plan(const vx_plan *plan, const vx_pack *pack)
+static void print_plan(const vx_plan *plan, const vx_pack *pack, bool fits)
 {
     static const char *const kinds[] = {"buffer", "workspace", "weights", "overhead"};
     printf("pack %s %s on %s (%s)\n\n", pack->name, pack->version, plan->device.name,
@@ -27,7 +27,7 @@ static void print_plan(const vx_plan *plan, const vx_pack *pack)
     printf("%-48s %14zu\n", "total", plan->total_bytes);
     printf("budget: soft %.2f GB, hard %.2f GB (%s): %s\n\n", (double)plan->budget.soft_bytes / 1e9,
            (double)plan->budget.hard_bytes / 1e9, plan->budget.limit,
-           plan->total_bytes <= plan->budget.hard_bytes ? "fits" : "does not fit");
+           fits ? "fits" : "does not fit");
     printf("%-18s %12s %12s %12s %12s\n", "stage", "GFLOP", "MB moved", "roofline", "projected");
     for (int i = 0; i < plan->stage_count; i++) {
         const vx_stage *s = &plan->stage[i];
@@ -49,24 +49,37 @@ static vx_status write_svg(const char *path, const vx_plan *plan, const vx_pack 
     return status;
 }
 
+/* The limits of this process, as one that loads the plan will have them; what is free meanwhile is
+ * another matter. */
+static const vx_limits *here(void)
+{
+    static vx_limits limits;
+    vx_limits_read(&limits, "");
+    limits.free.value = SIZE_MAX;
+    return &limits;
+}
+
 static vx_status run_plan(vx_cli *cli, void *raw, vx_error *err)
 {
     const plan_params *p = raw;
+    const char *device = cli->settings.device;
+    const vx_limits *limits = strcmp(device, "cpu") == 0 ? here() : NULL;
     vx_pack pack;
     vx_plan plan;
     vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
     vx_engine_params engine = {VX_OUR_PARTS, .settings = &cli->settings, .pack = &pack,
                                .wants = VX_WANT_ALL, .sets = (int)p->pipeline_depth};
-    if (status == VX_OK) status = vx_engine_plan(&engine, cli->settings.device, &plan, err);
-    if (status == VX_OK) vx_plan_advise(&engine, cli->settings.device, &plan);
+    if (status == VX_OK) status = vx_engine_plan(&engine, device, &plan, err);
+    if (status == VX_OK) vx_plan_advise(&engine, device, limits, &plan);
     if (status == VX_OK && p->svg != NULL) status = write_svg(p->svg, &plan, &pack, err);
+    bool fits = status == VX_OK && vx_plan_check(&plan, limits, NULL) == VX_OK;
     if (status == VX_OK && cli->json)
-        status = vx_json_print(vx_plan_document(&plan), err);
+        status = vx_json_print(vx_plan_document(&plan, fits), err);
     else if (status == VX_OK)
-        print_plan(&plan, &pack);
+        print_plan(&plan, &pack, fits);
     if (status == VX_OK && p->svg != NULL)
         vx_tell(cli, "%s: the layout of %.1f MB", p->svg, (double)plan.total_bytes * 1e-6);
-    if (status == VX_OK) status = vx_plan_check(&plan, err);
+    if (status == VX_OK) status = vx_plan_check(&plan, limits, err);
     vx_pack_close(&pack);
     return status;
 }

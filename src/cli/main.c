@@ -5,11 +5,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libavutil/mem.h>
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/wait.h"
 #include "cli/cli.h"
 #include "cli/json_out.h"
+
+/* The largest block that FFmpeg may take. What media need is bounded one by one (media/av.h), the
+ * largest is a picture of 96 MB; this bounds what nobody has thought of. It holds for the whole
+ * process, so it is a program's to say and not the library's. */
+enum { BLOCK_BYTES = 128 << 20 };
 
 static vx_cancel interrupted;
 
@@ -98,6 +105,7 @@ static void tell(const vx_error *err, bool json)
 int main(int argc, char **argv)
 {
     catch_signals();
+    av_max_alloc(BLOCK_BYTES);
     vx_wait_scope(&interrupted);
     vx_cli cli = {.cancel = &interrupted};
     vx_error err = {0};

@@ -4,8 +4,10 @@
 
 #include "engine/engine.h"
 
-/* Fills plan->advice with a setting and what it saves, when the plan exceeds its budget and one
- * setting alone is enough; each that comes into question is planned with. */
-void vx_plan_advise(const vx_engine_params *params, const char *device, vx_plan *plan);
+/* Fills plan->advice when vx_plan_check refuses the plan and settings with smaller values would
+ * make it fit: one alone where that is enough, else several. Each that comes into question is
+ * planned with. */
+void vx_plan_advise(const vx_engine_params *params, const char *device, const vx_limits *limits,
+                    vx_plan *plan);
 
 #endif

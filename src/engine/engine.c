@@ -1,9 +1,12 @@
 /* Planning, loading and holding parts. */
 #include "engine/engine.h"
 
+#include <math.h>
+
 #include "base/clock.h"
 #include "backend/ops.h"
 #include "base/log.h"
+#include "config/recipe.h"
 #include "engine/advice.h"
 #include "engine/part.h"
 #include "formats/entry.h"
@@ -32,6 +35,17 @@ struct vx_engine {
 struct vx_buffer_list {
     vx_engine *engine;
 };
+
+/* What any recipe may ask for by the settings, where nobody has asked for something. Where they say
+ * how long a slot may be, a recipe may ask for any rate. */
+static void settle(vx_engine_params *p)
+{
+    const vx_settings *s = p->settings;
+    if (p->speech_seconds == 0) p->speech_seconds = s->slot_seconds;
+    if (p->frames == 0) p->frames = (int64_t)ceil(s->slot_seconds * VX_SLOT_FPS_MAX);
+    if (p->frame_width == 0) p->frame_width = (int)s->slot_width;
+    if (p->frame_height == 0) p->frame_height = (int)s->slot_height;
+}
 
 /* ---- plan ----------------------------------------------------------------------------------- */
 
@@ -98,6 +112,13 @@ void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes)
     vx_engine *e = list->engine;
     if (e->pool != NULL)
         vx_plan_region(&e->plan, VX_REGION_OVERHEAD, VX_PLACE_HOST, "engine", name, bytes);
+}
+
+void vx_buffer_threads(vx_buffer_list *list, int threads)
+{
+    /* The C library's: a stack of 8 MB (ulimit -s) and a heap that grows in 64 MB. */
+    enum { THREAD_BYTES = 72 << 20 };
+    list->engine->plan.address_bytes += (size_t)threads * THREAD_BYTES;
 }
 
 int vx_buffer_workers(const vx_buffer_list *list)
@@ -177,6 +198,7 @@ vx_status vx_engine_plan(const vx_engine_params *params, const char *device, vx_
     vx_engine *e = vx_heap_alloc(sizeof *e);
     if (e == NULL) return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for a plan");
     e->params = *params;
+    settle(&e->params);
     vx_status status = VX_OK;
     vx_limits_read(&e->limits, "");
     /* A planner that is the processor has a pool, whose width its plan follows. */
@@ -286,16 +308,16 @@ static vx_status reserve(vx_engine *e, vx_error *err)
     return VX_OK;
 }
 
-static vx_status open_engine(vx_engine *e, vx_error *err)
+static vx_status open_engine(vx_engine *e, const vx_engine_params *asked, vx_error *err)
 {
     VX_TRY(check_wants(&e->params, err));
-    vx_limits_read(&e->limits, "");
     VX_TRY(vx_pool_open(&e->pool, (int)e->params.settings->threads, err));
     VX_TRY(vx_backend_open_device(&e->backend, e->params.settings->device, e->pool, err));
+    vx_limits_read(&e->limits, ""); /* the pool's threads have their address space */
     VX_TRY(make_plan(e, err));
-    vx_plan_advise(&e->params, e->params.settings->device, &e->plan);
-    VX_TRY(vx_plan_check(&e->plan, err));
-    VX_TRY(vx_plan_check_room(&e->plan, &e->limits, e->params.settings->free_bytes > 0, err));
+    if (e->params.settings->free_bytes == 0) e->limits.free.value = SIZE_MAX;
+    vx_plan_advise(asked, e->params.settings->device, &e->limits, &e->plan);
+    VX_TRY(vx_plan_check(&e->plan, &e->limits, err));
     if (!e->limits.proc)
         vx_log(VX_LOG_WARN, "there is no /proc: budget.hard_bytes and budget.free_bytes are not "
                             "watched, and measured_peak_bytes is 0");
@@ -318,7 +340,8 @@ vx_status vx_engine_open(vx_engine **out, const vx_engine_params *params, vx_err
     if (*out == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the engine's description");
     (*out)->params = *params;
-    vx_status status = open_engine(*out, err);
+    settle(&(*out)->params);
+    vx_status status = open_engine(*out, params, err);
     if (status != VX_OK) vx_engine_close(out);
     return status;
 }

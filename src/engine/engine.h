@@ -29,10 +29,11 @@ typedef struct vx_engine_params {
     const vx_part_kind *kinds;
     vx_status (*check)(const vx_engine *engine, vx_error *err);
     int wants; /* bits of the kinds: only the components that it takes are planned and loaded */
-    double speech_seconds;         /* the longest speech that is asked for; 0: the pack's slot */
-    int frame_width, frame_height; /* the largest film that is asked for; 0: the pack's */
-    int64_t frames;                /* of the longest; 0: the pack's */
-    int sets; /* of the buffers that leases hold; 0: the settings' pipeline_depth */
+    /* What is asked for at most; 0: what any recipe may, by the settings' slot, else the pack's. */
+    double speech_seconds;
+    int frame_width, frame_height;
+    int64_t frames; /* of a film */
+    int sets;       /* of the buffers that leases hold; 0: the settings' pipeline_depth */
     /* One more set of what a lane alone fills, for a job beside a film; speech there may last
      * side_seconds. */
     bool side;

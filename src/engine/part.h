@@ -55,6 +55,8 @@ void vx_buffer_add_side(vx_buffer_list *list, int buffer, const char *component,
 /* What is taken beside the reservation, in the machine's memory: counted where
  * that is the device's. */
 void vx_buffer_beside(vx_buffer_list *list, const char *name, size_t bytes);
+/* Threads that are started beside the pool's: each takes address space, though hardly memory. */
+void vx_buffer_threads(vx_buffer_list *list, int threads);
 /* Threads of the pool; 0 on a device that has none. */
 int vx_buffer_workers(const vx_buffer_list *list);
 

@@ -59,7 +59,7 @@ const char *vx_plan_largest(const vx_plan *plan, size_t *bytes)
     return largest;
 }
 
-vx_status vx_plan_check(const vx_plan *plan, vx_error *err)
+static vx_status check_budget(const vx_plan *plan, const char *advice, vx_error *err)
 {
     size_t bytes, hard_bytes = plan->budget.hard_bytes;
     if (plan->total_bytes <= hard_bytes) return VX_OK;
@@ -69,30 +69,41 @@ vx_status vx_plan_check(const vx_plan *plan, vx_error *err)
                    "largest consumer is %s with %.1f MB: %s",
                    (double)plan->total_bytes / 1e6, (double)(plan->total_bytes - hard_bytes) / 1e6,
                    (double)hard_bytes / 1e6, plan->budget.limit, largest, (double)bytes / 1e6,
-                   plan->advice[0] != '\0' ? plan->advice
-                                           : "give it a smaller precision or a smaller size in the "
-                                             "pack, or raise budget.hard_bytes");
+                   advice != NULL ? advice
+                                  : "give it a smaller precision or a smaller size in the pack, or "
+                                    "raise budget.hard_bytes");
 }
 
-vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool guard,
-                             vx_error *err)
+static vx_status check_address(const vx_plan *plan, const vx_limits *limits, const char *advice,
+                               vx_error *err)
 {
-    if (plan->reservation_bytes > limits->address.value)
-        return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
-                       "the plan reserves %.1f MB, and %s has %.1f MB left; raise that limit or "
-                       "choose a smaller pack",
-                       (double)plan->reservation_bytes / 1e6, limits->address.name,
-                       (double)limits->address.value / 1e6);
-    if (guard && plan->total_bytes > limits->free.value)
-        return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
-                       "the plan needs %.1f MB, and only %.1f MB are free (%s); end other programs "
-                       "or choose a smaller pack",
-                       (double)plan->total_bytes / 1e6, (double)limits->free.value / 1e6,
-                       limits->free.name);
-    return VX_OK;
+    size_t beside = plan->total_bytes - plan->reservation_bytes + plan->address_bytes;
+    if (limits->address.value == SIZE_MAX ||
+        plan->reservation_bytes + beside <= limits->address.value)
+        return VX_OK;
+    return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
+                   "the plan reserves %.1f MB and needs %.1f MB of address space beside it, and "
+                   "%s has %.1f MB left; %s",
+                   (double)plan->reservation_bytes / 1e6, (double)beside / 1e6,
+                   limits->address.name, (double)limits->address.value / 1e6,
+                   advice != NULL ? advice : "raise that limit or choose a smaller pack");
 }
 
-json_t *vx_plan_document(const vx_plan *plan)
+vx_status vx_plan_check(const vx_plan *plan, const vx_limits *limits, vx_error *err)
+{
+    const char *advice = plan->advice[0] != '\0' ? plan->advice : NULL;
+    VX_TRY(check_budget(plan, advice, err));
+    if (limits == NULL) return VX_OK;
+    VX_TRY(check_address(plan, limits, advice, err));
+    if (plan->total_bytes <= limits->free.value) return VX_OK;
+    return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
+                   "the plan needs %.1f MB, and only %.1f MB are free (%s); end other programs%s%s",
+                   (double)plan->total_bytes / 1e6, (double)limits->free.value / 1e6,
+                   limits->free.name, advice != NULL ? ", or " : " or choose a smaller pack",
+                   advice != NULL ? advice : "");
+}
+
+json_t *vx_plan_document(const vx_plan *plan, bool fits)
 {
     json_t *regions = json_array(), *stages = json_array();
     for (int i = 0; i < plan->region_count; i++) {
@@ -112,11 +123,10 @@ json_t *vx_plan_document(const vx_plan *plan)
     size_t bytes;
     const char *largest = vx_plan_largest(plan, &bytes);
     const char *advice = plan->advice[0] != '\0' ? plan->advice : NULL;
-    return json_pack("{s:s, s:o, s:I, s:{s:I, s:I, s:s}, s:b, s:s?, s:{s:s, s:I}, s:o}", "device",
-                     plan->device.name, "regions", regions, "total_bytes",
-                     (json_int_t)plan->total_bytes, "budget", "soft_bytes",
-                     (json_int_t)plan->budget.soft_bytes, "hard_bytes",
-                     (json_int_t)plan->budget.hard_bytes, "limit", plan->budget.limit, "fits",
-                     plan->total_bytes <= plan->budget.hard_bytes, "advice", advice, "largest",
-                     "component", largest, "bytes", (json_int_t)bytes, "stages", stages);
+    return json_pack(
+        "{s:s, s:o, s:I, s:{s:I, s:I, s:s}, s:b, s:s?, s:{s:s, s:I}, s:o}", "device",
+        plan->device.name, "regions", regions, "total_bytes", (json_int_t)plan->total_bytes,
+        "budget", "soft_bytes", (json_int_t)plan->budget.soft_bytes, "hard_bytes",
+        (json_int_t)plan->budget.hard_bytes, "limit", plan->budget.limit, "fits", fits, "advice",
+        advice, "largest", "component", largest, "bytes", (json_int_t)bytes, "stages", stages);
 }

@@ -34,7 +34,7 @@ typedef struct vx_stage {
 } vx_stage;
 
 /* Limits of a plan: five models with a handful of regions and stages each. */
-enum { VX_PLAN_REGIONS = 64, VX_PLAN_STAGES = 32 };
+enum { VX_PLAN_REGIONS = 64, VX_PLAN_STAGES = 32, VX_ADVICE_BYTES = 320 };
 
 typedef struct vx_plan {
     vx_device device;
@@ -43,9 +43,10 @@ typedef struct vx_plan {
     vx_stage stage[VX_PLAN_STAGES];
     size_t total_bytes;       /* all regions, overhead included */
     size_t reservation_bytes; /* all regions but the overhead */
+    size_t address_bytes;     /* of address space that is no memory: stacks and heaps of threads */
     vx_budget budget;
-    char advice
-        [200]; /* a setting with which a plan that does not fit would; "" when none is known */
+    /* Settings with which a plan that does not fit would; "" when none are known. */
+    char advice[VX_ADVICE_BYTES];
 } vx_plan;
 
 /* An empty plan for a device; its overhead is the first region. */
@@ -61,12 +62,10 @@ void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_
 const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);
 
 /* VX_ERR_MEMORY when the total exceeds the hard limit: the sum, what limits it, the largest
- * consumer, what would help. */
-vx_status vx_plan_check(const vx_plan *plan, vx_error *err);
-/* VX_ERR_MEMORY when the system will not give what the plan takes: the address space has no room
- * for the reservation, or less than the plan is free (not asked with `guard` false). */
-vx_status vx_plan_check_room(const vx_plan *plan, const vx_limits *limits, bool guard,
-                             vx_error *err);
+ * consumer, what would help. With `limits`, of the process that is to hold it (NULL: of no process
+ * yet), also when the address space has no room for the reservation and what comes beside it, or
+ * less than the plan is free. */
+vx_status vx_plan_check(const vx_plan *plan, const vx_limits *limits, vx_error *err);
 
 /* A drawing of the plan: memory to scale with the limits, and the stages of each lane, to scale by
  * projected time. The caller frees the text with free(). NULL when out of memory. */
@@ -74,6 +73,6 @@ char *vx_plan_svg(const vx_plan *plan, const char *title);
 
 /* The document of `vortex plan --json` (docs/CONTRACTS.md); the caller decrefs. NULL when out of
  * memory. */
-json_t *vx_plan_document(const vx_plan *plan);
+json_t *vx_plan_document(const vx_plan *plan, bool fits);
 
 #endif

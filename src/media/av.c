@@ -297,6 +297,11 @@ vx_status vx_av_decoder_open(AVCodecContext **decoder, vx_av_frames *frames, con
         return vx_fail_at(err, VX_ERR_INPUT, "bad_media", path, 0,
                           "%s uses %s, for which there is no decoder; convert it to H.264 or PCM",
                           path, avcodec_get_name(parameters->codec_id));
+    if ((int64_t)parameters->width * parameters->height > VX_FILM_PIXELS_MAX)
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_media", path, 0,
+                          "the video %s is %dx%d, and 4096x2304 pixels are the most that is read; "
+                          "make it smaller",
+                          path, parameters->width, parameters->height);
     *decoder = avcodec_alloc_context3(codec);
     int result =
         *decoder != NULL ? avcodec_parameters_to_context(*decoder, parameters) : AVERROR(ENOMEM);

@@ -23,6 +23,10 @@ vx_status vx_image_sink_open(vx_image_sink *sink, vx_picture *picture, int width
                             .reduce = reduce,
                             .orientation = orientation,
                             .background = background != NULL ? background : white};
+    if (longest > VX_IMAGE_SIDE_MAX) /* an animation's canvas, which no decoder has seen */
+        return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
+                          "the image %s is %dx%d, and sides may be at most %d; make it smaller",
+                          name, width, height, VX_IMAGE_SIDE_MAX);
     if ((size_t)w * (size_t)h * 3 > VX_IMAGE_DECODED_MAX)
         return vx_fail_at(err, VX_ERR_INPUT, "bad_image", name, 0,
                           "the image %s is %dx%d, and %d million pixels are the most that is read; "

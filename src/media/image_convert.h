@@ -23,8 +23,8 @@ typedef struct vx_image_sink {
 
 /* Makes *picture for rows of width x height. Where their longest side is twice side_max (0: no
  * bound) or more, blocks of pixels are averaged so that it comes out between side_max and twice
- * that. VX_ERR_INPUT when the picture would be beyond VX_IMAGE_DECODED_MAX. `background` (NULL:
- * white) must outlive the sink. */
+ * that. VX_ERR_INPUT when the picture would be beyond VX_IMAGE_DECODED_MAX, or a side beyond
+ * VX_IMAGE_SIDE_MAX. `background` (NULL: white) must outlive the sink. */
 vx_status vx_image_sink_open(vx_image_sink *sink, vx_picture *picture, int width, int height,
                              int orientation, int side_max, const uint8_t *background,
                              const char *name, vx_error *err);

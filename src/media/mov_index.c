@@ -14,7 +14,7 @@ enum { PIECE = 65536, OVERLAP = 32, SCANNED_MAX = 64 << 20, CHUNK_SAMPLES = 1024
 /* The track that is being looked at. */
 typedef struct track {
     int64_t samples, chunks, per_chunk, edits;
-    int times;         /* boxes of times */
+    int time_tables;   /* boxes of times */
     bool sound, other; /* what handlers it names */
     bool single;       /* each sample lasts one tick: PCM, whose index has chunks */
 } track;
@@ -30,23 +30,36 @@ static uint32_t be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The product of what two boxes say, 0..2^32 each, or of such products: a file that exceeds an
+ * int64_t is refused as one that reaches it. */
+static int64_t times(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+static void add(scan *s, int64_t entries)
+{
+    s->entries = s->entries > INT64_MAX - entries ? INT64_MAX : s->entries + entries;
+}
+
 static void end_track(scan *s)
 {
     const track *t = &s->track;
     int64_t entries = t->samples;
     /* The demuxer cuts chunks of PCM into pieces of 1024 samples at least. */
-    if (t->sound && !t->other && t->single && t->times == 1) {
+    if (t->sound && !t->other && t->single && t->time_tables == 1) {
         int64_t piece = t->per_chunk / CHUNK_SAMPLES + 1;
-        entries = t->chunks * piece;
+        entries = times(t->chunks, piece);
     }
-    entries *= t->edits > 1 ? t->edits : 1; /* each edit walks the index anew */
-    s->entries = s->entries > INT64_MAX - entries ? INT64_MAX : s->entries + entries;
+    entries = times(entries, larger(t->edits, 1)); /* each edit walks the index anew */
+    add(s, entries);
     s->track = (track){0};
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* A box whose name stands at p; OVERLAP bytes from p on may be read. */
@@ -59,14 +72,14 @@ static void look(scan *s, const uint8_t *p)
     } else if (memcmp(p, "stsz", 4) == 0 || memcmp(p, "stz2", 4) == 0) {
         t->samples = larger(t->samples, be32(p + 12));
     } else if (memcmp(p, "stts", 4) == 0) {
-        t->times++;
+        t->time_tables++;
         t->single = first == 1 && be32(p + 16) == 1;
     } else if (memcmp(p, "stco", 4) == 0 || memcmp(p, "co64", 4) == 0) {
         t->chunks = larger(t->chunks, first);
     } else if (memcmp(p, "elst", 4) == 0) {
         t->edits = larger(t->edits, first);
     } else if (memcmp(p, "trun", 4) == 0) {
-        s->entries += first;
+        add(s, first);
     } else if (memcmp(p, "cmov", 4) == 0) {
         s->packed = true;
     } else if (memcmp(p, "soun", 4) == 0) {

@@ -64,8 +64,11 @@ static vx_status fail_mux(vx_mux *mux, int code, const char *doing, vx_error *er
         if (err != NULL) *err = out->error;
         return out->status;
     }
-    return vx_fail(err, vx_av_status(code, VX_ERR_INTERNAL), "encode_failed",
-                   "%s failed: %s; try other output settings", doing, vx_av_strerror(code).text);
+    /* So libx264 says, without a reason, that it got no memory or no thread. */
+    if (code == AVERROR_EXTERNAL) code = AVERROR(ENOMEM);
+    return vx_fail(err, vx_av_status(code, VX_ERR_INTERNAL), "encode_failed", "%s failed: %s; %s",
+                   doing, vx_av_strerror(code).text,
+                   code == AVERROR(ENOMEM) ? "free some memory" : "try other output settings");
 }
 
 size_t vx_mux_bytes(int width, int height)

@@ -206,13 +206,6 @@ static vx_status start(vx_video *v, vx_error *err)
 {
     VX_TRY(open_stream(v, err));
     int result = decode(v);
-    const AVCodecParameters *claimed = v->in.format->streams[v->stream]->codecpar;
-    if (result < 0 && !vx_cancelled(v->cancel) &&
-        (int64_t)claimed->width * claimed->height > VX_FILM_PIXELS_MAX)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_video", v->path, 0,
-                          "the video %s is %dx%d, and 4096x2304 pixels are the most that is read; "
-                          "make it smaller",
-                          v->path, claimed->width, claimed->height);
     if (result < 0 && (vx_cancelled(v->cancel) || v->memory.refused))
         return fail_video(v, result, err);
     if (result == AVERROR_EOF || (result < 0 && v->frames == 0))

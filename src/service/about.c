@@ -116,7 +116,7 @@ static char *text_of(json_t *document)
 char *vx_plan_json(vx_vortex *v)
 {
     if (!vx_vortex_enter(v)) return NULL;
-    char *text = text_of(vx_plan_document(vx_engine_planned(v->crew.engine)));
+    char *text = text_of(vx_plan_document(vx_engine_planned(v->crew.engine), true));
     pthread_mutex_unlock(&v->lock);
     return text;
 }

@@ -1,7 +1,6 @@
 /* The resident engine of vortex.h: opening it with all that a pack has or that one job
  * needs, closing it. What a handle must be worth to a caller whose threads
  * race is said here too. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,10 +110,6 @@ static int all_wants(const vx_pack *pack)
 static void take_all(vx_vortex *v, vx_engine_params *params)
 {
     params->wants = all_wants(&v->pack);
-    params->speech_seconds = v->settings.slot_seconds;
-    params->frames = (int64_t)ceil(v->settings.slot_seconds * VX_SLOT_FPS_MAX);
-    params->frame_width = (int)v->settings.slot_width;
-    params->frame_height = (int)v->settings.slot_height;
     params->image_to_image = v->settings.flux_encoder && params->wants & VX_WANT_ACTOR;
     params->side = v->side = v->settings.lanes > 1;
     params->side_seconds = v->settings.side_seconds;

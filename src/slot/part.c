@@ -300,7 +300,10 @@ static void film_buffers(const vx_part *part, vx_buffer_list *list)
     /* Films are encoded in the machine's memory. What a slot takes besides was measured
      * (docs/bench/slot.md). */
     enum { SLOT_BYTES = 16000000 };
+    /* At the least: the worker, the desk, a stage and one of the encoder. */
+    enum { SLOT_THREADS = 4 };
     if (vx_buffer_workers(list) == 0) return;
+    vx_buffer_threads(list, SLOT_THREADS);
     vx_buffer_beside(list, "film encoder", vx_mux_bytes(width, height));
     vx_buffer_beside(list, "texts and sheet", SLOT_BYTES);
 }

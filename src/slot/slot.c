@@ -225,6 +225,16 @@ static double longest_s(const char *text, double speed)
     return 5 + characters / 8 / speed;
 }
 
+static int width_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.width > 0 ? recipe->output.width : pack->width);
+}
+
+static int height_of(const vx_recipe *recipe, const vx_pack *pack)
+{
+    return (int)(recipe->output.height > 0 ? recipe->output.height : pack->height);
+}
+
 vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_params *params,
                         vx_error *err)
 {
@@ -239,8 +249,8 @@ vx_status vx_slot_needs(const vx_recipe *recipe, const vx_pack *pack, vx_engine_
         params->image_to_image = recipe->visual.image != NULL;
     } else if (recipe->kind == VX_FILM) {
         params->speech_seconds = seconds_of(recipe, pack);
-        params->frame_width = (int)recipe->output.width;
-        params->frame_height = (int)recipe->output.height;
+        params->frame_width = width_of(recipe, pack);
+        params->frame_height = height_of(recipe, pack);
         params->frames = frames_of(params->speech_seconds, fps_of(recipe, pack));
     }
     return vx_slot_wants(recipe, pack, &params->wants, err);
@@ -272,16 +282,6 @@ void vx_slot_needs_both(vx_engine_params *sum, const vx_engine_params *one, cons
         sum->image_to_image |= one->image_to_image;
     }
     sum->wants |= one->wants;
-}
-
-static int width_of(const vx_recipe *recipe, const vx_pack *pack)
-{
-    return (int)(recipe->output.width > 0 ? recipe->output.width : pack->width);
-}
-
-static int height_of(const vx_recipe *recipe, const vx_pack *pack)
-{
-    return (int)(recipe->output.height > 0 ? recipe->output.height : pack->height);
 }
 
 static vx_status check_film(const vx_recipe *recipe, const vx_engine *engine, int wants,

@@ -9,6 +9,20 @@
 #define VX_BACKEND_CPU_DNNL_API_H
 
 #include <dnnl.h>
+#include <sys/mman.h>
+
+/* dnnl_primitive_create. oneDNN maps memory for a kernel's code and writes into it whether or not
+ * it got any (2.6.3 ends in SIGSEGV under RLIMIT_AS), so it is seen to that there is some: a
+ * kernel takes a quarter of a megabyte, and other threads may take a part at the same time. */
+static inline dnnl_status_t vx_dnnl_create(dnnl_primitive_t *primitive,
+                                           const_dnnl_primitive_desc_t desc)
+{
+    enum { CODE_BYTES = 16 << 20 };
+    void *room = mmap(NULL, CODE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return dnnl_out_of_memory;
+    munmap(room, CODE_BYTES);
+    return dnnl_primitive_create(primitive, desc);
+}
 
 typedef dnnl_memory_desc_t vx_layout;
 

@@ -368,7 +368,7 @@ static dnnl_status_t compile(vx_product *p)
     for (int i = VX_TILE_SIZES - 1; i >= 0; i--) {
         if (atomic_load(&p->tile[i].primitive) != NULL) continue;
         dnnl_primitive_t primitive;
-        dnnl_status_t status = dnnl_primitive_create(&primitive, p->tile[i].desc);
+        dnnl_status_t status = vx_dnnl_create(&primitive, p->tile[i].desc);
         if (status != dnnl_success) return status;
         atomic_store(&p->tile[i].primitive, primitive);
     }
@@ -397,7 +397,7 @@ static dnnl_status_t reorder(vx_onednn *onednn, vx_layout_ref from, const void *
     dnnl_engine_t engine = onednn->engine;
     dnnl_status_t status =
         dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL);
-    if (status == dnnl_success) status = dnnl_primitive_create(&primitive, desc);
+    if (status == dnnl_success) status = vx_dnnl_create(&primitive, desc);
     if (status == dnnl_success)
         status = dnnl_memory_create(&source, from, engine, (void *)(uintptr_t)plain);
     if (status == dnnl_success) status = dnnl_memory_create(&target, to, engine, packed);

@@ -54,7 +54,7 @@ static dnnl_status_t open_share(probe *y, share *s, dnnl_data_type_t type, int64
     vx_layout_destroy(&w);
     vx_layout_destroy(&out);
     dnnl_primitive_attr_destroy(attr);
-    if (status == dnnl_success) status = dnnl_primitive_create(&s->primitive, s->desc);
+    if (status == dnnl_success) status = vx_dnnl_create(&s->primitive, s->desc);
     if (status == dnnl_success)
         status = dnnl_stream_create(&s->stream, y->engine, dnnl_stream_default_flags);
     const dnnl_query_t query[] = {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md,

@@ -1,17 +1,15 @@
 /* vortex imagine: the actor image only. */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "cli/progress.h"
+#include "cli/resident.h"
 #include "cli/tell.h"
 #include "media/image_out.h"
-#include "slot/imagine.h"
-#include "formats/writer.h"
+#include "text/utf8.h"
 
 typedef struct imagine_params {
     const char *out, *size, *init, *noise, *latents, *background;
@@ -22,10 +20,17 @@ typedef struct imagine_params {
 /* What the flags name, read in. */
 typedef struct inputs {
     int width, height; /* 0: the pack's */
-    vx_picture init;
-    vx_source *noise_file;
-    float *noise;
+    char *init;        /* the file's bytes */
+    size_t init_bytes;
 } inputs;
+
+static vx_status check_side(const char *which, int side, vx_error *err)
+{
+    if (side >= 64 && side <= 1024 && side % 16 == 0) return VX_OK;
+    return vx_fail(err, VX_ERR_USAGE, "bad_size",
+                   "the picture's %s is %d and must be a multiple of 16 from 64 to 1024", which,
+                   side);
+}
 
 /* "512" or "512x768". */
 static vx_status read_size(const char *text, inputs *in, vx_error *err)
@@ -46,7 +51,8 @@ static vx_status read_size(const char *text, inputs *in, vx_error *err)
                        text);
     in->width = (int)width;
     in->height = (int)height;
-    return VX_OK;
+    VX_TRY(check_side("width", in->width, err));
+    return check_side("height", in->height, err);
 }
 
 static vx_status read_inputs(const vx_cli *cli, const imagine_params *p, inputs *in, vx_error *err)
@@ -62,138 +68,68 @@ static vx_status read_inputs(const vx_cli *cli, const imagine_params *p, inputs 
     VX_TRY(vx_image_write_check(p->out, err));
     VX_TRY(read_size(p->size, in, err));
     uint8_t background[3];
-    vx_image_reading reading = {.cancel = cli->cancel, .background = background};
     VX_TRY(vx_cli_colour(p->background, background, err));
-    return p->init != NULL ? vx_image_read(&in->init, p->init, &reading, err) : VX_OK;
+    if (p->init == NULL) return VX_OK;
+    VX_TRY(vx_file_read(p->init, VX_IMAGE_BYTES_MAX, &in->init, &in->init_bytes, err));
+    if (in->init_bytes > 0) return VX_OK;
+    return vx_fail_at(err, VX_ERR_INPUT, "bad_image", p->init, 0, "%s is empty; give a picture",
+                      p->init);
 }
 
-/* The start latent: [z, rows, cols], dims of 1 in front allowed. */
-static vx_status read_noise(const char *path, const vx_actor_size *size, inputs *in, vx_error *err)
+static void set_text(json_t *request, const char *key, const char *value)
 {
-    VX_TRY(vx_source_open(&in->noise_file, path, err));
-    const vx_source_tensor *t = vx_source_at(in->noise_file, 0);
-    const int64_t want[3] = {size->z, size->rows, size->cols};
-    bool fits = strcmp(vx_source_format(in->noise_file), "npy") == 0 && t->rank >= 3;
-    for (int i = 0; i < t->rank && fits; i++)
-        fits = t->dim[i] == (i < t->rank - 3 ? 1 : want[i - t->rank + 3]);
-    if (!fits)
-        return vx_fail_at(err, VX_ERR_INPUT, "bad_noise", path, 0,
-                          "%s must be an NPY array of shape [%d,%d,%d] for a picture of %dx%d",
-                          path, size->z, size->rows, size->cols, size->width, size->height);
-    in->noise = vx_heap_alloc(sizeof *in->noise * (size_t)t->elements);
-    if (in->noise == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the noise");
-    VX_TRY(vx_source_read(in->noise_file, t, 0, t->elements, in->noise, err));
-    for (int64_t i = 0; i < t->elements; i++)
-        if (!isfinite(in->noise[i]))
-            return vx_fail_at(err, VX_ERR_INPUT, "bad_noise", path, 0,
-                              "%s holds a value that is not finite at element %lld", path,
-                              (long long)i);
+    if (value != NULL) json_object_set_new(request, key, vx_json_text(value));
+}
+
+/* The request's document; the caller frees it. */
+static char *write_request(const vx_cli *cli, const imagine_params *p, const inputs *in)
+{
+    json_t *request = json_object();
+    set_text(request, "prompt", cli->words[0]);
+    if (in->width > 0) json_object_set_new(request, "width", json_integer(in->width));
+    if (in->height > 0) json_object_set_new(request, "height", json_integer(in->height));
+    if (p->steps > 0) json_object_set_new(request, "steps", json_integer(p->steps));
+    if (p->init != NULL) json_object_set_new(request, "strength", json_real(p->strength));
+    set_text(request, "image", p->init);
+    set_text(request, "background", p->background);
+    set_text(request, "noise", p->noise);
+    set_text(request, "latents_out", p->latents);
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    return text;
+}
+
+static vx_status tell(const vx_cli *cli, const imagine_params *p, const vx_result *result,
+                      vx_error *err)
+{
+    json_t *report = json_loads(result->report, 0, NULL);
+    vx_tell(cli, "%s: %d x %d, %lld steps, seed %lld", p->out, result->picture->width,
+            result->picture->height, json_integer_value(json_object_get(report, "steps")),
+            json_integer_value(json_object_get(report, "seed")));
+    if (cli->json) return vx_json_print(report, err);
+    json_decref(report);
     return VX_OK;
 }
 
-static void free_inputs(inputs *in)
+static vx_status make(const vx_cli *cli, const imagine_params *p, const inputs *in, vx_error *err)
 {
-    vx_image_free(&in->init);
-    vx_source_close(&in->noise_file);
-    vx_heap_free(in->noise);
-}
-
-/* One bar from loading to the picture; its label says what is being done. */
-typedef struct bar {
-    vx_progress progress;
-    char label[64];
-    int step;
-} bar;
-
-static void show_loading(void *arg, const char *component, double share)
-{
-    bar *b = arg;
-    snprintf(b->label, sizeof b->label, "loading %s", component);
-    vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
-}
-
-static vx_status show(void *arg, const char *stage, double share)
-{
-    bar *b = arg;
-    if (strcmp(stage, "step") == 0)
-        snprintf(b->label, sizeof b->label, "step %d", ++b->step);
-    else
-        snprintf(b->label, sizeof b->label, "%s", stage);
-    vx_progress_update(&b->progress, (uint64_t)(share * 1000), 1000);
-    return VX_OK;
-}
-
-static json_t *stages_json(const vx_imagined *made)
-{
-    json_t *stages = json_array();
-    for (int i = 0; i < made->stages; i++)
-        json_array_append_new(stages,
-                              json_pack("{s:s, s:i, s:f, s:f}", "name", made->stage[i].name, "runs",
-                                        made->stage[i].runs, "seconds", made->stage[i].seconds,
-                                        "flops", made->stage[i].flops));
-    return stages;
-}
-
-static json_t *prompt_json(const vx_imagine_request *r, const vx_imagined *made)
-{
-    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "text", vx_json_text(r->prompt),
-                     "expanded",
-                     made->expanded != NULL ? vx_json_text(made->expanded) : json_null(),
-                     "t5_tokens", made->t5_tokens, "t5_dropped", made->t5_dropped, "clip_tokens",
-                     made->clip_tokens, "clip_dropped", made->clip_dropped, "ignored",
-                     vx_ignored_json(made->ignored), "replaced", vx_replaced_json(made->replaced));
-}
-
-static json_t *report(const imagine_params *p, vx_engine *engine, const vx_imagine_request *r,
-                      const vx_imagined *made)
-{
-    const vx_pack *pack = vx_engine_pack(engine);
-    return json_pack("{s:o, s:i, s:i, s:i, s:I, s:{s:s, s:s, s:b, s:s}, s:o, s:o, s:{s:I, "
-                     "s:I}}",
-                     "path", vx_json_text(p->out), "width", made->size.width, "height",
-                     made->size.height, "steps", made->size.steps, "seed", (json_int_t)r->seed,
-                     "pack", "name", pack->name, "version", pack->version, "synthetic",
-                     pack->synthetic, "sha256", pack->sha256, "prompt", prompt_json(r, made),
-                     "stages", stages_json(made), "memory", "planned_bytes",
-                     (json_int_t)vx_engine_planned(engine)->total_bytes, "measured_peak_bytes",
-                     (json_int_t)vx_engine_measured_bytes(engine));
-}
-
-static vx_status write_outputs(const imagine_params *p, const vx_imagined *made, vx_error *err)
-{
-    const int64_t dim[3] = {made->size.z, made->size.rows, made->size.cols};
-    if (p->latents != NULL) VX_TRY(vx_npy_write(p->latents, 3, dim, made->latent, err));
-    return vx_image_write(&made->picture, p->out, err);
-}
-
-static vx_status make(vx_cli *cli, const imagine_params *p, inputs *in, vx_engine *engine,
-                      vx_imaginer *imaginer, bar *b, vx_error *err)
-{
-    vx_actor_size size;
-    vx_imagined made;
-    VX_TRY(vx_imaginer_size(imaginer, in->width, in->height, (int)p->steps, &size, err));
-    if (p->noise != NULL) VX_TRY(read_noise(p->noise, &size, in, err));
-    vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_PICTURE, cli->cancel, err);
-    vx_imagine_request request = {.prompt = cli->words[0],
-                                  .seed = cli->seed > 0 ? (uint64_t)cli->seed : 0,
-                                  .width = size.width,
-                                  .height = size.height,
-                                  .steps = size.steps,
-                                  .noise = in->noise,
-                                  .init = p->init != NULL ? &in->init : NULL,
-                                  .strength = p->strength,
-                                  .progress = show,
-                                  .progress_arg = b};
-    vx_progress_start(&b->progress, cli->quiet, b->label, "");
-    vx_status status = vx_imaginer_run(imaginer, &ctx, &request, &made);
-    vx_progress_end(&b->progress);
-    if (status == VX_OK) status = write_outputs(p, &made, err);
-    if (status == VX_OK)
-        vx_tell(cli, "%s: %d x %d, %d steps, seed %lld", p->out, made.size.width, made.size.height,
-                made.size.steps, (long long)request.seed);
-    if (status == VX_OK && cli->json)
-        status = vx_json_print(report(p, engine, &request, &made), err);
+    vx_resident r = {0};
+    vx_job *job = NULL;
+    char *request = write_request(cli, p, in);
+    if (request == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the request");
+    vx_submit_params picture = {.kind = VX_PICTURE,
+                                .text = request,
+                                .folder = ".",
+                                .path = p->out,
+                                .image = in->init,
+                                .image_bytes = in->init_bytes};
+    vx_status status = vx_resident_open(&r, cli, &picture, 1, err);
+    if (status == VX_OK) status = vx_resident_make(&r, &picture, false, &job, err);
+    if (status == VX_OK) status = tell(cli, p, vx_job_result(job), err);
+    vx_job_free(&job);
+    vx_resident_close(&r);
+    free(request);
     return status;
 }
 
@@ -201,32 +137,13 @@ static vx_status run_imagine(vx_cli *cli, void *raw, vx_error *err)
 {
     const imagine_params *p = raw;
     inputs in;
-    vx_pack pack = {0};
-    vx_engine *engine = NULL;
-    vx_imaginer *imaginer = NULL;
-    bar b = {.label = "loading"};
+    const char *prompt = cli->words[0];
+    size_t bad;
+    if (!vx_utf8_valid(prompt, strlen(prompt), &bad))
+        return vx_fail(err, VX_ERR_INPUT, "bad_prompt", "the prompt is no UTF-8 at byte %zu", bad);
     vx_status status = read_inputs(cli, p, &in, err);
-    if (status == VX_OK) status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {VX_OUR_PARTS,
-                               .settings = &cli->settings,
-                               .pack = &pack,
-                               .wants = VX_WANT_ACTOR,
-                               .cancel = cli->cancel,
-                               .image_width = in.width,
-                               .image_height = in.height,
-                               .image_steps = (int)p->steps,
-                               .image_to_image = p->init != NULL};
-    params.progress = show_loading;
-    params.progress_arg = &b;
-    vx_progress_start(&b.progress, cli->quiet, b.label, "");
-    if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
-    vx_progress_end(&b.progress);
-    if (status == VX_OK) status = vx_imaginer_open(&imaginer, engine, err);
-    if (status == VX_OK) status = make(cli, p, &in, engine, imaginer, &b, err);
-    vx_imaginer_close(&imaginer);
-    vx_engine_close(&engine);
-    vx_pack_close(&pack);
-    free_inputs(&in);
+    if (status == VX_OK) status = make(cli, p, &in, err);
+    vx_heap_free(in.init);
     return status;
 }
 

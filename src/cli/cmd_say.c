@@ -1,5 +1,5 @@
 /* vortex say: speech only. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -7,13 +7,12 @@
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/json_out.h"
-#include "cli/progress.h"
+#include "cli/resident.h"
 #include "cli/tell.h"
 #include "media/loudness.h"
-#include "slot/captions.h"
-#include "slot/speak.h"
 #include "media/sound_out.h"
 #include "text/clean.h"
+#include "text/utf8.h"
 
 typedef struct say_params {
     const char *file, *phonemes, *out, *voice, *timings;
@@ -29,17 +28,6 @@ typedef struct script {
     size_t bytes;
     char *owned;
 } script;
-
-/* One speech under way. */
-typedef struct saying {
-    vx_sound_out *out;
-    vx_progress progress;
-    vx_cancel *cancel;
-    vx_error *err;
-    uint64_t expected; /* samples, roughly */
-    bool whole;        /* written when all of it is there */
-    vx_loudness loudness;
-} saying;
 
 static vx_status read_script(const vx_cli *cli, const say_params *p, script *s, vx_error *err)
 {
@@ -58,90 +46,70 @@ static vx_status read_script(const vx_cli *cli, const say_params *p, script *s, 
     return VX_OK;
 }
 
-static vx_status write_chunk(void *arg, const float *samples, int64_t first, int64_t count,
-                             const vx_word *words, int64_t word_count)
+/* What cannot be said is refused before anything loads. */
+static vx_status check_script(const say_params *p, const script *s, vx_error *err)
 {
-    (void)words;
-    (void)word_count;
-    saying *s = arg;
-    if (vx_cancelled(s->cancel))
-        return vx_fail(s->err, VX_ERR_CANCELLED, "cancelled", "the speech was cancelled");
-    vx_progress_update(&s->progress, (uint64_t)(first + count), s->expected);
-    return s->whole ? VX_OK : vx_sound_out_put(s->out, samples, count, s->err);
+    vx_clean clean = {0};
+    size_t bad;
+    if (p->phonemes != NULL && !vx_utf8_valid(s->text, s->bytes, &bad))
+        return vx_fail(err, VX_ERR_INPUT, "bad_text", "the phonemes are no UTF-8 at byte %zu", bad);
+    if (p->phonemes != NULL) return VX_OK;
+    vx_status status = vx_clean_open(&clean, err);
+    if (status == VX_OK) status = vx_clean_text(&clean, s->text, s->bytes, err);
+    vx_clean_close(&clean);
+    return status;
 }
 
-static vx_status put_whole(void *arg, const float *samples, int64_t count, vx_error *err)
+/* The request's document; the caller frees it. */
+static char *write_request(const say_params *p, const script *s)
 {
-    return vx_sound_out_put(arg, samples, count, err);
+    json_t *request = json_pack("{s:s%, s:f}", p->phonemes != NULL ? "phonemes" : "script", s->text,
+                                s->bytes, "speed", p->speed);
+    if (p->voice != NULL) json_object_set_new(request, "voice_id", vx_json_text(p->voice));
+    if (p->loudness != VX_LOUDNESS_OFF)
+        json_object_set_new(request, "loudness", json_real(p->loudness));
+    if (p->format >= 0) {
+        char format[16];
+        vx_choice_name(VX_SOUND_FORMAT_NAMES, p->format, format, sizeof format);
+        json_object_set_new(request, "format", json_string(format));
+    }
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    return text;
 }
 
-/* The speech at the loudness that was asked for, which is known only when all of it is there. */
-static vx_status write_whole(saying *s, const say_params *p, const vx_spoken *spoken)
+static vx_status tell(const vx_cli *cli, const say_params *p, const vx_result *result,
+                      vx_error *err)
 {
-    vx_loudness_params params = {
-        .sample_rate = VX_KOKORO_RATE, .target_lufs = p->loudness, .put = put_whole, .arg = s->out};
-    VX_TRY(vx_loudness_run(&params, spoken->samples, spoken->count, &s->loudness, s->err));
-    vx_loudness_warn(&s->loudness, p->loudness, "--loudness");
+    json_t *report = json_loads(result->report, 0, NULL);
+    const char *voice = json_string_value(json_object_get(report, "voice"));
+    vx_tell(cli, "%s: %.1f s, voice %s", p->out, (double)result->sample_count / result->sample_rate,
+            voice != NULL ? voice : "");
+    if (cli->json) return vx_json_print(report, err);
+    json_decref(report);
     return VX_OK;
 }
 
-/* What stands beside the sound. */
-static vx_status write_companions(const say_params *p, const vx_spoken *spoken, vx_error *err)
+static vx_status speak(const vx_cli *cli, const say_params *p, const script *s, vx_error *err)
 {
-    if (p->timings != NULL) VX_TRY(vx_json_write(p->timings, vx_spoken_timings(spoken), err));
-    if (p->srt != NULL) VX_TRY(vx_captions_write_srt(spoken, p->srt, err));
-    return p->vtt != NULL ? vx_captions_write_vtt(spoken, p->vtt, err) : VX_OK;
-}
-
-/* A bound on the speech's length. Slow voices speak 12 characters a second; digits and signs expand
- * to words, about eight characters each. */
-static double longest_seconds(const script *text, double speed)
-{
-    double characters = 0;
-    for (size_t i = 0; i < text->bytes; i++) {
-        unsigned char c = (unsigned char)text->text[i];
-        bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
-        characters += letter || c == ' ' ? 1 : c < 0x80 ? 8 : 2;
-    }
-    return 5 + characters / 8 / speed;
-}
-
-static vx_status speak(vx_cli *cli, const say_params *p, const script *text, vx_engine *engine,
-                       vx_speaker *speaker, vx_error *err)
-{
-    saying s = {.cancel = cli->cancel, .err = err, .whole = p->loudness != VX_LOUDNESS_OFF};
-    vx_ctx ctx = vx_engine_ctx(engine, VX_LANE_AUDIO, cli->cancel, err);
-    vx_spoken spoken;
-    vx_speak_request request = {.text = text->text,
-                                .bytes = text->bytes,
-                                .phonemes = p->phonemes != NULL,
-                                .voice_id = p->voice,
-                                .speed = p->speed,
-                                .seed = cli->seed > 0 ? (uint64_t)cli->seed : 0,
-                                .sink = write_chunk,
-                                .sink_arg = &s};
-    s.expected = (uint64_t)((double)text->bytes / 15 / p->speed * VX_KOKORO_RATE);
-    vx_sound_out_params out = {.path = p->out, .sample_rate = VX_KOKORO_RATE};
-    VX_TRY(vx_sound_format_of(p->out, p->format, &out.format, err));
-    VX_TRY(vx_sound_out_open(&s.out, &out, err));
-    vx_progress_start(&s.progress, cli->quiet, "speaking", "samples");
-    vx_status status = vx_speaker_run(speaker, &ctx, &request, &spoken);
-    vx_progress_end(&s.progress);
-    if (status == VX_OK && s.whole) status = write_whole(&s, p, &spoken);
-    if (status == VX_OK) status = write_companions(p, &spoken, err);
-    if (status != VX_OK) {
-        vx_sound_out_abort(&s.out);
-        return status;
-    }
-    VX_TRY(vx_sound_out_finish(&s.out, err));
-    double seconds = (double)spoken.count / VX_KOKORO_RATE;
-    vx_tell(cli, "%s: %.1f s, voice %s", p->out, seconds, spoken.voice);
-    if (!cli->json) return VX_OK;
-    json_t *doc = json_pack("{s:o, s:s, s:f, s:i, s:o}", "path", vx_json_text(p->out), "voice",
-                            spoken.voice, "duration_s", seconds, "chunks", spoken.chunks, "timings",
-                            vx_spoken_timings(&spoken));
-    if (s.whole) json_object_set_new(doc, "loudness", vx_loudness_json(&s.loudness));
-    return vx_json_print(doc, err);
+    vx_resident r = {0};
+    vx_job *job = NULL;
+    char *request = write_request(p, s);
+    if (request == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory for the request");
+    vx_submit_params speech = {.kind = VX_SPEECH,
+                               .text = request,
+                               .path = p->out,
+                               .timings = p->timings,
+                               .srt = p->srt,
+                               .vtt = p->vtt};
+    vx_status status = vx_resident_open(&r, cli, &speech, 1, err);
+    if (status == VX_OK) status = vx_resident_make(&r, &speech, false, &job, err);
+    if (status == VX_OK) status = tell(cli, p, vx_job_result(job), err);
+    vx_job_free(&job);
+    vx_resident_close(&r);
+    free(request);
+    return status;
 }
 
 static vx_status explain_script(vx_cli *cli, const say_params *p, vx_error *err)
@@ -161,9 +129,6 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
 {
     say_params *p = raw;
     script text;
-    vx_pack pack = {0};
-    vx_engine *engine = NULL;
-    vx_speaker *speaker = NULL;
     if (p->explain) return explain_script(cli, p, err);
     if (p->out == NULL)
         return vx_fail(
@@ -175,23 +140,9 @@ static vx_status run_say(vx_cli *cli, void *raw, vx_error *err)
                        "--json and -o - both want stdout; choose one");
     vx_sound_format format;
     VX_TRY(vx_sound_format_of(p->out, p->format, &format, err));
-    VX_TRY(read_script(cli, p, &text, err));
-    vx_status status = vx_pack_open(&pack, cli->settings.pack, err);
-    vx_engine_params params = {VX_OUR_PARTS,
-                               .settings = &cli->settings,
-                               .pack = &pack,
-                               .wants = VX_WANT_SPEECH,
-                               .speech_seconds = longest_seconds(&text, p->speed),
-                               .cancel = cli->cancel};
-    if (status == VX_OK) status = vx_engine_open(&engine, &params, err);
-    int accents = p->phonemes ? 0 : VX_ACCENTS_US;
-    if (status == VX_OK && !p->phonemes)
-        accents = vx_speaker_accents(&cli->settings, &pack, p->voice);
-    if (status == VX_OK) status = vx_speaker_open(&speaker, engine, accents, err);
-    if (status == VX_OK) status = speak(cli, p, &text, engine, speaker, err);
-    vx_speaker_close(&speaker);
-    vx_engine_close(&engine);
-    vx_pack_close(&pack);
+    vx_status status = read_script(cli, p, &text, err);
+    if (status == VX_OK) status = check_script(p, &text, err);
+    if (status == VX_OK) status = speak(cli, p, &text, err);
     vx_heap_free(text.owned);
     return status;
 }

@@ -19,8 +19,9 @@
 
 static const vx_field speech_rows[] = {
     COMMON_ROWS,
+    /* What has no sound is left out and named. */
     VX_ROW_AS("script", vx_recipe, audio.script, TEXT, .min = 1, .max = VX_TEXT_BYTES_MAX,
-              .check = vx_check_script),
+              .control = true, .check = vx_check_script),
     VX_ROW_AS("phonemes", vx_recipe, audio.phonemes, TEXT, .min = 1, .max = VX_PHONEMES_BYTES_MAX),
     VX_ROW_AS("voice_id", vx_recipe, audio.voice_id, WORD, .min = 1, .max = 256),
     VX_ROW_AS("speed", vx_recipe, audio.speed, FLOAT, .min = 0.5, .max = 2, .fallback = "1"),
@@ -133,7 +134,8 @@ static vx_status complete(vx_recipe *request, const char *folder, bool confined,
     if (folder != NULL) memcpy(kept, folder, length);
     visual->image_file = (vx_named){
         .name = visual->image, .folder = folder != NULL ? kept : NULL, .confined = confined};
-    if (visual->image_data != NULL) visual->image = "the image"; /* in messages */
+    /* In messages. */
+    if (visual->image_data != NULL && visual->image == NULL) visual->image = "the image";
     if (request->slot_id == NULL) {
         char *id = kept + length + 1;
         snprintf(id, 24, "slot-%.16s", request->sha256);
@@ -149,7 +151,7 @@ static vx_status fill(vx_recipe *request, const vx_request_source *source, const
     request->visual.image_data = source->image_data;
     request->visual.image_bytes = source->image_bytes;
     VX_TRY(kinds[request->kind].check(request, err));
-    if (source->confined) VX_TRY(check_confined(request, err));
+    if (source->confined || folder == NULL) VX_TRY(check_confined(request, err));
     return complete(request, folder, source->confined || source->path == NULL, err);
 }
 

@@ -103,8 +103,20 @@ static bool out_of_range(const vx_field *field, double value)
     return (field->min != 0 || field->max != 0) && (value < field->min || value > field->max);
 }
 
-static bool convert_text(const vx_field *field, const char *text, size_t length, void *value,
-                         char *reason)
+/* The first control character but line breaks and tabs (yaml.c has the same); 0: there is none. */
+static unsigned control_in(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) return c;
+        unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+        if (c == 0xC2 && next >= 0x80 && next < 0xA0 && next != 0x85) return next;
+    }
+    return 0;
+}
+
+static bool convert_text(const vx_field *field, const char *text, size_t length, bool typed,
+                         void *value, char *reason)
 {
     bool word = field->type == VX_FIELD_WORD;
     if (word && length == 0) {
@@ -118,6 +130,11 @@ static bool convert_text(const vx_field *field, const char *text, size_t length,
     if (field->max != 0 && ((double)length < field->min || (double)length > field->max)) {
         snprintf(reason, VX_FIELD_REASON, "is %zu bytes long and must be from %.0f to %.0f bytes",
                  length, field->min, field->max);
+        return false;
+    }
+    unsigned control = typed && !field->control ? control_in(text, length) : 0;
+    if (control != 0) {
+        snprintf(reason, VX_FIELD_REASON, "holds a control character, U+%04X; remove it", control);
         return false;
     }
     *(const char **)value = text;
@@ -155,7 +172,7 @@ bool vx_field_convert(const vx_field *field, const char *text, size_t length, bo
     case VX_FIELD_WORD:
         if (!typed || type == VX_YAML_TEXT ||
             (field->numeric && (type == VX_YAML_INT || type == VX_YAML_FLOAT)))
-            return convert_text(field, text, length, value, reason);
+            return convert_text(field, text, length, typed, value, reason);
         if (length > 0) {
             refuse(field, text, length, reason);
             size_t used = strlen(reason);

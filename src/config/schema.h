@@ -40,6 +40,7 @@ typedef struct vx_field {
     const char *key; /* NULL ends a table; unused in an element */
     vx_field_type type;
     bool required;
+    bool control; /* text: it may hold control characters, escaped */
     bool numeric; /* text and word: a plain number will do as a text (version: 1.0) */
     size_t offset;
     double min, max;      /* numbers: range; texts: bytes; lists: items; both 0: no limit */

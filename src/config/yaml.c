@@ -120,9 +120,10 @@ static vx_status no_memory(const vx_yaml *yaml, vx_error *err)
 }
 
 /* Refuses what YAML can't hold before the parser sees it: bytes that are no UTF-8, and control
- * characters. */
+ * characters. Escaped, these may stand in a value (`controls`): who reads it says whether
+ * (schema.h). */
 static vx_status check_characters(const vx_yaml *yaml, const char *text, size_t bytes, bool escaped,
-                                  int line, vx_error *err)
+                                  bool controls, int line, vx_error *err)
 {
     for (size_t at = 0; at < bytes;) {
         utf8proc_int32_t c;
@@ -137,7 +138,7 @@ static vx_status check_characters(const vx_yaml *yaml, const char *text, size_t 
                              (unsigned char)text[at], at);
         bool control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') ||
                        (c >= 0x7F && c < 0xA0 && c != 0x85);
-        if (control)
+        if (control && !controls)
             return fail_line(yaml, line, err, "there is a control character, U+%04X, %s; remove it",
                              (unsigned)c, escaped ? "in a text" : "in the file");
         if (c == '\n' && !escaped) line++;
@@ -249,7 +250,7 @@ static vx_status take_scalar(builder *b, struct fy_event *event, int line)
     if (text == NULL) return fail_line(b->yaml, line, b->err, "a text can't be read; rewrite it");
     if (memchr(text, '\0', length) != NULL)
         return fail_line(b->yaml, line, b->err, "a text has a NUL character; remove it");
-    VX_TRY(check_characters(b->yaml, text, length, true, line, b->err));
+    VX_TRY(check_characters(b->yaml, text, length, true, !wants_key(b), line, b->err));
     bool quoted = style != FYSS_PLAIN;
     if (wants_key(b)) {
         if (!quoted && strcmp(text, "<<") == 0)
@@ -472,7 +473,7 @@ vx_status vx_yaml_parse(vx_yaml **yaml, const char *name, const char *text, size
     if (status == VX_OK) {
         text = normal_breaks(fresh, text, bytes, &bytes);
         status = text == NULL ? no_memory(fresh, err)
-                              : check_characters(fresh, text, bytes, false, 1, err);
+                              : check_characters(fresh, text, bytes, false, false, 1, err);
     }
     if (status == VX_OK) status = parse_text(fresh, text, bytes, err);
     if (status != VX_OK)

@@ -59,7 +59,7 @@ static void what_is_cut_out_fits_back_in(void **state)
         double angle = turn * M_PI / 180;
         vx_square square = {100.3, 71.8, 90, cos(angle), sin(angle)};
         vx_paste paste;
-        vx_warp_out(&p, &square, &cut);
+        vx_warp_out(&p, &square, 1, &cut);
         vx_paste_prepare(&paste, &square, mask, 200, 150);
         for (int y = 0; y < 150; y++)
             memset(vx_picture_row(&out, y), 0, 600);
@@ -84,7 +84,7 @@ static void what_is_cut_out_fits_back_in(void **state)
     /* Upright and of its own size it is the picture itself; the border is half way in after 1/64. */
     vx_square whole = {64, 64, 128, 1, 0};
     vx_picture same = {cut.rgb, 128, 128, 384}, part = {p.rgb, 128, 128, p.stride};
-    vx_warp_out(&p, &whole, &same);
+    vx_warp_out(&p, &whole, 1, &same);
     assert_int_equal(worst_difference(&same, &part), 0);
     vx_paste paste;
     vx_paste_prepare(&paste, &(vx_square){100, 75, 64, 1, 0}, mask, 200, 150);
@@ -93,7 +93,7 @@ static void what_is_cut_out_fits_back_in(void **state)
     assert_int_equal(paste.left, 68);
     assert_int_equal(paste.right, 132);
     /* Outside of everything, and far: black and nothing. */
-    vx_warp_out(&p, &(vx_square){1e9, -1e9, 5, 1, 0}, &same);
+    vx_warp_out(&p, &(vx_square){1e9, -1e9, 5, 1, 0}, 1, &same);
     assert_int_equal(same.rgb[0] + same.rgb[128 * 384 - 1], 0);
     vx_paste_prepare(&paste, &(vx_square){1e9, -1e9, 5, 1, 0}, mask, 200, 150);
     vx_paste_in(&paste, &p, &cut, &out);

@@ -7,6 +7,7 @@ const vx_command *const vx_commands[] = {
     &vx_command_voices,
     &vx_command_imagine,
     &vx_command_animate,
+    &vx_command_face,
     &vx_command_score,
     &vx_command_serve,
     &vx_command_plan,

@@ -9,6 +9,7 @@ extern const vx_command vx_command_say;
 extern const vx_command vx_command_voices;
 extern const vx_command vx_command_imagine;
 extern const vx_command vx_command_animate;
+extern const vx_command vx_command_face;
 extern const vx_command vx_command_score;
 extern const vx_command vx_command_serve;
 extern const vx_command vx_command_plan;

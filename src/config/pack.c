@@ -16,6 +16,7 @@ static const char *const component_names[VX_COMPONENTS] = {
     [VX_COMPONENT_FLUX_T5] = "flux.t5",   [VX_COMPONENT_FLUX_CLIP_TEXT] = "flux.clip_text",
     [VX_COMPONENT_FLUX_VAE] = "flux.vae", [VX_COMPONENT_LIVEPORTRAIT] = "liveportrait",
     [VX_COMPONENT_CLIP_B] = "clip_b",     [VX_COMPONENT_CLIP_L] = "clip_l",
+    [VX_COMPONENT_FACE] = "face",
 };
 
 const char *vx_component_name(vx_component component)
@@ -39,7 +40,7 @@ typedef struct pack_text {
 } pack_text;
 
 #define COMPONENT_NAMES                                                                            \
-    "kokoro|flux.transformer|flux.t5|flux.clip_text|flux.vae|liveportrait|clip_b|clip_l"
+    "kokoro|flux.transformer|flux.t5|flux.clip_text|flux.vae|liveportrait|clip_b|clip_l|face"
 #define PRECISION_NAMES "f32|bf16|f16|int8|q8_0|q4_0|nf4"
 static const vx_dtype precisions[] = {VX_F32,  VX_BF16, VX_F16, VX_INT8_ROW,
                                       VX_Q8_0, VX_Q4_0, VX_NF4};
@@ -181,6 +182,11 @@ static const vx_field liveportrait_rows[] = {
     VX_ROWS_END,
 };
 
+static const vx_field plain_rows[] = {
+    COMMON_ROWS,
+    VX_ROWS_END,
+};
+
 #define COMPONENT_ROW(index, name, rows)                                                           \
     VX_ROW_AS(name, pack_text, components[index], MAP, .fields = rows, .check = check_component)
 
@@ -193,6 +199,7 @@ static const vx_field component_rows[] = {
     COMPONENT_ROW(VX_COMPONENT_LIVEPORTRAIT, "liveportrait", liveportrait_rows),
     COMPONENT_ROW(VX_COMPONENT_CLIP_B, "clip_b", tokenizer_rows),
     COMPONENT_ROW(VX_COMPONENT_CLIP_L, "clip_l", tokenizer_rows),
+    COMPONENT_ROW(VX_COMPONENT_FACE, "face", plain_rows),
     VX_ROWS_END,
 };
 
@@ -432,6 +439,15 @@ static bool holds_pack(const char *folder)
     return vx_path_join(&path, folder, "pack.yaml") && vx_path_is_file(path.text);
 }
 
+static bool find_by_name(const char *name, vx_path *out)
+{
+    vx_path folder;
+    for (int i = 0; strchr(name, '/') == NULL && vx_path_shared(i, "packs", &folder); i++)
+        if (folder.text[0] != '\0' && vx_path_join(out, folder.text, name) && holds_pack(out->text))
+            return true;
+    return false;
+}
+
 /* Finds the folder of a pack. */
 static bool find_pack(const char *name, vx_path *out)
 {
@@ -440,11 +456,26 @@ static bool find_pack(const char *name, vx_path *out)
         vx_path_folder(out, name);
         return true;
     }
+    return find_by_name(name, out);
+}
+
+/* The face finder of the pack of that name, for one that moves portraits and has none. */
+static vx_status take_finder(vx_pack *pack, vx_error *err)
+{
     vx_path folder;
-    for (int i = 0; strchr(name, '/') == NULL && vx_path_shared(i, "packs", &folder); i++)
-        if (folder.text[0] != '\0' && vx_path_join(out, folder.text, name) && holds_pack(out->text))
-            return true;
-    return false;
+    vx_pack other = {0};
+    if (!pack->components[VX_COMPONENT_LIVEPORTRAIT].present ||
+        pack->components[VX_COMPONENT_FACE].present || !find_by_name("face", &folder))
+        return VX_OK;
+    vx_status status = read_pack(&other, folder.text, err);
+    if (status == VX_OK && other.components[VX_COMPONENT_FACE].present) {
+        pack->components[VX_COMPONENT_FACE] = other.components[VX_COMPONENT_FACE];
+        pack->finder = other.document;
+        other.components[VX_COMPONENT_FACE].config = NULL;
+        other.document = NULL;
+    }
+    vx_pack_close(&other);
+    return status;
 }
 
 vx_status vx_pack_open(vx_pack *pack, const char *name, vx_error *err)
@@ -459,6 +490,7 @@ vx_status vx_pack_open(vx_pack *pack, const char *name, vx_error *err)
                        "name; see 'vortex models list' for the packs there are",
                        name != NULL ? name : "toon or speech");
     vx_status status = read_pack(pack, folder.text, err);
+    if (status == VX_OK) status = take_finder(pack, err);
     if (status != VX_OK) vx_pack_close(pack);
     return status;
 }
@@ -468,6 +500,7 @@ void vx_pack_close(vx_pack *pack)
     for (int i = 0; i < VX_COMPONENTS; i++)
         json_decref(pack->components[i].config);
     vx_yaml_close(&pack->document);
+    vx_yaml_close(&pack->finder);
     *pack = (vx_pack){0};
 }
 

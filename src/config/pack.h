@@ -19,6 +19,7 @@ typedef enum vx_component {
     VX_COMPONENT_LIVEPORTRAIT,
     VX_COMPONENT_CLIP_B,
     VX_COMPONENT_CLIP_L,
+    VX_COMPONENT_FACE,
     VX_COMPONENTS
 } vx_component;
 
@@ -75,7 +76,8 @@ typedef struct vx_pack_component {
 } vx_pack_component;
 
 typedef struct vx_pack {
-    vx_yaml *document;                    /* owns every text below */
+    vx_yaml *document; /* owns every text below */
+    vx_yaml *finder;   /* owns those of a face component that is the pack `face`'s; NULL: its own */
     const char *folder;                   /* where pack.yaml lies */
     char sha256[65];                      /* of pack.yaml */
     const char *name, *version, *license; /* license NULL when not given */
@@ -91,7 +93,8 @@ typedef struct vx_pack {
 
 /* Opens a pack by path (a folder or its pack.yaml) or by name, looked up in
  * $XDG_DATA_HOME/vortex/packs, the installed data folder and the source tree. NULL: "toon", else
- * "speech". VX_ERR_MISSING when there is none, VX_ERR_INPUT with code "bad_pack" and the line.
+ * "speech". A pack that animates and names no `face` has the one of the pack called `face`, where
+ * there is one. VX_ERR_MISSING when there is none, VX_ERR_INPUT with code "bad_pack" and the line.
  * Close it in any case. */
 vx_status vx_pack_open(vx_pack *pack, const char *name, vx_error *err);
 /* The same of the text of a pack.yaml that would lie in `folder`. */

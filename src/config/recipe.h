@@ -51,8 +51,9 @@ typedef struct vx_recipe_visual {
     vx_named image_file;         /* the same, to be opened (vx_named_open) */
     const void *image_data;      /* the image's bytes instead, the caller's; NULL: none */
     size_t image_bytes;
-    vx_list face; /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
-                          in pixels of the original */
+    vx_list face;       /* double[6] or empty: image-left eye, image-right eye, mouth; x, y each,
+                          in pixels of the original; its word is "whole" */
+    int64_t face_index; /* which of those that are found, the largest first */
     const char *background; /* #rrggbb, what shows through the image's transparency; NULL: white */
     vx_list moods;          /* vx_mood_at, at_s ascending; may be empty */
     int64_t steps;          /* 0: as planned */

@@ -77,7 +77,8 @@ static const char *wanted(const vx_field *field, char buffer[160])
         snprintf(buffer, 160, "one of %s", field->choices);
         break;
     case VX_FIELD_LIST:
-        snprintf(buffer, 160, "a list");
+        snprintf(buffer, 160, "a list%s%.40s", field->word != NULL ? " or " : "",
+                 field->word != NULL ? field->word : "");
         break;
     case VX_FIELD_MAP:
         snprintf(buffer, 160, "a mapping of keys to values");
@@ -321,6 +322,9 @@ static vx_status read_value(reader *r, const vx_field *field, const vx_yaml_node
     char reason[VX_FIELD_REASON], what[160];
     if (field->type == VX_FIELD_NODE) {
         *(const vx_yaml_node **)value = node;
+    } else if (field->word != NULL && node->kind == VX_YAML_SCALAR &&
+               strcmp(node->text, field->word) == 0) {
+        *(vx_list *)value = (vx_list){.word = true};
     } else if (node->kind != kind) {
         snprintf(reason, sizeof reason, "is %s and must be %s", kinds[node->kind],
                  wanted(field, what));

@@ -30,6 +30,7 @@ typedef enum vx_field_type {
 typedef struct vx_list {
     void *items; /* count elements, NULL when none */
     int count;
+    bool word; /* the field's `word` stands in the list's place */
 } vx_list;
 
 /* A check beyond type and range, called when the value is in place. Fails with vx_yaml_fail. */
@@ -46,6 +47,7 @@ typedef struct vx_field {
     double min, max;      /* numbers: range; texts: bytes; lists: items; both 0: no limit */
     int multiple;         /* int: must divide by it; 0 for any */
     bool off;             /* float: "off" will do too, and is 0 */
+    const char *word;     /* list: this word will do too */
     const char *choices;  /* enum: "a|b|c" */
     const char *fallback; /* the default as it would be written, not range-checked; NULL: a text is
                              NULL, a number 0, an enum -1 */

@@ -68,6 +68,11 @@ static const vx_field audio_rows[] = {
     VX_ROWS_END,
 };
 
+static const vx_field face_rows[] = {
+    VX_ROW_AS("score", vx_settings, face_score, FLOAT, .min = 0.05, .max = 1, .fallback = "0.5"),
+    VX_ROWS_END,
+};
+
 static const vx_field log_rows[] = {
     VX_ROW_AS("level", vx_settings, log_level, ENUM, .choices = VX_LOG_LEVEL_NAMES,
               .fallback = "warn"),
@@ -93,6 +98,7 @@ static const vx_field settings_rows[] = {
     VX_PART("flux", .fields = flux_rows),
     VX_PART("speech", .fields = speech_rows),
     VX_PART("audio", .fields = audio_rows),
+    VX_PART("face", .fields = face_rows),
     VX_PART("log", .fields = log_rows),
     VX_PART("metrics", .fields = metrics_rows),
     VX_ROW(vx_settings, voices, LIST, .element = &vx_voice_alias_element,

@@ -32,6 +32,7 @@ typedef struct vx_settings {
     bool flux_encoder;        /* a resident engine begins pictures with pictures too */
     double side_seconds;      /* the longest speech beside a film; 0: none beside one */
     double loudness;          /* of films: LUFS, or VX_LOUDNESS_OFF */
+    double face_score;        /* what a face scores at least that is one */
     int log_level;            /* vx_log_level */
     const char *metrics_file; /* written at the opening and after each slot; NULL: none */
     vx_list voices;           /* vx_voice_alias, before the pack's */

@@ -1,5 +1,6 @@
 #include "media/warp.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,19 +29,47 @@ static void sample(const vx_picture *in, double x, double y, uint8_t out[3])
     }
 }
 
-void vx_warp_out(const vx_picture *in, const vx_square *s, const vx_picture *out)
+void vx_square_at(const vx_square *s, double u, double v, double at[2])
 {
-    double step = s->side / out->width;
+    u = (u - 0.5) * s->side;
+    v = (v - 0.5) * s->side;
+    at[0] = s->x + u * s->cos - v * s->sin;
+    at[1] = s->y + u * s->sin + v * s->cos;
+}
+
+double vx_square_angle(const vx_square *s)
+{
+    return atan2(s->sin, s->cos) * 180 / M_PI;
+}
+
+/* Adds the bilinear sample at a place of the square. */
+static void add_sample(const vx_picture *in, const vx_square *s, double u, double v, int sum[3])
+{
+    uint8_t colour[3];
+    double x = s->x + u * s->cos - v * s->sin, y = s->y + u * s->sin + v * s->cos;
+    /* Far outside is black without a look, so that no position overflows. */
+    if (x < -1 || y < -1 || x > in->width + 1 || y > in->height + 1) return;
+    sample(in, x - 0.5, y - 0.5, colour);
+    for (int c = 0; c < 3; c++)
+        sum[c] += colour[c];
+}
+
+void vx_warp_out(const vx_picture *in, const vx_square *s, int samples, const vx_picture *out)
+{
+    assert(samples >= 1 && samples <= 16);
+    double step = s->side / out->width / samples;
+    int all = samples * samples;
     for (int j = 0; j < out->height; j++) {
         uint8_t *row = vx_picture_row(out, j);
         for (int i = 0; i < out->width; i++) {
-            double u = (i + 0.5) * step - 0.5 * s->side, v = (j + 0.5) * step - 0.5 * s->side;
-            double x = s->x + u * s->cos - v * s->sin, y = s->y + u * s->sin + v * s->cos;
-            /* Far outside is black without a look, so that no position overflows. */
-            if (x < -1 || y < -1 || x > in->width + 1 || y > in->height + 1)
-                memset(row + 3 * i, 0, 3);
-            else
-                sample(in, x - 0.5, y - 0.5, row + 3 * i);
+            int sum[3] = {0};
+            for (int k = 0; k < all; k++) {
+                double u = (i * samples + k % samples + 0.5) * step - 0.5 * s->side;
+                double v = (j * samples + k / samples + 0.5) * step - 0.5 * s->side;
+                add_sample(in, s, u, v, sum);
+            }
+            for (int c = 0; c < 3; c++)
+                row[3 * i + c] = (uint8_t)((sum[c] + all / 2) / all);
         }
     }
 }

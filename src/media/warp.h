@@ -10,8 +10,14 @@ typedef struct vx_square {
     double x, y, side, cos, sin;
 } vx_square;
 
-/* The square, sampled bilinearly; what lies outside the picture is black. `out` is a square. */
-void vx_warp_out(const vx_picture *in, const vx_square *square, const vx_picture *out);
+/* The square; what lies outside the picture is black. `out` is a square, each of its pixels the mean
+ * of samples x samples bilinear ones, 1 to 16. */
+void vx_warp_out(const vx_picture *in, const vx_square *square, int samples, const vx_picture *out);
+
+/* A place in the square, 0..1 from its top left corner, as one in the picture; and the turn of the
+ * square in degrees, clockwise. */
+void vx_square_at(const vx_square *square, double u, double v, double at[2]);
+double vx_square_angle(const vx_square *square);
 
 /* Where the square lies in a picture, and how much of it shows: a border of 1/32 of the side
  * fades in, as in LivePortrait's mask_template.png (16 of 512 pixels). mask [height][width],

@@ -21,8 +21,8 @@ struct vx_animator {
     vx_liveportrait *model;
     const vx_liveportrait_config *config;
     int side, batch;
-    uint8_t *crop, *large; /* of the source's preparation; crop also of driving frames */
-    float *x_d;            /* [batch][points][3] */
+    uint8_t *crop; /* of the source's preparation and of driving frames */
+    float *x_d;    /* [batch][points][3] */
     vx_directions *directions;
     bool own_directions; /* the pack's controls */
 };
@@ -110,10 +110,9 @@ static vx_status open_animator(vx_animator *a, vx_error *err)
     const vx_pack_component *c = &vx_engine_pack(a->engine)->components[VX_COMPONENT_LIVEPORTRAIT];
     size_t size = (size_t)a->config->image_size, points = (size_t)a->config->points;
     a->crop = vx_heap_alloc(3 * size * size);
-    a->large = vx_heap_alloc(12 * size * size);
     a->x_d = vx_heap_alloc(sizeof(float) * 3 * points * (size_t)a->batch);
     a->directions = vx_heap_alloc(sizeof *a->directions);
-    if (a->crop == NULL || a->large == NULL || a->x_d == NULL || a->directions == NULL)
+    if (a->crop == NULL || a->x_d == NULL || a->directions == NULL)
         return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to animate");
     a->own_directions = c->controls.name != NULL;
     if (a->own_directions)
@@ -145,7 +144,6 @@ void vx_animator_close(vx_animator **handle)
     vx_animator *a = *handle;
     if (a == NULL) return;
     vx_heap_free(a->crop);
-    vx_heap_free(a->large);
     vx_heap_free(a->x_d);
     vx_heap_free(a->directions);
     vx_heap_free(a);
@@ -398,7 +396,6 @@ static vx_status run(film *f, vx_animated *out)
                           .exact = r->keypoints != NULL,
                           .synthetic = pack->synthetic,
                           .crop = a->crop,
-                          .large = a->large,
                           .memory = vx_engine_room(a->engine, VX_BUFFER_PORTRAIT, 0)->at};
     uint8_t *memory;
     VX_TRY(shrink(f));
@@ -415,7 +412,7 @@ static vx_status run(film *f, vx_animated *out)
                          .x = s->x,
                          .y = s->y,
                          .side = s->side,
-                         .angle = atan2(s->sin, s->cos) * 180 / M_PI};
+                         .angle = vx_square_angle(s)};
     if (r->begin != NULL) VX_TRY(r->begin(r->arg, f->width, f->height, f->ctx->err));
     VX_TRY(vx_ring_start(&f->ring, memory, frame_bytes(a->model), RING_BATCHES * a->batch,
                          frame_from_ring, f, f->ctx->err));

@@ -7,6 +7,7 @@
 #include "engine/part.h"
 #include "media/mux.h"
 
+#include "models/config.h"
 #include "models/kokoro/voice.h"
 #include "slot/animate.h"
 #include "slot/burn.h"
@@ -273,6 +274,43 @@ static vx_status frame_plan(vx_part *part, vx_ctx *ctx)
     return vx_liveportrait_frames(part->model, ctx, NULL, &batch);
 }
 
+/* ---- face ----------------------------------------------------------------------------------- */
+
+static vx_status face_open(vx_part *part, vx_backend *backend, vx_error *err)
+{
+    const vx_pack_component *c = component_of(part);
+    (void)backend;
+    VX_TRY(vx_config_read(c->config, (const vx_config_key[]){{0}}, NULL, "face", err));
+    if (c->precision != VX_F32)
+        return vx_fail(err, VX_ERR_INPUT, "bad_precision",
+                       "the face finder's weights cannot be kept as %s; set precision: f32",
+                       vx_dtype_name(c->precision));
+    return vx_face_open((vx_face **)&part->model, err);
+}
+
+static void face_close(vx_part *part)
+{
+    vx_face_close((vx_face **)&part->model);
+}
+
+static vx_status face_bind(void *model, vx_binder *binder)
+{
+    return vx_face_bind(model, binder);
+}
+
+static vx_status find_plan(vx_part *part, vx_ctx *ctx)
+{
+    vx_face_seen seen[VX_FACE_SEEN_MAX];
+    int count;
+    return vx_face_find(part->model, ctx, NULL, 0, seen, &count);
+}
+
+static vx_status look_plan(vx_part *part, vx_ctx *ctx)
+{
+    vx_face_mesh mesh;
+    return vx_face_look(part->model, ctx, NULL, &mesh);
+}
+
 /* ---- buffers -------------------------------------------------------------------------------- */
 
 static double speech_seconds(const vx_engine_params *params)
@@ -434,6 +472,14 @@ const vx_part_kind vx_part_kinds[] = {
      .bind = portrait_bind,
      .buffers = video_buffers,
      .stage = {{"portrait", portrait_plan}, {"frame", frame_plan}}},
+    {.component = VX_COMPONENT_FACE,
+     .want = VX_WANT_FACE,
+     .lane = VX_LANE_PICTURE,
+     .why = "finding a face",
+     .open = face_open,
+     .close = face_close,
+     .bind = face_bind,
+     .stage = {{"find", find_plan}, {"look", look_plan}}},
     {0},
 };
 

@@ -1,10 +1,11 @@
-/* Our parts: the five models as an engine sees them, and its buffers by name. A sixth model is a
+/* Our parts: the six models as an engine sees them, and its buffers by name. A seventh model is a
  * row of the table in part.c. */
 #ifndef VX_SLOT_PART_H
 #define VX_SLOT_PART_H
 
 #include "engine/part.h"
 #include "models/clip/clip.h"
+#include "models/face/face.h"
 #include "models/flux/t5.h"
 #include "models/kokoro/kokoro.h"
 #include "models/liveportrait/liveportrait.h"
@@ -17,7 +18,8 @@ enum {
     VX_WANT_ACTOR = 4,  /* flux.*: a picture from a prompt */
     VX_WANT_VIDEO = 8,  /* liveportrait */
     VX_WANT_FILM = 16,  /* no component: frames that outlive the video stage; the encoder */
-    VX_WANT_ALL = 31    /* whatever the pack has, for plans */
+    VX_WANT_FACE = 32,  /* face: where faces are */
+    VX_WANT_ALL = 63    /* whatever the pack has, for plans */
 };
 
 /* Key frames of a film: what verification looks at (docs/CONTRACTS.md, score). */
@@ -75,6 +77,10 @@ static inline vx_vae *vx_engine_vae(const vx_engine *engine)
 static inline vx_liveportrait *vx_engine_liveportrait(const vx_engine *engine)
 {
     return vx_engine_model(engine, VX_COMPONENT_LIVEPORTRAIT);
+}
+static inline vx_face *vx_engine_face(const vx_engine *engine)
+{
+    return vx_engine_model(engine, VX_COMPONENT_FACE);
 }
 /* The largest actor image; of an engine that makes some. */
 const vx_actor_size *vx_engine_actor(const vx_engine *engine);

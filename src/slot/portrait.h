@@ -20,7 +20,6 @@ typedef struct vx_sitting {
     bool exact;     /* the picture is the crop: key points */
     bool synthetic; /* random weights: M means nothing */
     uint8_t *crop;  /* [image_size, image_size, 3] */
-    uint8_t *large; /* [2 image_size, 2 image_size, 3] */
     vx_dev memory;  /* of the source */
 } vx_sitting;
 

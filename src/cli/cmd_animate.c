@@ -29,14 +29,17 @@ typedef struct animate_params {
     const char *out, *frames_out, *motion_out, *face, *voice, *background, *srt, *vtt;
     double loudness;
     int subtitles;
-    int64_t fps;
+    int64_t fps, face_index;
     int mood;
 } animate_params;
 
 /* What the flags name, read in, and what follows from it. */
 typedef struct inputs {
     vx_picture portrait;
-    double face[6];
+    int width, height; /* of the portrait's file */
+    double face[6];    /* as --face says */
+    vx_found found;
+    bool is_found;
     vx_sound sound; /* of a file */
     vx_timings timings;
     vx_motion_table motion; /* of a file */
@@ -92,14 +95,23 @@ static vx_status check_flags(const vx_cli *cli, const animate_params *p, vx_erro
     if (p->voice != NULL && p->say == NULL) return usage(err, "--voice belongs to --say");
     if ((p->srt != NULL || p->vtt != NULL || p->subtitles > VX_SUBTITLES_NONE) && p->say == NULL)
         return usage(err, "captions (--srt, --vtt, --subtitles) are of what --say says");
-    if (p->face != NULL && p->keypoints != NULL)
-        return usage(err,
-                     "with --keypoints the portrait is the crop itself, so there is no --face");
+    if ((p->face != NULL || p->face_index > 0) && p->keypoints != NULL)
+        return usage(err, "with --keypoints the portrait is the crop itself, so there is neither "
+                          "--face nor --face-index");
+    if (p->face != NULL && p->face_index > 0)
+        return usage(err, "--face says where the face is and --face-index which of those that are "
+                          "found; give one of them");
     vx_container container;
     if (p->out != NULL) VX_TRY(vx_container_of(p->out, -1, &container, err));
     int to_stdout = cli->json + (p->out != NULL && strcmp(p->out, "-") == 0) +
                     (p->motion_out != NULL && strcmp(p->motion_out, "-") == 0);
     return to_stdout > 1 ? usage(err, "more than one output wants stdout") : VX_OK;
+}
+
+/* Whether --face says where; "whole" says that nobody is to look. */
+static bool is_given(const animate_params *p)
+{
+    return p->face != NULL && strcmp(p->face, "whole") != 0;
 }
 
 static vx_status read_face(const char *text, double face[6], vx_error *err)
@@ -109,8 +121,9 @@ static vx_status read_face(const char *text, double face[6], vx_error *err)
         char *end;
         face[i] = strtod(at, &end);
         if (end == at || *end != (i < 5 ? ',' : '\0') || !isfinite(face[i]))
-            return usage(err, "--face is six numbers, x,y,x,y,x,y: the image-left eye, the "
-                              "image-right eye, the mouth's middle, in pixels of the original");
+            return usage(err,
+                         "--face is whole or six numbers, x,y,x,y,x,y: the image-left eye, the "
+                         "image-right eye, the mouth's middle, in pixels of the original");
         at = end + 1;
     }
     return VX_OK;
@@ -206,6 +219,8 @@ static vx_status read_portrait(const vx_cli *cli, const animate_params *p, input
         .cancel = cli->cancel, .background = background, .side_max = VX_FILM_SIDE_MAX};
     VX_TRY(vx_cli_colour(p->background, background, err));
     VX_TRY(vx_image_read(&in->portrait, cli->words[0], &reading, err));
+    in->width = reading.width;
+    in->height = reading.height;
     for (int i = 0; i < 6; i += 2) {
         in->face[i] *= (double)in->portrait.width / reading.width;
         in->face[i + 1] *= (double)in->portrait.height / reading.height;
@@ -216,7 +231,7 @@ static vx_status read_portrait(const vx_cli *cli, const animate_params *p, input
 static vx_status read_inputs(const vx_cli *cli, const animate_params *p, inputs *in, vx_error *err)
 {
     VX_TRY(check_flags(cli, p, err));
-    if (p->face != NULL) VX_TRY(read_face(p->face, in->face, err));
+    if (is_given(p)) VX_TRY(read_face(p->face, in->face, err));
     VX_TRY(read_portrait(cli, p, in, err));
     in->fps = p->fps > 0 ? (double)p->fps : 24;
     in->sync_s = -1;
@@ -370,12 +385,14 @@ static vx_status after_batch(void *arg, int64_t made, int64_t all)
     return VX_OK;
 }
 
-/* Where the face was found, in the portrait, and how it stands in its square. */
-static json_t *face_json(const vx_animated *made)
+/* Where the face is in the portrait, how it stands in its square, and how sure the finder is: null
+ * where nobody looked. */
+static json_t *face_json(const inputs *in, const vx_animated *made)
 {
-    return json_pack("{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "whole_picture", made->whole, "x",
-                     made->x, "y", made->y, "side", made->side, "angle", made->angle, "scale",
-                     (double)made->scale, "tx", (double)made->t[0], "ty", (double)made->t[1]);
+    return json_pack("{s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "whole_picture", made->whole,
+                     "x", made->x, "y", made->y, "side", made->side, "angle", made->angle, "scale",
+                     (double)made->scale, "tx", (double)made->t[0], "ty", (double)made->t[1],
+                     "score", in->is_found ? json_real(in->found.score) : json_null());
 }
 
 static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *in,
@@ -395,7 +412,7 @@ static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *
                         json_pack("{s:i, s:i, s:I, s:f, s:s}", "width", made->width, "height",
                                   made->height, "frames", (json_int_t)made->frames, "fps", in->fps,
                                   "driven_by", in->driven_by));
-    json_object_set_new(doc, "face", face_json(made));
+    json_object_set_new(doc, "face", face_json(in, made));
     json_object_set_new(
         doc, "memory",
         json_pack("{s:I, s:I}", "planned_bytes", (json_int_t)vx_engine_planned(engine)->total_bytes,
@@ -408,6 +425,25 @@ static json_t *report(const vx_cli *cli, const animate_params *p, const inputs *
     return doc;
 }
 
+static bool is_sought(const animate_params *p)
+{
+    return p->face == NULL && p->keypoints == NULL;
+}
+
+static vx_status find_face(const vx_cli *cli, const animate_params *p, vx_crew *crew, vx_ctx *ctx,
+                           inputs *in)
+{
+    if (!is_sought(p)) return VX_OK;
+    if (crew->faces == NULL) {
+        vx_faces_absent(cli->words[0]);
+        return VX_OK;
+    }
+    VX_TRY(vx_faces_choose(crew->faces, ctx, &in->portrait, p->face_index, cli->words[0], in->width,
+                           in->height, &in->found));
+    in->is_found = true;
+    return VX_OK;
+}
+
 /* Animates into the outputs. The film is whole or not there. */
 static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew, inputs *in,
                       vx_error *err)
@@ -416,10 +452,13 @@ static vx_status make(const vx_cli *cli, const animate_params *p, vx_crew *crew,
     vx_motion_table table = in->motion;
     vx_animated made;
     vx_ctx ctx = vx_engine_ctx(crew->engine, VX_LANE_PICTURE, cli->cancel, err);
+    VX_TRY(find_face(cli, p, crew, &ctx, in));
     if (p->say != NULL || (p->audio != NULL && p->motion == NULL))
         VX_TRY(drive(cli, p, crew, in, &table, err));
     vx_animate_request request = {.portrait = &in->portrait,
-                                  .face = p->face != NULL ? in->face : NULL,
+                                  .face = is_given(p) ? in->face : NULL,
+                                  .found = in->is_found ? &in->found : NULL,
+                                  .faces = crew->faces,
                                   .motion = table.count > 0 ? &table : NULL,
                                   .keypoints = in->keypoints,
                                   .video = in->video,
@@ -475,6 +514,8 @@ static vx_status run_animate(vx_cli *cli, void *raw, vx_error *err)
         .frames = 1,
         .cancel = cli->cancel};
     int accents = 0;
+    if (status == VX_OK && (is_sought(p) || p->drive != NULL) && vx_faces_in(&pack))
+        params.wants |= VX_WANT_FACE;
     if (status == VX_OK) {
         vx_film_size(&in.portrait, &params.frame_width, &params.frame_height);
         if (p->say != NULL) {
@@ -506,7 +547,7 @@ static const vx_flag flags[] = {
     VX_FLAG_FILE(IN, NULL, "timings", 0, "FILE", animate_params, timings,
                  "with --audio: when each phoneme is heard, as say --timings writes it"),
     VX_FLAG_FILE(IN, NULL, "drive", 0, "VIDEO", animate_params, drive,
-                 "move as this video does, which is cropped to a face"),
+                 "move as the face of this video does"),
     VX_FLAG_FILE(IN, NULL, "motion", 0, "FILE", animate_params, motion,
                  "a motion table, JSON or CSV"),
     VX_FLAG_FILE(IN, NULL, "keypoints", 0, "FILE", animate_params, keypoints,
@@ -516,7 +557,11 @@ static const vx_flag flags[] = {
     VX_FLAG_FILE(OUT_FOLDER, NULL, "frames-out", 0, "FOLDER", animate_params, frames_out,
                  "the frames as 00000.png, 00001.png, …; the folder is made"),
     VX_FLAG("face", 0, "x,y,x,y,x,y", animate_params, face, WORD,
-            "image-left eye, image-right eye, mouth, in pixels of the original"),
+            "image-left eye, image-right eye, mouth, in pixels of the original; or whole: the "
+            "middle square; else it is found"),
+    VX_FLAG("face-index", 0, "N", animate_params, face_index, INT,
+            "which of the faces that are found, the largest is 0 (see vortex face)", .min = 0,
+            .max = 63, .fallback = "0"),
     VX_FLAG("background", 0, "#rrggbb", animate_params, background, WORD,
             "what shows through the portrait's transparency; else #ffffff"),
     VX_FLAG_FILE(OUT, "json csv", "motion-out", 0, "FILE", animate_params, motion_out,
@@ -546,9 +591,11 @@ const vx_command vx_command_animate = {
     .usage = "PORTRAIT --say TEXT|--audio FILE|--drive VIDEO|--motion FILE|--keypoints FILE  -o "
              "out.mp4",
     .summary = "a portrait that moves",
-    .details = "Where a network has to be told where the face is, --face tells it. --motion-out "
-               "writes a table that can\n"
-               "be edited and given back with --motion (and --audio for its sound).",
+    .details =
+        "The face is found, in the portrait and in a video that drives; --face says where it "
+        "is instead. --motion-out\n"
+        "writes a table that can be edited and given back with --motion (and --audio for its "
+        "sound).",
     .flags = flags,
     .params_bytes = sizeof(animate_params),
     .words_min = 1,

@@ -105,6 +105,85 @@ void vx_paste_prepare(vx_paste *paste, const vx_square *square, uint8_t *mask, i
         }
 }
 
+/* The inset's colour under a pixel of the picture; where that lies in the square. */
+static void inset_at(const vx_paste *p, const vx_picture *inset, int i, int j, double at[2],
+                     uint8_t over[3])
+{
+    place(&p->square, i, j, &at[0], &at[1]);
+    double u = fmin(inset->width - 1, fmax(0, at[0] * inset->width - 0.5));
+    double v = fmin(inset->height - 1, fmax(0, at[1] * inset->height - 0.5));
+    sample(inset, u, v, over);
+}
+
+/* Cells of the coarse difference, along a side. */
+enum { CELLS = 16 };
+
+typedef struct cells {
+    double sum[CELLS][CELLS][3];
+    int count[CELLS][CELLS];
+} cells;
+
+static int cell_of(double u)
+{
+    return (int)fmin(CELLS - 1, fmax(0, floor(u * CELLS)));
+}
+
+/* The coarse difference at a place: bilinear between the cells' middles; a cell that lies outside
+ * the picture is left out. */
+static double coarse(const cells *c, const double at[2], int channel)
+{
+    double u = fmin(CELLS - 1, fmax(0, at[0] * CELLS - 0.5)), v = at[1] * CELLS - 0.5;
+    v = fmin(CELLS - 1, fmax(0, v));
+    double sum = 0, weight = 0;
+    for (int k = 0; k < 4; k++) {
+        int x = (int)u + k % 2, y = (int)v + k / 2;
+        double w = fmax(0, 1 - fabs(u - x)) * fmax(0, 1 - fabs(v - y));
+        if (w == 0 || c->count[y][x] == 0) continue;
+        sum += w * c->sum[y][x][channel] / c->count[y][x];
+        weight += w;
+    }
+    return weight > 0 ? sum / weight : 0;
+}
+
+/* How much of the fine difference is taken: all of it up to 1/16 of the side from the rim, nothing
+ * from 3/16 on. */
+static double fine_share(const double at[2])
+{
+    double in = fmin(fmin(at[0], 1 - at[0]), fmin(at[1], 1 - at[1]));
+    return fmin(1, fmax(0, 1.5 - 8 * in));
+}
+
+void vx_paste_match(vx_paste *p, const vx_picture *below, const vx_picture *rest, uint8_t *match)
+{
+    cells c = {0};
+    double at[2];
+    uint8_t over[3];
+    p->match = match;
+    memset(match, 128, (size_t)3 * (size_t)below->width * (size_t)below->height);
+    for (int j = p->top; j < p->bottom; j++)
+        for (int i = p->left; i < p->right; i++) {
+            const uint8_t *under = vx_picture_row(below, j) + 3 * (ptrdiff_t)i;
+            if (p->mask[(size_t)j * (size_t)below->width + (size_t)i] == 0) continue;
+            inset_at(p, rest, i, j, at, over);
+            int x = cell_of(at[0]), y = cell_of(at[1]);
+            c.count[y][x]++;
+            for (int k = 0; k < 3; k++)
+                c.sum[y][x][k] += under[k] - over[k];
+        }
+    for (int j = p->top; j < p->bottom; j++)
+        for (int i = p->left; i < p->right; i++) {
+            size_t pixel = (size_t)j * (size_t)below->width + (size_t)i;
+            const uint8_t *under = vx_picture_row(below, j) + 3 * (ptrdiff_t)i;
+            if (p->mask[pixel] == 0) continue;
+            inset_at(p, rest, i, j, at, over);
+            double share = fine_share(at);
+            for (int k = 0; k < 3; k++) {
+                double add = share * (under[k] - over[k]) + (1 - share) * coarse(&c, at, k);
+                match[3 * pixel + (size_t)k] = (uint8_t)(128 + lround(fmin(127, fmax(-128, add))));
+            }
+        }
+}
+
 void vx_paste_in(const vx_paste *p, const vx_picture *below, const vx_picture *inset,
                  const vx_picture *out)
 {
@@ -113,15 +192,18 @@ void vx_paste_in(const vx_paste *p, const vx_picture *below, const vx_picture *i
         const uint8_t *under = vx_picture_row(below, j);
         uint8_t *row = vx_picture_row(out, j), over[3];
         for (int i = p->left; i < p->right; i++) {
-            double u, v;
+            double at[2];
             if (mask[i] == 0) continue;
-            place(&p->square, i, j, &u, &v);
-            u = fmin(inset->width - 1, fmax(0, u * inset->width - 0.5));
-            v = fmin(inset->height - 1, fmax(0, v * inset->height - 0.5));
-            sample(inset, u, v, over);
-            for (int c = 0; c < 3; c++)
+            inset_at(p, inset, i, j, at, over);
+            for (int c = 0; c < 3; c++) {
+                int colour = over[c];
+                if (p->match != NULL) {
+                    colour += p->match[3 * ((ptrdiff_t)j * out->width + i) + c] - 128;
+                    colour = colour < 0 ? 0 : colour > 255 ? 255 : colour;
+                }
                 row[3 * i + c] =
-                    (uint8_t)((over[c] * mask[i] + under[3 * i + c] * (255 - mask[i]) + 127) / 255);
+                    (uint8_t)((colour * mask[i] + under[3 * i + c] * (255 - mask[i]) + 127) / 255);
+            }
         }
     }
 }

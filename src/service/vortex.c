@@ -103,7 +103,8 @@ static int all_wants(const vx_pack *pack)
     int wants = VX_WANT_SPEECH | VX_WANT_FILM;
     if (c[VX_COMPONENT_CLIP_B].present && c[VX_COMPONENT_CLIP_L].present) wants |= VX_WANT_VERIFY;
     if (c[VX_COMPONENT_FLUX_TRANSFORMER].present) wants |= VX_WANT_ACTOR;
-    if (c[VX_COMPONENT_LIVEPORTRAIT].present) wants |= VX_WANT_VIDEO;
+    if (c[VX_COMPONENT_LIVEPORTRAIT].present)
+        wants |= VX_WANT_VIDEO | (vx_faces_in(pack) ? VX_WANT_FACE : 0);
     return wants;
 }
 

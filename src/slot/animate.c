@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/warnings.h"
 #include "drive/expression.h"
 #include "slot/portrait.h"
 #include "slot/ring.h"
@@ -34,12 +35,15 @@ typedef struct film {
     const vx_animate_request *request;
     vx_picture portrait, shrunk; /* shrunk: its memory when it was too large */
     double face[6];              /* in its pixels, when they are given */
+    vx_square found;             /* the same, around the face that was found */
+    vx_square driver;            /* the square of a driving video; side 0: its middle */
     vx_sitter sitter;
     vx_ring ring;
     int width, height;
     bool direct; /* frames are the film's as they are */
     vx_picture canvas, below;
     vx_paste paste;
+    uint8_t *match; /* the paste's */
     void *scratch;
     vx_motion first; /* of a driving video */
     float first_rotation[3][3];
@@ -71,12 +75,12 @@ static size_t scratch_bytes(int side, int width, int height)
     return vx_align_up(vx_resize_bytes(&p, side, side));
 }
 
-/* The ring, then the canvas, what lies below, the mask, scratch. */
+/* The ring, then the canvas, what lies below, what matches its colours, the mask, scratch. */
 size_t vx_animate_ring_bytes(const vx_liveportrait *model, int width, int height)
 {
     int side = vx_liveportrait_frame_side(vx_liveportrait_configuration(model));
     return (size_t)(RING_BATCHES * vx_liveportrait_batch(model)) * frame_bytes(model) +
-           2 * picture_bytes(width, height) + vx_align_up((size_t)width * (size_t)height) +
+           3 * picture_bytes(width, height) + vx_align_up((size_t)width * (size_t)height) +
            scratch_bytes(side, width, height);
 }
 
@@ -215,7 +219,10 @@ static vx_status video_frame(film *f, int64_t index, float (*out)[3], bool *ende
                        (ptrdiff_t)3 * a->config->image_size};
     VX_TRY(vx_video_next(f->request->video, &frame, NULL, ended, f->ctx->err));
     if (*ended) return VX_OK;
-    VX_TRY(vx_crop_whole(&frame, &crop, f->ctx->err));
+    if (f->driver.side > 0)
+        vx_warp_out(&frame, &f->driver, 2, &crop);
+    else
+        VX_TRY(vx_crop_whole(&frame, &crop, f->ctx->err));
     VX_TRY(vx_liveportrait_motion(a->model, f->ctx, a->crop, &motion));
     if (index == 0) {
         f->first = motion;
@@ -285,11 +292,18 @@ static vx_status frame_from_ring(void *arg, int64_t index, uint8_t *rgb, vx_erro
     return f->request->frame(f->request->arg, index, out, err);
 }
 
-/* The portrait at the film's size, cut around its middle, and the square in it. */
+/* The portrait at the film's size, cut around its middle or the face that was found, and the square
+ * in it. */
 static vx_status lay_below(film *f, uint8_t *mask)
 {
     const vx_picture *p = &f->portrait;
     vx_resize_params r = vx_resize_cover(p, f->width, f->height);
+    vx_square square = f->sitter.square;
+    if (f->request->found != NULL) {
+        double x = square.x * r.width / p->width, y = square.y * r.height / p->height;
+        r.left = (int)fmin(r.width - f->width, fmax(0, round(x - 0.5 * f->width)));
+        r.top = (int)fmin(r.height - f->height, fmax(0, round(y - 0.5 * f->height)));
+    }
     void *scratch = vx_heap_alloc(vx_resize_bytes(&r, p->width, p->height));
     if (scratch == NULL)
         return vx_fail(f->ctx->err, VX_ERR_MEMORY, "no_memory", "no memory to resize the portrait");
@@ -297,7 +311,6 @@ static vx_status lay_below(film *f, uint8_t *mask)
     vx_heap_free(scratch);
     for (int y = 0; y < f->height; y++)
         memcpy(vx_picture_row(&f->canvas, y), vx_picture_row(&f->below, y), (size_t)f->width * 3);
-    vx_square square = f->sitter.square;
     square.x = square.x * r.width / p->width - r.left;
     square.y = square.y * r.height / p->height - r.top;
     square.side *= (double)r.width / p->width;
@@ -328,8 +341,27 @@ static vx_status set_scene(film *f, uint8_t **ring)
     at += picture_bytes(f->width, f->height);
     f->below = (vx_picture){at, f->width, f->height, (ptrdiff_t)3 * f->width};
     at += picture_bytes(f->width, f->height);
+    f->match = at;
+    at += picture_bytes(f->width, f->height);
     f->scratch = at + vx_align_up((size_t)f->width * (size_t)f->height);
     return f->sitter.whole ? VX_OK : lay_below(f, at);
+}
+
+/* A frame at rest, of the source's own key points, shows what the network makes of the crop: with
+ * it the border's colours are matched. */
+static vx_status match_colours(film *f, uint8_t *rgb)
+{
+    vx_animator *a = f->animator;
+    const vx_room *ring = vx_engine_room(a->engine, VX_BUFFER_RING, 0);
+    vx_picture rest = {rgb, a->side, a->side, (ptrdiff_t)3 * a->side};
+    if (f->sitter.whole) return VX_OK;
+    memcpy(a->x_d, f->sitter.source.x_s, sizeof(float) * 3 * (size_t)a->config->points);
+    vx_portrait_batch batch = {
+        .n = 1, .x_d = a->x_d, .stride = frame_bytes(a->model), .frames = ring->at};
+    VX_TRY(vx_liveportrait_frames(a->model, f->ctx, &f->sitter.source, &batch));
+    VX_TRY(vx_finish(f->ctx));
+    vx_paste_match(&f->paste, &f->below, &rest, f->match);
+    return VX_OK;
 }
 
 static vx_status make_frames(film *f, int64_t *frames)
@@ -367,6 +399,8 @@ static vx_status shrink(film *f)
     double scale = (double)VX_FILM_SIDE_MAX / (p->width > p->height ? p->width : p->height);
     f->portrait = *p;
     if (r->face != NULL) memcpy(f->face, r->face, sizeof f->face);
+    if (r->found != NULL)
+        f->found = vx_found_crop(r->found, f->animator->config->absolute_expression);
     if (scale >= 1) return VX_OK;
     int width = (int)fmax(1, round(p->width * scale)),
         height = (int)fmax(1, round(p->height * scale));
@@ -380,7 +414,24 @@ static vx_status shrink(film *f)
     vx_heap_free(scratch);
     for (int i = 0; i < 6; i++)
         f->face[i] *= i % 2 == 0 ? (double)width / p->width : (double)height / p->height;
+    f->found.x *= (double)width / p->width;
+    f->found.y *= (double)height / p->height;
+    f->found.side *= scale;
     f->portrait = f->shrunk;
+    return VX_OK;
+}
+
+/* Where the face of a driving video is, for all of it. */
+static vx_status frame_driver(film *f)
+{
+    const vx_animate_request *r = f->request;
+    bool there;
+    if (r->video == NULL || r->faces == NULL) return VX_OK;
+    VX_TRY(vx_faces_film(r->faces, f->ctx, r->video, f->animator->config->absolute_expression,
+                         &f->driver, &there));
+    if (there) return VX_OK;
+    vx_warn("no_face", NULL,
+            "no face was found in the video that drives: its middle square is taken for one");
     return VX_OK;
 }
 
@@ -399,10 +450,13 @@ static vx_status run(film *f, vx_animated *out)
                           .memory = vx_engine_room(a->engine, VX_BUFFER_PORTRAIT, 0)->at};
     uint8_t *memory;
     VX_TRY(shrink(f));
+    if (r->found != NULL) sitting.square = &f->found;
+    VX_TRY(frame_driver(f));
     VX_TRY(vx_sit(&sitting, f->ctx, &f->sitter));
     const vx_motion *m = &f->sitter.source.motion;
     if (!a->own_directions) vx_directions_published(a->directions, &m->canonical[0][0]);
     VX_TRY(set_scene(f, &memory));
+    VX_TRY(match_colours(f, memory));
     const vx_square *s = &f->sitter.square;
     *out = (vx_animated){.width = f->width,
                          .height = f->height,

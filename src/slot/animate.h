@@ -1,12 +1,13 @@
 /* A portrait that moves: the source's preparation, key points for every frame, LivePortrait in
  * batches, frames into the ring.
  *
- * Where the face is: a pack whose expression codes are absolute (driving_params.expression) was
- * trained on whole pictures, so the picture is the crop, and its frames are the film. Any other
- * pack crops a square around the face, moves that, and pastes it back with a feathered border. The
- * square comes from the eyes and the mouth when they are given, else from the whole picture; then M
- * says how large and where the face is, the square is corrected once, and M must find it where the
- * official templates have theirs.
+ * Where the face is: a square around it is cropped, moved and pasted back, with a feathered border
+ * at which its colours are matched to the picture's by a frame at rest. The square is that of the
+ * face that was found. Where a person gave eyes and mouth it comes from these, and where neither is
+ * there from the whole picture; then M says how large and where the face is, the square is
+ * corrected once, and M must find it where the official templates have theirs. A pack whose
+ * expression codes are absolute (driving_params.expression) was trained on whole pictures: one that
+ * is framed as they are, or of which nothing is known, is the crop, and its frames are the film.
  *
  * Frames of a batch are made side by side in the engine's frame ring; a thread of its own takes
  * them to the sink. All memory is taken when the engine and the animator are opened, but for what
@@ -15,6 +16,7 @@
 #define VX_SLOT_ANIMATE_H
 
 #include "drive/drive.h"
+#include "slot/faces.h"
 #include "slot/part.h"
 #include "media/image.h"
 #include "media/video.h"
@@ -31,11 +33,14 @@ void vx_animator_close(vx_animator **animator); /* safe on NULL; sets NULL */
 
 typedef struct vx_animate_request {
     const vx_picture *portrait; /* any size */
-    const double *face; /* [6] image-left eye, image-right eye, mouth, in its pixels; or NULL */
+    /* Where its face is, in its pixels, one of two or neither: */
+    const double *face;    /* [6] image-left eye, image-right eye, mouth, as a person gave them */
+    const vx_found *found; /* what the finder found */
     /* What drives, one of three: */
     const vx_motion_table *motion;
     const float *keypoints; /* [frames][points][3], stitched; the portrait is the crop itself */
     vx_video *video;        /* of a face; how it moves from its first frame on */
+    vx_faces *faces;        /* frames that face; NULL: the video's middle square is it */
     int64_t frames;         /* of keypoints; at most so many of a video; 0: all of it */
     int width, height;      /* of the film, at most as planned; 0: its own (vx_animated) */
     /* Every frame in order, from the taker's thread; the picture is valid during the call. */

@@ -29,6 +29,7 @@ vx_status vx_crew_open(vx_crew *crew, const vx_engine_params *params, int accent
         VX_TRY(vx_verifier_open(&crew->verifier, crew->engine, FRAME_SIDE_MAX, err));
     if (params->wants & VX_WANT_ACTOR) VX_TRY(vx_imaginer_open(&crew->imaginer, crew->engine, err));
     if (params->wants & VX_WANT_VIDEO) VX_TRY(vx_animator_open(&crew->animator, crew->engine, err));
+    if (params->wants & VX_WANT_FACE) VX_TRY(vx_faces_open(&crew->faces, crew->engine, err));
     return VX_OK;
 }
 
@@ -36,6 +37,7 @@ void vx_crew_close(vx_crew *crew)
 {
     vx_imaginer_close(&crew->imaginer);
     vx_animator_close(&crew->animator);
+    vx_faces_close(&crew->faces);
     vx_verifier_close(&crew->verifier);
     vx_speaker_close(&crew->speaker);
     vx_engine_close(&crew->engine);

@@ -24,6 +24,7 @@ typedef struct vx_crew {
     vx_verifier *verifier; /* NULL without VX_WANT_VERIFY */
     vx_imaginer *imaginer; /* NULL without VX_WANT_ACTOR */
     vx_animator *animator; /* NULL without VX_WANT_VIDEO */
+    vx_faces *faces;       /* NULL without VX_WANT_FACE */
 } vx_crew;
 
 /* Opens the engine that params describe and the tools of everything that they want. `accents` is

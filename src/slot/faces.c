@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/warnings.h"
+
 /* What the finder must say for a closer look: more where it looked at a part, of which there are
  * many. Parts of less than half the finder's pixels show nothing new. */
 static const float LEAST_WHOLE = 0.3f, LEAST_PART = 0.4f;
@@ -19,16 +21,16 @@ enum { EYE_POINTS = 4, NOSE_TIP = 1 };
 static const int left_eye[EYE_POINTS] = {33, 133, 159, 145},
                  right_eye[EYE_POINTS] = {263, 362, 386, 374},
                  mouth[EYE_POINTS] = {61, 291, 13, 14};
-/* The extent of LivePortrait's 203 landmarks: brows, the face's edge from temple to temple, chin. */
+/* The extent of LivePortrait's 203 landmarks: brows, the face's edge from
+ * temple to temple, chin. */
 static const int outline[] = {70,  63,  105, 66,  107, 336, 296, 334, 293, 300, 127,
                               234, 93,  132, 58,  172, 136, 150, 149, 176, 148, 152,
                               377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356};
 enum { OUTLINE = sizeof outline / sizeof *outline };
 
-/* src/config/crop_config.py: scale, vy_ratio. */
-static const double CROP_SCALE = 2.3, CROP_UP = 0.125;
-/* The toon engine's pictures, in the same terms: the mean over 20 of them (docs/models/FACE.md). */
-static const double WHOLE_SCALE = 2.3, WHOLE_UP = 0.125;
+/* The toon engine's pictures, in the same terms: the means over 18 of them
+ * (docs/models/FACE.md). */
+static const double WHOLE_SCALE = 2.73, WHOLE_UP = 0.05;
 
 struct vx_faces {
     vx_face *model;
@@ -39,6 +41,18 @@ struct vx_faces {
     vx_found found[VX_FACES_MAX];
     int count;
 };
+
+bool vx_faces_in(const vx_pack *pack)
+{
+    return vx_pack_need(pack, VX_COMPONENT_FACE, "finding a face", NULL) == VX_OK;
+}
+
+void vx_faces_absent(const char *where)
+{
+    vx_warn("no_finder", where,
+            "there is no face finder, so the face is taken to be in the middle of the picture; "
+            "restore the pack 'face', or say where it is");
+}
 
 vx_status vx_faces_open(vx_faces **out, vx_engine *engine, vx_error *err)
 {
@@ -108,6 +122,13 @@ static void mean_of(const vx_faces *f, const vx_square *square, const int *point
     }
 }
 
+static void box_is(vx_found *found, const vx_square *box)
+{
+    found->x = box->x - 0.5 * box->side;
+    found->y = box->y - 0.5 * box->side;
+    found->width = found->height = box->side;
+}
+
 /* The smallest square of the given turn around points of the mesh that was seen in `seen`. */
 static void around(const vx_faces *f, const vx_square *seen, const int *points, int count,
                    vx_square *out)
@@ -128,11 +149,12 @@ static void around(const vx_faces *f, const vx_square *seen, const int *points, 
     out->y = u * out->sin + v * out->cos;
 }
 
-/* The mesh in a square: what it says, and the square for the next look. */
+/* The mesh in a square: what it says, with its presence as the score, and the square for the next
+ * look. */
 static vx_status look(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_square *square,
                       vx_found *found)
 {
-    vx_square seen = *square;
+    vx_square seen = *square, box = {.cos = 1};
     show(f, picture, &seen);
     VX_TRY(vx_face_look(f->model, ctx, f->tile, f->mesh));
     *found = (vx_found){.score = (double)f->mesh->presence};
@@ -145,23 +167,35 @@ static vx_status look(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_sq
     square->side *= LOOK;
     found->frame = *square;
     around(f, &seen, outline, OUTLINE, &found->frame);
-    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-    for (int i = 0; i < OUTLINE; i++) {
-        double p[2];
-        point_at(&seen, f->mesh->point[outline[i]], p);
-        for (int k = 0; k < 2; k++) {
-            low[k] = fmin(low[k], p[k]);
-            high[k] = fmax(high[k], p[k]);
-        }
-    }
-    found->x = low[0];
-    found->y = low[1];
-    found->width = high[0] - low[0];
-    found->height = high[1] - low[1];
+    around(f, &seen, outline, OUTLINE, &box);
+    box_is(found, &box);
     /* Weights that are no face networks may say anything. */
     if (!isfinite(square->x + square->y + square->side) || !(found->frame.side > 1))
         found->score = 0;
     return VX_OK;
+}
+
+/* What the finder says, where the mesh does not know: from eyes to mouth is a unit, of which brows
+ * to chin are 2.35, with their middle 0.775 below the eyes. */
+static void by_finder(const vx_square *square, const vx_face_seen *seen, vx_found *found)
+{
+    double middle[2];
+    *found = (vx_found){.frame = *square};
+    point_at(square, seen->point[VX_FACE_LEFT_EYE], found->left_eye);
+    point_at(square, seen->point[VX_FACE_RIGHT_EYE], found->right_eye);
+    point_at(square, seen->point[VX_FACE_NOSE], found->nose);
+    point_at(square, seen->point[VX_FACE_MOUTH], found->mouth);
+    point_at(square, (const float[]){seen->x, seen->y}, middle);
+    vx_square box = {middle[0], middle[1], (double)fmaxf(seen->width, seen->height), 1, 0};
+    box.side *= square->side / VX_FACE_SIDE;
+    box_is(found, &box);
+    direction(found->left_eye, found->right_eye, found->mouth, &found->frame);
+    double x = 0.5 * (found->left_eye[0] + found->right_eye[0]);
+    double y = 0.5 * (found->left_eye[1] + found->right_eye[1]);
+    double unit = hypot(found->mouth[0] - x, found->mouth[1] - y);
+    found->frame.side = VX_FRAME_EXTENT * unit;
+    found->frame.x = x - VX_FRAME_MIDDLE * unit * found->frame.sin;
+    found->frame.y = y + VX_FRAME_MIDDLE * unit * found->frame.cos;
 }
 
 /* ---- the picture ---------------------------------------------------------------------------- */
@@ -184,27 +218,26 @@ static void keep(vx_faces *f, const vx_found *found)
     if (f->count < VX_FACES_MAX) f->found[f->count++] = *found;
 }
 
-/* Two close looks at what the finder saw in a square. */
-static vx_status consider(vx_faces *f, vx_ctx *ctx, const vx_picture *picture,
+/* Two close looks at what the finder saw in a square. The score is the mean of both networks'; in a
+ * part, of which there are many, a face is what both take for one, and it is the smaller. */
+static vx_status consider(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, bool part,
                           const vx_square *square, const vx_face_seen *seen)
 {
-    double left[2], right[2], below[2], middle[2];
-    vx_found found;
-    vx_square next = *square;
-    point_at(square, seen->point[VX_FACE_LEFT_EYE], left);
-    point_at(square, seen->point[VX_FACE_RIGHT_EYE], right);
-    point_at(square, seen->point[VX_FACE_MOUTH], below);
-    point_at(square, (const float[]){seen->x, seen->y}, middle);
-    direction(left, right, below, &next);
-    next.x = middle[0];
-    next.y = middle[1];
-    next.side =
-        LOOK * fmax((double)seen->width, (double)seen->height) * square->side / VX_FACE_SIDE;
-    for (int i = 0; i < 2; i++) {
+    vx_found found, best = {.score = 0}, first;
+    by_finder(square, seen, &first);
+    vx_square next = first.frame;
+    next.x = first.x + 0.5 * first.width;
+    next.y = first.y + 0.5 * first.height;
+    next.side = LOOK * first.width;
+    for (int i = 0; i < 2 && best.score >= 0.1 * i; i++) {
         VX_TRY(look(f, ctx, picture, &next, &found));
-        if (!(found.score >= f->least)) return VX_OK;
+        if (found.score > best.score) best = found;
     }
-    keep(f, &found);
+    double presence = best.score;
+    if (presence < 0.5) best = first;
+    double finder = (double)seen->score;
+    best.score = part ? fmin(finder, presence) : 0.5 * (finder + presence);
+    if (best.score >= f->least && best.frame.side > 1) keep(f, &best);
     return VX_OK;
 }
 
@@ -228,7 +261,7 @@ static vx_status scan(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, int l
         VX_TRY(vx_face_find(f->model, ctx, f->tile, level == 0 ? LEAST_WHOLE : LEAST_PART, f->seen,
                             &count));
         for (int k = 0; k < count; k++)
-            VX_TRY(consider(f, ctx, picture, &square, &f->seen[k]));
+            VX_TRY(consider(f, ctx, picture, level > 0, &square, &f->seen[k]));
     }
     return VX_OK;
 }
@@ -280,8 +313,8 @@ vx_status vx_faces_choose(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, i
 vx_square vx_found_crop(const vx_found *found, bool whole_picture)
 {
     vx_square s = found->frame;
-    double up = s.side * (whole_picture ? WHOLE_UP * WHOLE_SCALE : CROP_UP * CROP_SCALE);
-    s.side *= whole_picture ? WHOLE_SCALE : CROP_SCALE;
+    double up = s.side * (whole_picture ? WHOLE_UP * WHOLE_SCALE : VX_CROP_UP * VX_CROP_SCALE);
+    s.side *= whole_picture ? WHOLE_SCALE : VX_CROP_SCALE;
     s.x += up * s.sin;
     s.y -= up * s.cos;
     return s;
@@ -297,7 +330,7 @@ static vx_status follow(vx_faces *f, vx_ctx *ctx, const vx_picture *frame, vx_sq
     int count;
     if (*there) {
         VX_TRY(look(f, ctx, frame, place, found));
-        *there = found->score >= f->least;
+        *there = found->score >= 0.5;
         if (*there) return VX_OK;
     }
     VX_TRY(vx_faces_seek(f, ctx, frame, &all, &count));

@@ -13,16 +13,30 @@
 
 enum { VX_FACES_MAX = 32 };
 
+/* From the eyes to the mouth is a unit: brows, 0.4 above, to the chin, 1.95 below. */
+#define VX_FRAME_EXTENT 2.35
+#define VX_FRAME_MIDDLE 0.775
+/* LivePortrait's crop (src/config/crop_config.py, scale and vy_ratio): so many times that extent,
+ * moved up by that share of itself. */
+#define VX_CROP_SCALE 2.3
+#define VX_CROP_UP    0.125
+
 /* In pixels of the picture; left and right are the picture's. */
 typedef struct vx_found {
     double score;               /* 0..1 */
-    double x, y, width, height; /* the box around brows, cheeks and chin: left, top, sides */
+    double x, y, width, height; /* the upright square around brows, cheeks and chin: left, top */
     double left_eye[2], right_eye[2], nose[2], mouth[2];
-    /* Upright along the line from the eyes to the mouth: the square around brows, cheeks and chin. */
+    /* Upright along the line from the eyes to the mouth: the square around
+     * brows, cheeks and chin. */
     vx_square frame;
 } vx_found;
 
 typedef struct vx_faces vx_faces;
+
+/* Whether the pack has a finder, itself or from the pack `face`, and all its files; without one a
+ * face is where it always was, and who asked for it is warned by vx_faces_absent. */
+bool vx_faces_in(const vx_pack *pack);
+void vx_faces_absent(const char *where);
 
 /* The engine must have been opened with VX_WANT_FACE. */
 vx_status vx_faces_open(vx_faces **faces, vx_engine *engine, vx_error *err);
@@ -32,8 +46,8 @@ void vx_faces_close(vx_faces **faces); /* safe on NULL; sets NULL */
  * call. The lane is as before. */
 vx_status vx_faces_seek(vx_faces *faces, vx_ctx *ctx, const vx_picture *picture,
                         const vx_found **found, int *count);
-/* Number `index` of them. VX_ERR_INPUT, code "no_face", when there are fewer: `name` is the picture,
- * width and height its sides as they are told. */
+/* Number `index` of them. VX_ERR_INPUT, code "no_face", when there are fewer: `name` is the
+ * picture, width and height its sides as they are told. */
 vx_status vx_faces_choose(vx_faces *faces, vx_ctx *ctx, const vx_picture *picture, int64_t index,
                           const char *name, int width, int height, vx_found *found);
 

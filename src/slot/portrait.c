@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/warnings.h"
 #include "media/resize.h"
+#include "slot/faces.h"
 
 /* Where M finds the faces of the official driving templates (scale 1.10 to 1.69, tx -0.10 to 0.20,
  * ty -0.01 to 0.23), and the middle of that, which a crop is corrected towards. */
@@ -16,11 +17,6 @@ static const range official = {1.10f, 1.69f, -0.10f, 0.20f, -0.01f, 0.23f};
 /* A network of whole pictures sees faces of one size in the middle (tools/toon/draw.py: scale
  * within 4 %, t within 0.08); what lies three times as far out is no face. */
 static const range whole_picture = {0.85f, 1.15f, -0.25f, 0.25f, -0.25f, 0.25f};
-
-/* The official crop is 2.3 times the extent of the face's landmarks, moved up by an eighth. From
- * eyes to mouth is a unit: the landmarks reach from the brows, 0.4 above, to the chin, 1.95
- * below. */
-static const double EXTENT = 2.35, MIDDLE = 0.775, CROP_SCALE = 2.3, CROP_UP = 0.125;
 
 static vx_status bad_face(vx_error *err, const char *what)
 {
@@ -46,7 +42,8 @@ static vx_status square_of_face(const double *f, const vx_picture *picture, vx_s
     if ((f[2] - f[0]) * dy - (f[3] - f[1]) * dx <= 0) return bad_face(err, "the wrong way round");
     dx /= d;
     dy /= d;
-    double side = CROP_SCALE * EXTENT * d, down = MIDDLE * d - CROP_UP * side;
+    double side = VX_CROP_SCALE * VX_FRAME_EXTENT * d;
+    double down = VX_FRAME_MIDDLE * d - VX_CROP_UP * side;
     *s = (vx_square){.x = ex + down * dx, .y = ey + down * dy, .side = side, .cos = dy, .sin = -dx};
     return VX_OK;
 }
@@ -120,12 +117,24 @@ static vx_status check(const vx_sitting *s, const vx_motion *m, const range *r, 
         (double)r->ty_most, s->face != NULL ? "check" : "say where it is with");
 }
 
+/* Whether a picture is framed as the square asks, so that all of it can be the crop. */
+static bool is_framed(const vx_picture *picture, const vx_square *square)
+{
+    vx_square middle = middle_of(picture);
+    double longest = fmax(picture->width, picture->height);
+    /* What the toon engine's own pictures differ by, twice (docs/models/FACE.md). */
+    return longest <= 1.05 * middle.side && fabs(square->side / middle.side - 1) < 0.2 &&
+           hypot(square->x - middle.x, square->y - middle.y) < 0.1 * middle.side &&
+           square->cos > 0.98;
+}
+
 vx_status vx_sit(const vx_sitting *s, vx_ctx *ctx, vx_sitter *sitter)
 {
     int side = vx_liveportrait_configuration(s->model)->image_size;
     const range *r = s->absolute ? &whole_picture : &official;
     vx_picture crop = {s->crop, side, side, (ptrdiff_t)3 * side};
-    *sitter = (vx_sitter){.whole = s->exact || (s->absolute && s->face == NULL),
+    bool framed = s->square == NULL || is_framed(s->portrait, s->square);
+    *sitter = (vx_sitter){.whole = s->exact || (s->absolute && s->face == NULL && framed),
                           .square = middle_of(s->portrait)};
     if (s->exact && (s->portrait->width != side || s->portrait->height != side))
         vx_warn("resized", NULL,
@@ -133,6 +142,9 @@ vx_status vx_sit(const vx_sitting *s, vx_ctx *ctx, vx_sitter *sitter)
                 s->portrait->width, s->portrait->height, side, side);
     if (sitter->whole) {
         VX_TRY(vx_crop_whole(s->portrait, &crop, ctx->err));
+    } else if (s->square != NULL) {
+        sitter->square = *s->square;
+        crop_square(s, &sitter->square, side);
     } else {
         vx_motion estimate;
         if (s->face != NULL)
@@ -143,5 +155,5 @@ vx_status vx_sit(const vx_sitting *s, vx_ctx *ctx, vx_sitter *sitter)
         crop_square(s, &sitter->square, side);
     }
     VX_TRY(vx_liveportrait_source(s->model, ctx, s->crop, s->memory, &sitter->source));
-    return s->exact ? VX_OK : check(s, &sitter->source.motion, r, ctx->err);
+    return s->exact || s->square != NULL ? VX_OK : check(s, &sitter->source.motion, r, ctx->err);
 }

@@ -15,12 +15,13 @@ typedef struct vx_sitter {
 typedef struct vx_sitting {
     vx_liveportrait *model;
     const vx_picture *portrait;
-    const double *face;
-    bool absolute;  /* the pack drives by absolute codes */
-    bool exact;     /* the picture is the crop: key points */
-    bool synthetic; /* random weights: M means nothing */
-    uint8_t *crop;  /* [image_size, image_size, 3] */
-    vx_dev memory;  /* of the source */
+    const double *face;      /* as it was given, or NULL */
+    const vx_square *square; /* around a face that was found, or NULL */
+    bool absolute;           /* the pack drives by absolute codes */
+    bool exact;              /* the picture is the crop: key points */
+    bool synthetic;          /* random weights: M means nothing */
+    uint8_t *crop;           /* [image_size, image_size, 3] */
+    vx_dev memory;           /* of the source */
 } vx_sitting;
 
 /* Crops, estimates, crops again and prepares. */

@@ -167,6 +167,21 @@ const char *vx_slot_outcome(vx_status status, const char *code)
 
 /* ---- what a recipe needs -------------------------------------------------------------------- */
 
+/* Whether somebody has to look for the face: who was given one, and the toon engine, which draws
+ * whole pictures, know where it is. */
+static vx_status seeks_face(const vx_recipe *recipe, const vx_pack *pack, bool *seeks,
+                            vx_error *err)
+{
+    vx_liveportrait_config config;
+    const vx_list *face = &recipe->visual.face;
+    *seeks = false;
+    if (face->count > 0 || face->word || !vx_faces_in(pack)) return VX_OK;
+    VX_TRY(vx_liveportrait_config_read(vx_pack_files(pack, VX_COMPONENT_LIVEPORTRAIT)->config,
+                                       &config, err));
+    *seeks = recipe->visual.image != NULL || !config.absolute_expression;
+    return VX_OK;
+}
+
 static vx_status film_wants(const vx_recipe *recipe, const vx_pack *pack, int *wants, vx_error *err)
 {
     *wants = VX_WANT_SPEECH | VX_WANT_FILM;
@@ -174,7 +189,11 @@ static vx_status film_wants(const vx_recipe *recipe, const vx_pack *pack, int *w
         pack->components[VX_COMPONENT_CLIP_B].present &&
         pack->components[VX_COMPONENT_CLIP_L].present)
         *wants |= VX_WANT_VERIFY;
-    if (pack->components[VX_COMPONENT_LIVEPORTRAIT].present) *wants |= VX_WANT_VIDEO;
+    if (pack->components[VX_COMPONENT_LIVEPORTRAIT].present) {
+        bool seeks;
+        VX_TRY(seeks_face(recipe, pack, &seeks, err));
+        *wants |= VX_WANT_VIDEO | (seeks ? VX_WANT_FACE : 0);
+    }
     if (recipe->visual.image != NULL) return VX_OK;
     *wants |= VX_WANT_ACTOR;
     return vx_pack_need(pack, VX_COMPONENT_FLUX_TRANSFORMER, "a prompt without an image", err);

@@ -92,9 +92,11 @@ typedef struct vx_slot {
     vx_sound_out *sound[VX_SOUNDS];
 
     /* actor */
-    vx_picture actor;     /* who is to speak, at any size */
-    vx_picture decoded;   /* its memory when it is the recipe's image; on the heap */
-    double face[6];       /* the recipe's, in the actor's pixels */
+    vx_picture actor;   /* who is to speak, at any size */
+    vx_picture decoded; /* its memory when it is the recipe's image; on the heap */
+    double face[6];     /* the recipe's, in the actor's pixels */
+    vx_found found;     /* the face that was found there, when there is one (is_found) */
+    bool is_found;
     const char *pictured; /* "image" or "prompt" */
     vx_imagined made;     /* of a prompt: what it was made into, what it took */
     int mood;             /* the recipe's, else the prompt's; -1: nobody has named one */

@@ -149,15 +149,56 @@ vx_status vx_stage_image(vx_stage_run *run, int side_max, vx_picture *picture, i
 
 /* As large as a film needs it, and where the face is in it: no recipe takes the process over its
  * plan. */
-static vx_status read_image(vx_stage_run *run)
+static vx_status read_image(vx_stage_run *run, int *width, int *height)
 {
     vx_slot *slot = run->slot;
-    int width, height;
-    VX_TRY(vx_stage_image(run, VX_FILM_SIDE_MAX, &slot->decoded, &width, &height));
+    VX_TRY(vx_stage_image(run, VX_FILM_SIDE_MAX, &slot->decoded, width, height));
     for (int i = 0; i < 6; i += 2) {
-        slot->face[i] *= (double)slot->decoded.width / width;
-        slot->face[i + 1] *= (double)slot->decoded.height / height;
+        slot->face[i] *= (double)slot->decoded.width / *width;
+        slot->face[i + 1] *= (double)slot->decoded.height / *height;
     }
+    return VX_OK;
+}
+
+/* Where the face of a film's image is, unless the recipe says. */
+static vx_status find_face(vx_stage_run *run, int width, int height)
+{
+    vx_slot *slot = run->slot;
+    const vx_recipe_visual *visual = &slot->recipe->visual;
+    if (visual->face.count > 0 || visual->face.word || slot->recipe->kind != VX_FILM ||
+        slot->crew->animator == NULL)
+        return VX_OK;
+    if (slot->crew->faces == NULL) {
+        vx_faces_absent("visual_track.image");
+        return VX_OK;
+    }
+    VX_TRY(vx_faces_choose(slot->crew->faces, &run->ctx, &slot->actor, visual->face_index,
+                           visual->image, width, height, &slot->found));
+    slot->is_found = true;
+    return VX_OK;
+}
+
+/* The same of a picture made for a prompt, which may show no face: then it is in the middle. The
+ * toon engine's own pictures are framed as its networks want them. */
+static vx_status find_imagined(vx_stage_run *run)
+{
+    vx_slot *slot = run->slot;
+    const vx_list *face = &slot->recipe->visual.face;
+    const vx_liveportrait *model = vx_engine_liveportrait(slot->crew->engine);
+    const vx_found *found;
+    int count;
+    if (face->count > 0 || face->word || slot->recipe->kind != VX_FILM ||
+        slot->crew->faces == NULL || model == NULL ||
+        vx_liveportrait_configuration(model)->absolute_expression)
+        return VX_OK;
+    VX_TRY(vx_faces_seek(slot->crew->faces, &run->ctx, &slot->actor, &found, &count));
+    slot->is_found = count > slot->recipe->visual.face_index;
+    if (slot->is_found)
+        slot->found = found[slot->recipe->visual.face_index];
+    else
+        vx_warn(
+            "no_face", "visual_track.prompt",
+            "no face was found in the picture made for the prompt: its middle is taken for one");
     return VX_OK;
 }
 
@@ -166,11 +207,16 @@ vx_status vx_stage_actor(vx_stage_run *run)
     vx_slot *slot = run->slot;
     const vx_list *face = &slot->recipe->visual.face;
     if (face->count == 6) memcpy(slot->face, face->items, sizeof slot->face);
-    if (slot->recipe->visual.image == NULL || slot->decoded.rgb != NULL) return imagine(run);
-    VX_TRY(read_image(run));
+    if (slot->recipe->visual.image == NULL || slot->decoded.rgb != NULL) {
+        VX_TRY(imagine(run));
+        return find_imagined(run);
+    }
+    int width, height;
+    VX_TRY(read_image(run, &width, &height));
     if (slot->recipe->kind == VX_PICTURE) return vx_stage_step(run, 1);
     slot->actor = slot->decoded;
     slot->pictured = "image";
+    VX_TRY(find_face(run, width, height));
     vx_tell_picture(slot, &slot->actor);
     return vx_stage_step(run, 1);
 }

@@ -93,6 +93,7 @@ static vx_status feed_moving(vx_stage_run *run, vx_mux *mux)
         slot->key[k] = vx_slot_key_frame(slot, k);
     vx_animate_request request = {.portrait = &slot->actor,
                                   .face = face->count == 6 ? slot->face : NULL,
+                                  .found = slot->is_found ? &slot->found : NULL,
                                   .motion = &slot->motion,
                                   .width = slot->width,
                                   .height = slot->height,

@@ -3,11 +3,11 @@
  *     finder  a square picture -> faces: score, box, eyes, nose, mouth, ears
  *     mesh    an upright square around a face -> whether one is there, 468 points of it
  *
- * Source: google-ai-edge/mediapipe, BlazeFace (Bazarevsky et al., 2019) at full range, and Face Mesh
- * (Kartynnik et al., 2019); tools/face_convert.py makes the file. See docs/models/FACE.md. The finder
- * alone takes a flower for a face where the picture is small enough; the mesh says no, and its
- * points are the better ones. Everything is f32. Positions are pixels of the square, whose top left
- * corner is 0, 0. */
+ * Source: google-ai-edge/mediapipe, BlazeFace (Bazarevsky et al., 2019) at full range, and Face
+ * Mesh (Kartynnik et al., 2019); tools/face_convert.py makes the file. See docs/models/FACE.md. The
+ * finder alone takes a flower for a face where the picture is small enough; the mesh says no, and
+ * its points are the better ones. Everything is f32. Positions are pixels of the square, whose top
+ * left corner is 0, 0. */
 #ifndef VX_MODELS_FACE_FACE_H
 #define VX_MODELS_FACE_FACE_H
 
@@ -58,8 +58,8 @@ vx_status vx_face_look(vx_face *model, vx_ctx *ctx, const uint8_t *rgb, vx_face_
 
 /* The finder's raw columns of one cell of its 48 x 48 grid as a face; for tests. */
 void vx_face_decode(int64_t cell, float logit, const float box[16], vx_face_seen *seen);
-/* Faces that overlap by more than 0.3 of their union become their mean, weighted by the scores, with
- * the surest one's score; surest first. Returns how many are left. */
+/* Faces that overlap by more than 0.3 of their union become their mean, weighted by the scores,
+ * with the surest one's score; surest first. Returns how many are left. */
 int vx_face_merge(vx_face_seen *seen, int count);
 
 #endif

@@ -78,7 +78,8 @@ static inline vx_status vx_face_take(vx_ctx *ctx, int64_t side, int64_t columns,
 {
     return vx_take(ctx, VX_F32, 3, (const int64_t[]){side, side, columns}, out);
 }
-/* rgb (host, [side, side, 3]) as low..1 through a filter of stride 2: -> out [side/2, side/2, …]. */
+/* rgb (host, [side, side, 3]) as low..1 through a filter of stride 2: -> out
+ * [side/2, side/2, …]. */
 vx_status vx_face_stem(vx_ctx *ctx, const uint8_t *rgb, float low, const vx_layer *stem, vx_act act,
                        vx_tensor *out);
 

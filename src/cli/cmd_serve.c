@@ -18,7 +18,7 @@ typedef struct command {
 
 static void override(vx_list *list, vx_flag_words *words)
 {
-    if (words->count > 0) *list = (vx_list){words->item, words->count};
+    if (words->count > 0) *list = (vx_list){.items = words->item, .count = words->count};
 }
 
 /* What the command line says beats what the file says. */

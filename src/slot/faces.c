@@ -15,6 +15,10 @@ enum { PART_SIDE_MIN = VX_FACE_SIDE / 2, LEVELS = 3 };
  * face_landmark_landmarks_to_roi.pbtxt). */
 static const double LOOK = 1.5;
 
+/* Presences: nothing can be better; hardly a face. And how far one look may turn the next one when
+ * there is no need for a third. */
+static const double SURE = 0.9, FAINT = 0.1, STILL_DEGREES = 3;
+
 /* Points of the mesh (mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization).
  * Eyes: both corners, upper and lower lid; the mouth: corners and the lips' inner edges. */
 enum { EYE_POINTS = 4, NOSE_TIP = 1 };
@@ -218,24 +222,56 @@ static void keep(vx_faces *f, const vx_found *found)
     if (f->count < VX_FACES_MAX) f->found[f->count++] = *found;
 }
 
-/* Two close looks at what the finder saw in a square. The score is the mean of both networks'; in a
+static vx_square quarter_turned(vx_square s, int quarters)
+{
+    for (int i = 0; i < quarters; i++) {
+        double cosine = s.cos;
+        s.cos = -s.sin;
+        s.sin = cosine;
+    }
+    return s;
+}
+
+/* The best look at what lies in a square: where the finder's points may mislead, as on faces that
+ * lie on their side, from all four sides; then again and again, until the face stands still. */
+static vx_status look_closely(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_square first,
+                              vx_found *best)
+{
+    enum { LOOKS = 4 };
+    vx_square next = first, at;
+    vx_found found;
+    *best = (vx_found){.score = 0};
+    for (int i = 0; i < 4 && best->score < SURE; i++) {
+        at = quarter_turned(first, i);
+        VX_TRY(look(f, ctx, picture, &at, &found));
+        if (!(found.score > best->score)) continue;
+        *best = found;
+        next = at;
+    }
+    for (int i = 0; i < LOOKS && best->score >= FAINT; i++) {
+        double before = vx_square_angle(&best->frame);
+        VX_TRY(look(f, ctx, picture, &next, &found));
+        if (found.score < best->score - FAINT) break;
+        *best = found;
+        if (fabs(remainder(vx_square_angle(&found.frame) - before, 360)) < STILL_DEGREES) break;
+    }
+    return VX_OK;
+}
+
+/* What the finder saw in a square, looked at closely. The score is the mean of both networks'; in a
  * part, of which there are many, a face is what both take for one, and it is the smaller. */
 static vx_status consider(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, bool part,
                           const vx_square *square, const vx_face_seen *seen)
 {
-    vx_found found, best = {.score = 0}, first;
+    vx_found best, first;
     by_finder(square, seen, &first);
-    vx_square next = first.frame;
-    next.x = first.x + 0.5 * first.width;
-    next.y = first.y + 0.5 * first.height;
-    next.side = LOOK * first.width;
-    for (int i = 0; i < 2 && best.score >= 0.1 * i; i++) {
-        VX_TRY(look(f, ctx, picture, &next, &found));
-        if (found.score > best.score) best = found;
-    }
-    double presence = best.score;
+    vx_square near = first.frame;
+    near.x = first.x + 0.5 * first.width;
+    near.y = first.y + 0.5 * first.height;
+    near.side = LOOK * first.width;
+    VX_TRY(look_closely(f, ctx, picture, near, &best));
+    double presence = best.score, finder = (double)seen->score;
     if (presence < 0.5) best = first;
-    double finder = (double)seen->score;
     best.score = part ? fmin(finder, presence) : 0.5 * (finder + presence);
     if (best.score >= f->least && best.frame.side > 1) keep(f, &best);
     return VX_OK;

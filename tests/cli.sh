@@ -262,8 +262,8 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
     expect 2 "how the portrait moves" $moving animate "$face" -o out.mp4 --say hi --drive x.mp4
     expect 2 "where the film goes" $moving animate "$face" --say hi
     expect 2 "--timings belong" $moving animate "$face" --say hi --timings t.json -o out.mp4
-    expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 --face 1,2
-    expect 2 "--face is six numbers" $moving animate "$face" --motion m.csv -o out.mp4 \
+    expect 2 "--face is whole or six numbers" $moving animate "$face" --motion m.csv -o out.mp4 --face 1,2
+    expect 2 "--face is whole or six numbers" $moving animate "$face" --motion m.csv -o out.mp4 \
         --face 1,2,3,4,5,nan
     expect 2 "want stdout" $moving animate "$face" --motion m.csv -o - --motion-out -
     expect 2 "must be one of" $moving animate "$face" --say hi -o out.mp4 --mood cheerful
@@ -281,7 +281,19 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
     expect 2 "the same file" $moving animate "$face" --motion m.csv --frames-out m.csv
     expect 4 "does not have" --pack speech animate "$face" --motion m.csv -o out.mp4
     expect 3 "say where it is with --face" --pack "$source/tests/data/animate/strict" \
-        animate "$face" --motion m.csv -o out.mp4
+        animate "$face" --motion m.csv -o out.mp4 --face whole
+    # Where the face is.
+    { printf 'P6 64 48 255\n'; head -c 9216 /dev/zero; } >dark.ppm
+    expect 3 "no face was found in dark.ppm (64x48)" face dark.ppm
+    expect 3 "or whole for its middle square" $moving animate dark.ppm --motion m.csv -o out.mp4
+    expect 3 "no face 1 in" $moving animate "$face" --face-index 1 --motion m.csv -o out.mp4
+    expect 2 "give one of them" $moving animate "$face" --face whole --face-index 1 --motion m.csv -o out.mp4
+    expect 4 "" face none.png
+    expect 3 "" face m.csv
+    "$vortex" face "$face" --json 2>stderr.txt | tr -d ' \n' |
+        grep -q '^{"width":512,"height":512,"faces":\[{"index":0,"score":0.[0-9]*,"box":{"x":.*"angle":.*"image_left_eye":\[20.*"image_right_eye":\[30.*"nose":\[.*"mouth":\[25' ||
+        fault "face"
+    checks=$((checks + 1))
     expect 3 "outside the picture" --pack "$source/tests/data/animate/published" \
         animate "$face" --motion m.csv -o out.mp4 --face 1,1,9999,1,5,5
     mkdir wrong

@@ -308,7 +308,7 @@ static void speech_is_tried_again(void **state)
     char hex[65];
     vx_job *job;
     vx_submit_params params = {.text = "{audio_track: {script: Read the lead.}, "
-                                       "visual_track: {image: media/dot.png}}",
+                                       "visual_track: {image: media/dot.png, face: whole}}",
                                .folder = VX_TEST_DATA,
                                .path = slot_rig_path(&b->rig, "bad.mp4")};
     arm(DEVICE, 0, 1);

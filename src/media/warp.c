@@ -74,12 +74,12 @@ void vx_warp_out(const vx_picture *in, const vx_square *s, int samples, const vx
     }
 }
 
-/* Where a pixel's centre lies in the square, 0..1. */
-static void place(const vx_square *s, int i, int j, double *u, double *v)
+void vx_square_place(const vx_square *s, double x, double y, double at[2])
 {
-    double x = i + 0.5 - s->x, y = j + 0.5 - s->y;
-    *u = (x * s->cos + y * s->sin) / s->side + 0.5;
-    *v = (y * s->cos - x * s->sin) / s->side + 0.5;
+    x -= s->x;
+    y -= s->y;
+    at[0] = (x * s->cos + y * s->sin) / s->side + 0.5;
+    at[1] = (y * s->cos - x * s->sin) / s->side + 0.5;
 }
 
 static double ramp(double u)
@@ -93,9 +93,9 @@ void vx_paste_prepare(vx_paste *paste, const vx_square *square, uint8_t *mask, i
     *paste = (vx_paste){.square = *square, .mask = mask, .left = width, .top = height};
     for (int j = 0; j < height; j++)
         for (int i = 0; i < width; i++) {
-            double u, v;
-            place(square, i, j, &u, &v);
-            uint8_t m = (uint8_t)lround(255 * ramp(u) * ramp(v));
+            double at[2];
+            vx_square_place(square, i + 0.5, j + 0.5, at);
+            uint8_t m = (uint8_t)lround(255 * ramp(at[0]) * ramp(at[1]));
             mask[(size_t)j * (size_t)width + (size_t)i] = m;
             if (m == 0) continue;
             if (i < paste->left) paste->left = i;
@@ -109,7 +109,7 @@ void vx_paste_prepare(vx_paste *paste, const vx_square *square, uint8_t *mask, i
 static void inset_at(const vx_paste *p, const vx_picture *inset, int i, int j, double at[2],
                      uint8_t over[3])
 {
-    place(&p->square, i, j, &at[0], &at[1]);
+    vx_square_place(&p->square, i + 0.5, j + 0.5, at);
     double u = fmin(inset->width - 1, fmax(0, at[0] * inset->width - 0.5));
     double v = fmin(inset->height - 1, fmax(0, at[1] * inset->height - 0.5));
     sample(inset, u, v, over);

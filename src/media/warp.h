@@ -14,9 +14,10 @@ typedef struct vx_square {
  * mean of samples x samples bilinear ones, 1 to 16. */
 void vx_warp_out(const vx_picture *in, const vx_square *square, int samples, const vx_picture *out);
 
-/* A place in the square, 0..1 from its top left corner, as one in the picture; and the turn of the
- * square in degrees, clockwise. */
+/* A place in the square, 0..1 from its top left corner, as one in the picture, and the other way;
+ * and the turn of the square in degrees, clockwise. */
 void vx_square_at(const vx_square *square, double u, double v, double at[2]);
+void vx_square_place(const vx_square *square, double x, double y, double at[2]);
 double vx_square_angle(const vx_square *square);
 
 /* Where the square lies in a picture, and how much of it shows: a border of 1/32 of the side

@@ -347,15 +347,18 @@ static vx_status set_scene(film *f, uint8_t **ring)
     return f->sitter.whole ? VX_OK : lay_below(f, at);
 }
 
-/* A frame at rest, of the source's own key points, shows what the network makes of the crop: with
- * it the border's colours are matched. */
+/* A frame at rest shows what the network makes of the crop: with it the border's colours are
+ * matched. */
 static vx_status match_colours(film *f, uint8_t *rgb)
 {
     vx_animator *a = f->animator;
     const vx_room *ring = vx_engine_room(a->engine, VX_BUFFER_RING, 0);
     vx_picture rest = {rgb, a->side, a->side, (ptrdiff_t)3 * a->side};
     if (f->sitter.whole) return VX_OK;
-    memcpy(a->x_d, f->sitter.source.x_s, sizeof(float) * 3 * (size_t)a->config->points);
+    vx_pose pose;
+    for (int c = 0; c < VX_MOTION_COLUMNS; c++)
+        pose.value[c] = vx_motion_ranges[c].rest;
+    keypoints_of_pose(f, &pose, (float(*)[3])(void *)a->x_d);
     vx_portrait_batch batch = {
         .n = 1, .x_d = a->x_d, .stride = frame_bytes(a->model), .frames = ring->at};
     VX_TRY(vx_liveportrait_frames(a->model, f->ctx, &f->sitter.source, &batch));

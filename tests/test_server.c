@@ -384,23 +384,23 @@ static void histograms_add_up(void **state)
     static vx_http_metrics metrics;
     char *text = NULL;
     size_t bytes;
-    vx_observe_s(&metrics, "vortex_job_duration_seconds", "kind", "film", 0.2);
-    vx_observe_s(&metrics, "vortex_job_duration_seconds", "kind", "film", 700);
-    vx_count(&metrics, "vortex_jobs_total", "kind=\"film\",outcome=\"done\"");
-    vx_count(&metrics, "vortex_jobs_total", "kind=\"film\",outcome=\"done\"");
+    vx_observe_s(&metrics, "vortex_http_request_duration_seconds", "route", "/r", 0.2);
+    vx_observe_s(&metrics, "vortex_http_request_duration_seconds", "route", "/r", 700);
+    vx_count(&metrics, "vortex_http_refused_total", "kind=\"film\",outcome=\"done\"");
+    vx_count(&metrics, "vortex_http_refused_total", "kind=\"film\",outcome=\"done\"");
     FILE *out = open_memstream(&text, &bytes);
     vx_http_metrics_write(&metrics, out);
     fclose(out);
     assert_non_null(
-        strstr(text, "vortex_job_duration_seconds_bucket{kind=\"film\",le=\"0.1\"} 0\n"));
+        strstr(text, "vortex_http_request_duration_seconds_bucket{route=\"/r\",le=\"0.1\"} 0\n"));
     assert_non_null(
-        strstr(text, "vortex_job_duration_seconds_bucket{kind=\"film\",le=\"0.25\"} 1\n"));
+        strstr(text, "vortex_http_request_duration_seconds_bucket{route=\"/r\",le=\"0.25\"} 1\n"));
     assert_non_null(
-        strstr(text, "vortex_job_duration_seconds_bucket{kind=\"film\",le=\"600\"} 1\n"));
+        strstr(text, "vortex_http_request_duration_seconds_bucket{route=\"/r\",le=\"600\"} 1\n"));
     assert_non_null(
-        strstr(text, "vortex_job_duration_seconds_bucket{kind=\"film\",le=\"+Inf\"} 2\n"));
-    assert_non_null(strstr(text, "vortex_job_duration_seconds_sum{kind=\"film\"} 700.2\n"));
-    assert_non_null(strstr(text, "vortex_jobs_total{kind=\"film\",outcome=\"done\"} 2\n"));
+        strstr(text, "vortex_http_request_duration_seconds_bucket{route=\"/r\",le=\"+Inf\"} 2\n"));
+    assert_non_null(strstr(text, "vortex_http_request_duration_seconds_sum{route=\"/r\"} 700.2\n"));
+    assert_non_null(strstr(text, "vortex_http_refused_total{kind=\"film\",outcome=\"done\"} 2\n"));
     free(text);
 }
 

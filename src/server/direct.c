@@ -137,12 +137,8 @@ static void say_phonemes(vx_direct *d, const vx_result *result)
 static void count_end(const vx_direct *d, const vx_result *result)
 {
     vx_http_metrics *m = &d->server->metrics;
-    char labels[80];
     double took_s = vx_now_s() - d->begin_s;
     const char *kind = kind_names[d->kind];
-    snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", kind, result->outcome);
-    vx_count(m, "vortex_jobs_total", labels);
-    vx_observe_s(m, "vortex_job_duration_seconds", "kind", kind, took_s);
     if (d->kind == VX_SPEECH && result->sample_count > 0)
         vx_observe_s(m, "vortex_speech_realtime_ratio", "", "",
                      took_s * result->sample_rate / (double)result->sample_count);

@@ -75,9 +75,20 @@ static vx_conn *conn_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
+/* Whether a client that is to send something never will. The library waits for edges, and does not
+ * see the end when it came together with bytes. */
+static bool has_left(const vx_conn *conn)
+{
+    const vx_request *r = conn->request;
+    char byte;
+    return (r == NULL || (!r->answered && !r->asleep)) &&
+           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void vx_http_look(vx_server *server, double now_s)
 {
     for (vx_conn *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (has_left(conn)) shutdown(conn->fd, SHUT_RDWR);
         if (conn->deadline_s <= 0 || now_s < conn->deadline_s) continue;
         conn->deadline_s = 0;
         vx_count(&server->metrics, "vortex_http_refused_total",

@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-const double vx_metric_bounds[VX_BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
-                                            2.5,   5,    10,    30,   60,  120,  600};
-
 static const struct {
     const char *name, *type, *help;
 } families[] = {
@@ -12,10 +9,6 @@ static const struct {
     {"vortex_http_request_duration_seconds", "histogram",
      "From a request's first line to the end of its answer."},
     {"vortex_http_refused_total", "counter", "Requests refused, by the error's code."},
-    {"vortex_jobs_total", "counter", "Jobs that have ended."},
-    {"vortex_job_duration_seconds", "histogram", "From a job's beginning to its end."},
-    {"vortex_job_wait_seconds", "histogram", "From a job's acceptance to its beginning."},
-    {"vortex_stage_duration_seconds", "histogram", "Stages of jobs that have ended."},
     {"vortex_speech_first_byte_seconds", "histogram",
      "From a request for speech to its first byte of sound."},
     {"vortex_speech_realtime_ratio", "histogram",
@@ -52,25 +45,21 @@ void vx_observe_s(vx_http_metrics *m, const char *family, const char *label, con
         m->hist[at].label = label;
         snprintf(m->hist[at].value, sizeof m->hist[at].value, "%s", value);
     }
-    vx_hist *h = &m->hist[at].hist;
-    h->count++;
-    h->sum += seconds;
-    for (int i = 0; i < VX_BOUNDS; i++)
-        if (seconds <= vx_metric_bounds[i]) h->bucket[i]++;
+    vx_buckets_add(&m->hist[at].buckets, seconds);
 }
 
 static void write_hist(FILE *out, const char *family, const char *label, const char *value,
-                       const vx_hist *h)
+                       const vx_buckets *h)
 {
     char own[80] = "";
     if (label[0] != '\0') snprintf(own, sizeof own, "%s=\"%s\"", label, value);
     const char *comma = own[0] != '\0' ? "," : "";
     for (int i = 0; i < VX_BOUNDS; i++)
-        fprintf(out, "%s_bucket{%s%sle=\"%g\"} %lld\n", family, own, comma, vx_metric_bounds[i],
-                (long long)h->bucket[i]);
+        fprintf(out, "%s_bucket{%s%sle=\"%g\"} %lld\n", family, own, comma, vx_bounds_s[i],
+                (long long)h->below[i]);
     fprintf(out, "%s_bucket{%s%sle=\"+Inf\"} %lld\n", family, own, comma, (long long)h->count);
     const char *open = own[0] != '\0' ? "{" : "", *close = own[0] != '\0' ? "}" : "";
-    fprintf(out, "%s_sum%s%s%s %.9g\n", family, open, own, close, h->sum);
+    fprintf(out, "%s_sum%s%s%s %.9g\n", family, open, own, close, h->sum_s);
     fprintf(out, "%s_count%s%s%s %lld\n", family, open, own, close, (long long)h->count);
 }
 
@@ -84,7 +73,7 @@ static void write_family(const vx_http_metrics *m, const char *name, const char 
                     (long long)m->counter[i].value);
     for (int i = 0; i < m->hists; i++)
         if (strcmp(m->hist[i].family, name) == 0)
-            write_hist(out, name, m->hist[i].label, m->hist[i].value, &m->hist[i].hist);
+            write_hist(out, name, m->hist[i].label, m->hist[i].value, &m->hist[i].buckets);
 }
 
 void vx_http_metrics_write(const vx_http_metrics *m, FILE *out)

@@ -6,15 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { VX_BOUNDS = 15, VX_METRIC_ROUTES = 40, VX_METRIC_KEYS = 256 };
+#include "base/histogram.h"
 
-/* Seconds up to which a bucket counts, from 5 ms to ten minutes. */
-extern const double vx_metric_bounds[VX_BOUNDS];
-
-typedef struct vx_hist {
-    int64_t bucket[VX_BOUNDS], count;
-    double sum;
-} vx_hist;
+enum { VX_METRIC_ROUTES = 40, VX_METRIC_KEYS = 256 };
 
 /* A counter for a set of labels: 'route="…",method="GET",code="200"'. */
 typedef struct vx_counter {
@@ -29,7 +23,7 @@ typedef struct vx_http_metrics {
     struct {
         const char *family, *label;
         char value[48];
-        vx_hist hist;
+        vx_buckets buckets;
     } hist[VX_METRIC_ROUTES + 24];
     int hists;
     int64_t bytes_in, bytes_out, in_flight, frames, evicted;

@@ -361,7 +361,6 @@ static void learn_stage(vx_server *s, const char *name, double seconds)
         s->usual[at].s = seconds;
     }
     s->usual[at].s += 0.3 * (seconds - s->usual[at].s);
-    vx_observe_s(&s->metrics, "vortex_stage_duration_seconds", "stage", s->usual[at].name, seconds);
 }
 
 static json_t *list_stages(vx_server *s, const vx_result *result)
@@ -380,16 +379,9 @@ static void count_end(vx_live *live, const vx_result *result)
 {
     vx_server *s = live->server;
     const vx_entry *e = live->entry;
-    char labels[80];
-    snprintf(labels, sizeof labels, "kind=\"%s\",outcome=\"%s\"", e->kind, e->outcome);
-    vx_count(&s->metrics, "vortex_jobs_total", labels);
-    if (e->started_s > 0) {
+    if (e->state == VX_ENTRY_COMPLETED && e->started_s > 0) {
         double took_s = e->ended_s - e->started_s;
-        vx_observe_s(&s->metrics, "vortex_job_duration_seconds", "kind", e->kind, took_s);
-        vx_observe_s(&s->metrics, "vortex_job_wait_seconds", "kind", e->kind,
-                     e->started_s - e->created_s);
-        if (e->state == VX_ENTRY_COMPLETED)
-            s->film_s = s->film_s > 0 ? s->film_s + 0.3 * (took_s - s->film_s) : took_s;
+        s->film_s = s->film_s > 0 ? s->film_s + 0.3 * (took_s - s->film_s) : took_s;
     }
     s->metrics.frames += result->frames;
     if (result->fps > 0) s->metrics.film_s += (double)result->frames / result->fps;

@@ -45,7 +45,6 @@ void vx_write_metrics_file(vx_vortex *v)
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL) return;
     vx_metrics_write(&v->crew.metrics, &v->crew.monitor, v->crew.engine, out);
-    vx_metrics_write_jobs(&v->crew.metrics, out);
     pthread_mutex_lock(&v->file_lock);
     if (fclose(out) == 0 && vx_file_write(path, text, bytes, &err) != VX_OK && !v->file_failed) {
         vx_log(VX_LOG_WARN, "metrics.file: %s", err.message);

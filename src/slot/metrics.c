@@ -128,6 +128,53 @@ static void write_memory(FILE *out, vx_monitor *monitor, const vx_plan *plan)
                 "Hundreds of slots over which memory rose.", (double)f.leaks);
 }
 
+static void write_buckets(FILE *out, const char *name, const char *label, const char *value,
+                          const vx_buckets *b)
+{
+    if (b->count == 0) return;
+    for (int i = 0; i < VX_BOUNDS; i++)
+        fprintf(out, "%s_bucket{%s=\"%s\",le=\"%g\"} %lld\n", name, label, value, vx_bounds_s[i],
+                (long long)b->below[i]);
+    fprintf(out,
+            "%s_bucket{%s=\"%s\",le=\"+Inf\"} %lld\n"
+            "%s_sum{%s=\"%s\"} %.9g\n%s_count{%s=\"%s\"} %lld\n",
+            name, label, value, (long long)b->count, name, label, value, b->sum_s, name, label,
+            value, (long long)b->count);
+}
+
+static void write_jobs(const vx_metrics *m, FILE *out)
+{
+    write_head(out, "vortex_jobs_total", "counter", "Jobs that have ended.");
+    for (int kind = 0; kind < VX_KINDS; kind++)
+        for (int i = 0; i < VX_OUTCOMES; i++)
+            if (m->outcome[kind][i] > 0)
+                fprintf(out, "vortex_jobs_total{kind=\"%s\",outcome=\"%s\"} %lld\n",
+                        vx_kind_names[kind], vx_outcome_names[i], (long long)m->outcome[kind][i]);
+    write_head(out, "vortex_job_duration_seconds", "histogram",
+               "From a job's beginning to its end.");
+    for (int kind = 0; kind < VX_KINDS; kind++)
+        write_buckets(out, "vortex_job_duration_seconds", "kind", vx_kind_names[kind],
+                      &m->job[kind]);
+    write_head(out, "vortex_job_wait_seconds", "histogram",
+               "From a job's acceptance to its beginning.");
+    for (int kind = 0; kind < VX_KINDS; kind++)
+        write_buckets(out, "vortex_job_wait_seconds", "kind", vx_kind_names[kind], &m->wait[kind]);
+    write_head(out, "vortex_stage_duration_seconds", "histogram",
+               "Stages of jobs that have ended.");
+    for (int i = 0; i < VX_METRIC_STAGES; i++) {
+        /* A stage of one name may stand in two rows of the table. */
+        vx_buckets sum = m->stage_buckets[i];
+        bool told = m->stage_name[i] == NULL;
+        for (int k = 0; k < i && !told; k++)
+            told = m->stage_name[k] != NULL && strcmp(m->stage_name[k], m->stage_name[i]) == 0;
+        for (int k = i + 1; k < VX_METRIC_STAGES && !told; k++)
+            if (m->stage_name[k] != NULL && strcmp(m->stage_name[k], m->stage_name[i]) == 0)
+                vx_buckets_sum(&sum, &m->stage_buckets[k]);
+        if (!told)
+            write_buckets(out, "vortex_stage_duration_seconds", "stage", m->stage_name[i], &sum);
+    }
+}
+
 void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_engine *engine, FILE *out)
 {
     pthread_mutex_lock(&shared->lock);
@@ -163,54 +210,5 @@ void vx_metrics_write(vx_metrics *shared, vx_monitor *monitor, const vx_engine *
             "vortex_copies_total{direction=\"upload\"} %lld\n"
             "vortex_copies_total{direction=\"download\"} %lld\n",
             (long long)copies.uploads, (long long)copies.downloads);
-}
-
-static void write_buckets(FILE *out, const char *name, const char *label, const char *value,
-                          const vx_buckets *b)
-{
-    if (b->count == 0) return;
-    for (int i = 0; i < VX_BOUNDS; i++)
-        fprintf(out, "%s_bucket{%s=\"%s\",le=\"%g\"} %lld\n", name, label, value, vx_bounds_s[i],
-                (long long)b->below[i]);
-    fprintf(out,
-            "%s_bucket{%s=\"%s\",le=\"+Inf\"} %lld\n"
-            "%s_sum{%s=\"%s\"} %.9g\n%s_count{%s=\"%s\"} %lld\n",
-            name, label, value, (long long)b->count, name, label, value, b->sum_s, name, label,
-            value, (long long)b->count);
-}
-
-void vx_metrics_write_jobs(vx_metrics *shared, FILE *out)
-{
-    pthread_mutex_lock(&shared->lock);
-    vx_metrics m = *shared;
-    pthread_mutex_unlock(&shared->lock);
-    write_head(out, "vortex_jobs_total", "counter", "Jobs that have ended.");
-    for (int kind = 0; kind < VX_KINDS; kind++)
-        for (int i = 0; i < VX_OUTCOMES; i++)
-            if (m.outcome[kind][i] > 0)
-                fprintf(out, "vortex_jobs_total{kind=\"%s\",outcome=\"%s\"} %lld\n",
-                        vx_kind_names[kind], vx_outcome_names[i], (long long)m.outcome[kind][i]);
-    write_head(out, "vortex_job_duration_seconds", "histogram",
-               "From a job's beginning to its end.");
-    for (int kind = 0; kind < VX_KINDS; kind++)
-        write_buckets(out, "vortex_job_duration_seconds", "kind", vx_kind_names[kind],
-                      &m.job[kind]);
-    write_head(out, "vortex_job_wait_seconds", "histogram",
-               "From a job's acceptance to its beginning.");
-    for (int kind = 0; kind < VX_KINDS; kind++)
-        write_buckets(out, "vortex_job_wait_seconds", "kind", vx_kind_names[kind], &m.wait[kind]);
-    write_head(out, "vortex_stage_duration_seconds", "histogram",
-               "Stages of jobs that have ended.");
-    for (int i = 0; i < VX_METRIC_STAGES; i++) {
-        /* A stage of one name may stand in two rows of the table. */
-        vx_buckets sum = m.stage_buckets[i];
-        bool told = m.stage_name[i] == NULL;
-        for (int k = 0; k < i && !told; k++)
-            told = m.stage_name[k] != NULL && strcmp(m.stage_name[k], m.stage_name[i]) == 0;
-        for (int k = i + 1; k < VX_METRIC_STAGES && !told; k++)
-            if (m.stage_name[k] != NULL && strcmp(m.stage_name[k], m.stage_name[i]) == 0)
-                vx_buckets_sum(&sum, &m.stage_buckets[k]);
-        if (!told)
-            write_buckets(out, "vortex_stage_duration_seconds", "stage", m.stage_name[i], &sum);
-    }
+    write_jobs(&m, out);
 }

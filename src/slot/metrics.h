@@ -58,7 +58,5 @@ double vx_metrics_expect(vx_metrics *metrics, int stage, double units, double qu
 /* Prometheus' text format: stage and slot durations as summaries, outcomes,
  * queue, memory by region. */
 void vx_metrics_write(vx_metrics *metrics, vx_monitor *monitor, const vx_engine *engine, FILE *out);
-/* What a server counts itself, for engines without one: jobs and stages as histograms. */
-void vx_metrics_write_jobs(vx_metrics *metrics, FILE *out);
 
 #endif

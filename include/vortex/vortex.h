@@ -25,8 +25,10 @@
  * a status is returned, and otherwise harmless.
  *
  * Threads: every function may be called from any thread, except that vx_open and vx_job_free want
- * their handle for themselves. Callbacks run on the engine's threads, one at a time for a job; they
- * must return soon and may call vx_job_cancel, and nothing that waits.
+ * their handle for themselves. Every stage has a thread of its own; a program that runs for weeks
+ * on glibc sets M_ARENA_MAX to 2 (mallopt), as vortex does, or heaps of many threads each keep what
+ * an encoder once took. Callbacks run on the engine's threads, one at a time for a job; they must
+ * return soon and may call vx_job_cancel, and nothing that waits.
  *
  * Versions: VORTEX_API is the number of this header and grows with it. A program tells the library
  * which one it was compiled with (vx_open and vx_submit do so by themselves), and a library serves

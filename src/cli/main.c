@@ -1,5 +1,6 @@
 /* vortex: reads the command line and the settings, runs one command, turns its status into an exit
  * code. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,10 +103,21 @@ static void tell(const vx_error *err, bool json)
     if (json && !vx_json_printed()) (void)vx_json_print(vx_json_error(err), NULL);
 }
 
+/* Every stage has a thread of its own, and glibc gives threads that run side by side heaps of their
+ * own, up to eight a processor, each of which keeps what an encoder once took: 90 MB after 750
+ * jobs of six clients, beyond what was planned; with two heaps nothing. */
+static void share_heaps(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     catch_signals();
     av_max_alloc(BLOCK_BYTES);
+    share_heaps();
     vx_wait_scope(&interrupted);
     vx_cli cli = {.cancel = &interrupted};
     vx_error err = {0};

@@ -389,6 +389,20 @@ cp r.yaml keep.yaml
     rm -r in.png keep.csv hard.csv soft.csv here keep.yaml t.yaml
 }
 
+# ---- the same film from the same instructions, which the report names; others are others' bytes
+for level in AVX2 AVX2 default; do
+    [ "$level" = default ] || export ONEDNN_MAX_CPU_ISA=$level
+    "$vortex" --pack "$source/tests/data/slot/pack" generate "$source/tests/data/slot/small.yaml" -o level.mp4 \
+        --report level.json 2>stderr.txt
+    unset ONEDNN_MAX_CPU_ISA
+    key=$(sed -n 's/.*"backend": "\(.*\)",*/\1/p; s/.*"level": "\(.*\)",*/\1/p' level.json | tr '\n' ' ')
+    echo "$key|$(sed -n 's/.*"sha256": "\(.*\)".*/\1/p' level.json | tail -n 1)" >>levels.txt
+done
+checks=$((checks + 1)) # no backend and level with two films
+{ grep -qE '^cpu [^|]+\|[0-9a-f]{64}$' levels.txt && [ -z "$(sort -u levels.txt | cut -d'|' -f1 | uniq -d)" ]; } ||
+    fault "levels: $(cat levels.txt)"
+rm -f level.mp4 level.json levels.txt
+
 # ---- pipes: one signal ends the waiting, with a sentence; what is ignored by the parent stays ignored
 mkfifo pipe
 # Until process $1 catches SIGINT, ten seconds at most: a slow start is no fault.

@@ -2,8 +2,10 @@
  * outcome and a sentence, leaves no file and no memory behind, and the next slot is the same as ever.
  *
  * The linker sends the calls of the library here (tests/CMakeLists.txt), so what fails is the real call. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include <stdint.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 #include <dnnl.h>
@@ -36,7 +39,16 @@ typedef enum point {
     LOCK,
     SYNC,
     CLOSE,
-    RENAME
+    RENAME,
+    READ_AT,
+    READ_SHORT, /* a file that is cut while it is read */
+    OPEN_BENEATH,
+    OPEN_IN,
+    LIST,
+    STREAM,
+    PRINT,
+    POLL,
+    NO_PROC /* as in a chroot */
 } point;
 
 /* Which calls fail, how many of them come through before, and how many fail. */
@@ -90,8 +102,91 @@ int __wrap_open(const char *path, int flags, ...)
     va_start(args, flags);
     int mode = (flags & O_CREAT) != 0 ? va_arg(args, int) : 0;
     va_end(args);
-    if (!fails(OPEN)) return __real_open(path, flags, mode);
+    bool gone = strncmp(path, "/proc", 5) == 0 && fails(NO_PROC);
+    if (!gone && !fails(OPEN)) return __real_open(path, flags, mode);
+    errno = gone ? ENOENT : EMFILE;
+    return -1;
+}
+
+int __real_openat(int folder, const char *path, int flags, ...);
+int __wrap_openat(int folder, const char *path, int flags, ...);
+int __wrap_openat(int folder, const char *path, int flags, ...)
+{
+    if (!fails(OPEN_IN)) return __real_openat(folder, path, flags); /* none of ours creates */
     errno = EMFILE;
+    return -1;
+}
+
+/* openat2, which the C library does not have, and what else is asked for by number. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    va_list args;
+    va_start(args, number);
+    long a = va_arg(args, long), b = va_arg(args, long), c = va_arg(args, long),
+         d = va_arg(args, long);
+    va_end(args);
+    bool old = atomic_load(&armed) == OPEN_IN; /* a kernel that has no such call */
+    if (number != SYS_openat2 || (!old && !fails(OPEN_BENEATH)))
+        return __real_syscall(number, a, b, c, d);
+    errno = old ? ENOSYS : EMFILE;
+    return -1;
+}
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    bool gone = strncmp(path, "/proc", 5) == 0 && fails(NO_PROC);
+    if (!gone && !fails(STREAM)) return __real_fopen(path, mode);
+    errno = gone ? ENOENT : EMFILE;
+    return NULL;
+}
+
+int __real_access(const char *path, int mode);
+int __wrap_access(const char *path, int mode);
+int __wrap_access(const char *path, int mode)
+{
+    if (strncmp(path, "/proc", 5) != 0 || !fails(NO_PROC)) return __real_access(path, mode);
+    errno = ENOENT;
+    return -1;
+}
+
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path)
+{
+    if (!fails(LIST)) return __real_opendir(path);
+    errno = EMFILE;
+    return NULL;
+}
+
+ssize_t __real_pread(int fd, void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pread(int fd, void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pread(int fd, void *data, size_t bytes, off_t offset)
+{
+    if (fails(READ_SHORT)) return 0;
+    if (!fails(READ_AT)) return __real_pread(fd, data, bytes, offset);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+    if (!fails(PRINT)) return __real_write(fd, data, bytes);
+    errno = EIO;
+    return -1;
+}
+
+int __real_poll(struct pollfd *wanted, nfds_t count, int wait_ms);
+int __wrap_poll(struct pollfd *wanted, nfds_t count, int wait_ms);
+int __wrap_poll(struct pollfd *wanted, nfds_t count, int wait_ms)
+{
+    if (count == 0 || !fails(POLL)) return __real_poll(wanted, count, wait_ms);
+    errno = ENOMEM;
     return -1;
 }
 
@@ -186,6 +281,8 @@ static bool met; /* whether the last fault came about */
 typedef struct bench {
     slot_rig rig;
     char want[65];
+    bool confined; /* make_with's recipe is text that names a file beneath its folder */
+    vx_error err;  /* the last slot's */
 } bench;
 
 static int set_up(void **state)
@@ -214,6 +311,13 @@ static const char *make_with(bench *b, point which, int through, int fail)
     vx_job *job;
     arm(which, through, fail);
     vx_submit_params params = {.recipe = ALL_RECIPE, .path = slot_rig_path(&b->rig, "bad.mp4")};
+    if (b->confined) {
+        params.recipe = NULL;
+        params.text =
+            "{audio_track: {script: Hi., voice_id: 'af_small:1,af_small:1'}, "
+            "visual_track: {image: media/dot.png, face: whole}}"; /* a voice that is not loaded */
+        params.folder = VX_TEST_DATA;
+    }
     vx_status status = vx_submit(b->rig.vortex, &params, &job, &err);
     if (status == VX_OK) {
         vx_job_wait(job, -1);
@@ -226,6 +330,7 @@ static const char *make_with(bench *b, point which, int through, int fail)
     }
     met = atomic_load(&failures) < fail;
     arm(NOTHING, 0, 0);
+    b->err = err;
     if (!met) assert_string_equal(outcome, "done");
     if (strcmp(outcome, "done") == 0)
         assert_int_equal(unlink(slot_rig_path(&b->rig, "bad.mp4")), 0);
@@ -371,13 +476,28 @@ typedef struct row {
     point which;
     const char *name, *outcomes;
     bool always_done; /* the call can be done without wherever it is */
+    bool confined;
 } row;
 
 static const row rows[] = {
-    {READ, "read", "refused", false},         {WRITE, "pwrite", "io_error", false},
-    {DISK_FULL, "pwrite", "io_error", false}, {OPEN, "open", "refused io_error", false},
-    {SYNC, "fsync", "io_error", false},       {CLOSE, "close", "io_error", false},
-    {RENAME, "rename", "io_error", false},    {LOCK, "flock", "", true},
+    {READ, "read", "refused", false, false},
+    {READ, "read of a picture", "io_error", false, true},
+    {READ_AT, "pread", "io_error", false, true},
+    {READ_SHORT, "pread at the end", "bad_recipe", false, true},
+    {POLL, "poll", "refused io_error memory_pressure", false, true},
+    {WRITE, "pwrite", "io_error", false, false},
+    {DISK_FULL, "pwrite, disk full", "io_error", false, false},
+    {PRINT, "write, the log's", "", true, false},
+    {OPEN, "open", "refused io_error", false, false},
+    {OPEN, "open, of a folder", "refused io_error", false, true},
+    {OPEN_BENEATH, "openat2", "refused io_error", false, true},
+    {OPEN_IN, "openat", "refused io_error", false, true},
+    {STREAM, "fopen", "", true, false},
+    {LIST, "opendir", "", true, false},
+    {SYNC, "fsync", "io_error", false, false},
+    {CLOSE, "close", "io_error", false, false},
+    {RENAME, "rename", "io_error", false, false},
+    {LOCK, "flock", "", true, false},
 };
 
 static void check_outcome(const row *r, const char *how, int through, const char *outcome)
@@ -387,25 +507,83 @@ static void check_outcome(const row *r, const char *how, int through, const char
         fail_msg("%s number %d failing %s: %s", r->name, through, how, outcome);
 }
 
-/* Each call of each kind fails once, and from it on. */
+/* A slot with the usual voice, after which another one is loaded again. */
+static void make_other(bench *b)
+{
+    b->confined = false;
+    assert_string_equal(make_with(b, NOTHING, 0, 0), "done");
+    b->confined = true;
+}
+
+/* Each call of each kind fails from it on, and once. */
 static void every_system_call_fails(void **state)
 {
     bench *b = *state;
     int64_t live_bytes = vx_heap_read().live_bytes;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int ended[2] = {0}, calls = 0;
-        for (;; calls++) {
-            check_outcome(&rows[i], "once", calls, make_with(b, rows[i].which, calls, 1));
-            if (!met || calls == 8) break;
+        b->confined = rows[i].confined;
+        for (;; calls += calls < 4 ? 1 : calls) { /* the first, and some up to the last */
             const char *outcome = make_with(b, rows[i].which, calls, FOREVER);
+            if (!met) break;
             check_outcome(&rows[i], "for ever", calls, outcome);
             ended[strcmp(outcome, "done") == 0]++;
+            check_outcome(&rows[i], "once", calls, make_with(b, rows[i].which, calls, 1));
+            if (rows[i].confined) make_other(b);
         }
-        printf("%s: %d calls, %d slots failed, %d did without\n", rows[i].name, calls, ended[0],
-               ended[1]);
+        printf("%s: under %d calls, %d slots failed, %d did without\n", rows[i].name, calls + 1,
+               ended[0], ended[1]);
         if (rows[i].outcomes[0] != '\0') assert_true(ended[0] > 0);
+        assert_true(ended[0] + ended[1] > 0);
+        b->confined = false;
         next_slot_is_right(b, live_bytes);
     }
+}
+
+static void a_voice_that_is_cut_is_told(void **state)
+{
+    bench *b = *state;
+    b->confined = true;
+    assert_string_equal(make_with(b, READ_SHORT, 0, FOREVER), "bad_recipe");
+    b->confined = false;
+    assert_non_null(strstr(b->err.message, "was cut while it was read"));
+}
+
+/* ---- no /proc --------------------------------------------------------------------------------- */
+
+static void count_missing(void *arg, const vx_log_line *line)
+{
+    if (strstr(line->message, "there is no /proc") != NULL) ++*(int *)arg;
+}
+
+/* Everything runs; what is not watched then is said once. */
+static void without_proc_an_engine_works(void **state)
+{
+    (void)state;
+    int said = 0;
+    vx_error err = {0};
+    vx_vortex *vortex;
+    vx_job *job;
+    char settings[128];
+    slot_rig r;
+    slot_rig_open(&r, STILL_PACK, "");
+    snprintf(settings, sizeof settings, "%s", slot_rig_path(&r, "vortex.yaml"));
+    vx_open_params params = {
+        .settings = settings, .pack = STILL_PACK, .log = count_missing, .log_arg = &said};
+    arm(NO_PROC, 0, FOREVER);
+    assert_int_equal(vx_open(&vortex, &params, &err), VX_OK);
+    vx_submit_params slot = {.recipe = STILL_RECIPE, .path = slot_rig_path(&r, "a.mp4")};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(vx_submit(vortex, &slot, &job, &err), VX_OK);
+        vx_job_wait(job, -1);
+        assert_string_equal(vx_job_result(job)->outcome, "done");
+        assert_non_null(strstr(vx_job_result(job)->report, "\"measured_peak_bytes\": 0"));
+        vx_job_free(&job);
+    }
+    vx_close(&vortex, 0);
+    arm(NOTHING, 0, 0);
+    assert_int_equal(said, 1);
+    slot_rig_close(&r);
 }
 
 /* The same while an engine is opened: a sentence, nothing left, and the next one opens. */
@@ -498,7 +676,9 @@ int main(void)
         cmocka_unit_test(threads_are_refused),
         cmocka_unit_test(a_film_beyond_the_plan_is_refused),
         cmocka_unit_test(every_system_call_fails),
+        cmocka_unit_test(a_voice_that_is_cut_is_told),
         cmocka_unit_test(every_system_call_fails_while_opening),
+        cmocka_unit_test(without_proc_an_engine_works),
         cmocka_unit_test(sigterm_in_the_middle),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

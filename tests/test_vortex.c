@@ -19,8 +19,6 @@
 
 #include "sanitized.h"
 
-enum { SLOTS = SANITIZED ? 20 : 200 };
-
 /* ---- bytes copied -----------------------------------------------------------------------------
  * The linker sends every memcpy and memmove of the library here (tests/CMakeLists.txt). */
 static _Thread_local bool counting;
@@ -242,30 +240,6 @@ static void captions_are_in_the_film_alone(void **state)
     }
     assert_memory_equal(key[0], key[1], sizeof key[0]);
     assert_string_not_equal(hex[0], hex[1]);
-    slot_rig_close(&r);
-}
-
-/* ---- slot after slot -------------------------------------------------------------------------- */
-
-static void slots_do_not_grow(void **state)
-{
-    (void)state;
-    slot_rig r;
-    char first[65], last[65];
-    slot_rig_open(&r, ALL_PACK, "");
-    assert_true(slot_rig_make(&r, "a.mp4", first));
-    for (int i = 0; i < 9; i++)
-        assert_true(slot_rig_make(&r, "a.mp4", last));
-    size_t rss = vx_rss_bytes();
-    vx_heap_counts heap = vx_heap_read();
-    for (int i = 10; i < SLOTS; i++)
-        assert_true(slot_rig_make(&r, "a.mp4", last));
-    assert_string_equal(first, last);
-    /* What may still come is a second set of arguments where two workers meet at a kernel. */
-    assert_true(vx_heap_read().live_bytes - heap.live_bytes < 64 << 10);
-    long drift = (long)vx_rss_bytes() - (long)rss;
-    printf("%d slots: resident memory drifted by %.2f MB\n", SLOTS, (double)drift / 1e6);
-    if (!SANITIZED) assert_true(drift < 10000000);
     slot_rig_close(&r);
 }
 
@@ -562,7 +536,6 @@ int main(void)
         cmocka_unit_test(a_second_set_lets_the_next_slot_run),
         cmocka_unit_test(a_sheet_shows_the_slot),
         cmocka_unit_test(captions_are_in_the_film_alone),
-        cmocka_unit_test(slots_do_not_grow),
         cmocka_unit_test(cancels_are_answered),
         cmocka_unit_test(everyone_is_answered),
         cmocka_unit_test(closing_gives_everyone_an_outcome),

@@ -37,7 +37,9 @@ static int walk_beneath(int folder, const char *name)
         bool fits = length > 0 && length <= NAME_MAX && strcmp(part, "..") != 0;
         int flags = last ? READING | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         int next = fits ? openat(at, part, flags) : -1;
+        int cause = fits ? errno : EACCES;
         close(at);
+        errno = cause;
         at = next;
         if (last) break;
         name += length;
@@ -47,12 +49,15 @@ static int walk_beneath(int folder, const char *name)
 
 static int open_beneath(const char *root, const char *name)
 {
+    errno = EACCES;
     if (name[0] == '/') return -1;
     int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return -1;
     int fd = openat2_beneath(folder, name);
     if (fd < 0 && (errno == ENOSYS || errno == EPERM)) fd = walk_beneath(folder, name);
+    int cause = errno;
     close(folder);
+    errno = cause;
     return fd;
 }
 
@@ -66,6 +71,9 @@ static vx_status open_confined(const vx_named *file, int *fd, vx_error *err)
                        "them out");
     *fd = open_beneath(file->folder, file->name);
     if (*fd >= 0 && vx_file_is_plain(*fd)) return VX_OK;
+    /* What this process or the system has run out of says nothing about files. */
+    if (*fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return vx_fail_read(err, errno, file->name);
     if (*fd >= 0) close(*fd);
     *fd = -1;
     return vx_fail(err, VX_ERR_INPUT, "bad_recipe",

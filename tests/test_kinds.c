@@ -535,6 +535,7 @@ static void bad_requests_are_refused(void **state)
     vx_submit_params speech = {.kind = VX_SPEECH, .text = "{script: a}", .sheet = "/tmp/s.png"};
     vx_job *job;
     assert_int_equal(vx_submit(r.vortex, &speech, &job, &r.err), VX_ERR_USAGE);
+    refused(&r, (vx_submit_params){.kind = VX_ANIMATION, .text = "{}"}, VX_ERR_USAGE, "bad_usage");
     refused(&r, (vx_submit_params){.kind = (vx_kind)99, .text = "{}"}, VX_ERR_USAGE, "bad_usage");
     refused(
         &r,

@@ -159,8 +159,7 @@ typedef enum vx_kind {
      * JPEG, by its ending; `write`: the same, `format` png (default) or jpg, in one call; both may
      * be NULL. Report: `imagine`'s document. The pixels are in the result (`picture`). */
     VX_PICTURE,
-    /* {image, face, say | audio | drive | motion | keypoints, …}. `path` and `write` as for a film.
-     * Report: `animate`'s document. */
+    /* kept for portraits that move; refused (VX_ERR_USAGE), `vortex animate` does it */
     VX_ANIMATION,
     /* {image, prompts: […], background, embeddings}. `image` is a picture or, where it may name
      * any file, a film; no `path`. Report: `score`'s document. Embeddings are in the result. */

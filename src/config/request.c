@@ -158,6 +158,9 @@ static vx_status fill(vx_recipe *request, const vx_request_source *source, const
 vx_status vx_request_read(vx_recipe *request, const vx_request_source *source, vx_error *err)
 {
     *request = (vx_recipe){.kind = source->kind};
+    if (source->kind == VX_ANIMATION)
+        return vx_fail(err, VX_ERR_USAGE, "bad_usage",
+                       "animations are made by the command vortex animate alone");
     if ((int)source->kind < 0 || (int)source->kind >= VX_KINDS || kinds[source->kind].rows == NULL)
         return vx_fail(err, VX_ERR_USAGE, "bad_usage", "there is no kind %d of jobs",
                        (int)source->kind);

@@ -122,14 +122,18 @@ char *vx_plan_json(vx_vortex *v)
 
 char *vx_voices_json(vx_vortex *v)
 {
-    vx_voices voices;
-    char *text = NULL;
     if (!vx_vortex_enter(v)) return NULL;
-    if (vx_voices_find(&voices, &v->settings, &v->pack, NULL) == VX_OK)
-        text = text_of(vx_voices_document(&voices, &v->pack));
-    vx_voices_free(&voices);
+    char *text = v->voices != NULL ? strdup(v->voices) : NULL;
     pthread_mutex_unlock(&v->lock);
     return text;
+}
+
+void vx_list_voices(vx_vortex *v)
+{
+    vx_voices voices;
+    if (vx_voices_find(&voices, &v->settings, &v->pack, NULL) == VX_OK)
+        v->voices = text_of(vx_voices_document(&voices, &v->pack));
+    vx_voices_free(&voices);
 }
 
 /* ["png", "jpg"] of "png|jpg" */

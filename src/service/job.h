@@ -41,6 +41,7 @@ struct vx_vortex {
     void *log_arg;
     vx_vortex *next;       /* of the engines that are open (vortex.c) */
     bool side;             /* there are buffers for jobs beside a film */
+    char *voices;          /* the document of vx_voices_json; NULL: nobody speaks */
     vx_expander *expander; /* for checks; NULL: none. Guarded by the lock */
     vx_worker worker[VX_POSTS];
     pthread_t desk;
@@ -99,6 +100,9 @@ bool vx_comes_before(const vx_vortex *vortex, int index, const vx_job *job);
  * nobody knows. */
 double vx_job_rest_s(const vx_vortex *vortex, const vx_job *job);
 
+/* Looks for voices once, at the opening: later the lock is held, under which
+ * no file is looked at. */
+void vx_list_voices(vx_vortex *vortex);
 /* Writes settings.metrics_file, where there is one. No lock is held. */
 void vx_write_metrics_file(vx_vortex *vortex);
 

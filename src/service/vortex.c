@@ -204,6 +204,7 @@ static vx_status open_vortex(vx_vortex *v, const vx_open_params *p, int api, vx_
     VX_TRY(vx_crew_open(&v->crew, &params, v->accents, err));
     if (params.wants & VX_WANT_ACTOR && v->pack.expand.name != NULL)
         VX_TRY(vx_expander_open(&v->expander, v->pack.expand.path, err));
+    vx_list_voices(v);
     vx_write_metrics_file(v);
     return start_threads(v, err);
 }
@@ -293,6 +294,8 @@ static void shut(vx_vortex *v)
         if (v->worker[i].runs) pthread_join(v->worker[i].thread, NULL);
     if (v->desk_runs) pthread_join(v->desk, NULL);
     unlist(v);
+    free(v->voices);
+    v->voices = NULL;
     vx_expander_close(&v->expander);
     vx_crew_close(&v->crew);
     vx_pack_close(&v->pack);

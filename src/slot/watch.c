@@ -195,6 +195,19 @@ static void begin_work(vx_watch_lane *l)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* The stage's work, on a lane that is its own. */
+static vx_status work(vx_watch_lane *l)
+{
+    const vx_slot *slot = l->watch->slot;
+    vx_mark mark = vx_mark_now(&l->run.ctx);
+    vx_pool_urgent(slot->recipe->kind == VX_SPEECH); /* the thread ends with the stage */
+    vx_status status = vx_monitor_check(&slot->crew->monitor, &l->err);
+    if (status == VX_OK) status = vx_stage_step(&l->run, 0);
+    if (status == VX_OK) status = l->run.kind->run(&l->run);
+    vx_release(&l->run.ctx, mark);
+    return status;
+}
+
 static void *lane_main(void *arg)
 {
     vx_watch_lane *l = arg;
@@ -208,13 +221,8 @@ static void *lane_main(void *arg)
     bool passed = vx_turns_take(turns, lanes, &l->cancel);
     begin_work(l);
     double units = kind->units(w->slot);
-    vx_mark mark = vx_mark_now(&l->run.ctx);
-    bool urgent = vx_pool_urgent(w->slot->recipe->kind == VX_SPEECH);
-    l->status = passed ? vx_monitor_check(&w->slot->crew->monitor, &l->err) : VX_ERR_CANCELLED;
-    if (l->status == VX_OK) l->status = vx_stage_step(&l->run, 0);
-    if (l->status == VX_OK) l->status = kind->run(&l->run);
-    vx_pool_urgent(urgent);
-    vx_release(&l->run.ctx, mark);
+    /* Whoever was stopped before its turn must not touch the lane: another works there. */
+    l->status = passed ? work(l) : VX_ERR_CANCELLED;
     if (passed) vx_turns_leave(turns, lanes);
     l->time.end_s = vx_now_s() - w->start_s;
     l->time.peak_bytes = vx_engine_measured_bytes(w->slot->crew->engine);

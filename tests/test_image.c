@@ -17,9 +17,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/warnings.h"
-#include "base/reserve.h"
 #include "media/image.h"
-#include "sanitized.h"
 #include "media/image_out.h"
 
 #define DATA VX_TEST_DATA "/media/"
@@ -344,39 +342,6 @@ static void memory_can_be_lent(void **state)
     vx_image_free(&lent);
 }
 
-/* A photograph of a phone: its decoder takes memory of its own, and the process no more than it had with what the
- * picture is refused without. */
-static void a_decoder_takes_what_lies_ready(void **state)
-{
-    (void)state;
-    enum { ROOM = 128 << 20, LITTLE = 32 << 20, HEAP = 37000000, REST = 16000000 };
-    void *memory;
-    vx_error err = {0};
-    vx_picture picture;
-    assert_int_equal(vx_reserve(ROOM, &memory, &err), VX_OK);
-    vx_image_reading reading = {
-        .memory = memory, .memory_bytes = LITTLE, .heap_max = HEAP, .side_max = 512};
-    vx_status status = vx_image_read(&picture, DATA "large.heic", &reading, &err);
-    if (status == VX_ERR_MISSING) {
-        printf("no HEIC here: %s\n", err.message);
-        vx_unreserve(memory, ROOM);
-        skip();
-    }
-    assert_int_equal(status, VX_ERR_INPUT);
-    assert_non_null(strstr(err.message, "4032x3024, more than the plan has room for"));
-    reading.memory_bytes = ROOM;
-    size_t before = vx_rss_bytes();
-    bool measured = vx_rss_reset_peak() && !SANITIZED && before > 0;
-    assert_int_equal(vx_image_read(&picture, DATA "large.heic", &reading, &err), VX_OK);
-    assert_true(reading.width == 4032 && reading.height == 3024 && picture.width == 576);
-    assert_true(abs(picture.rgb[0] - 64) < 4 && abs(picture.rgb[2] - 160) < 4);
-    if (measured) assert_true(vx_rss_peak_bytes() < before + HEAP + REST);
-    if (measured) assert_true(vx_rss_bytes() + REST > before); /* the pages are there again */
-    memset(memory, 1, ROOM);
-    vx_image_free(&picture);
-    vx_unreserve(memory, ROOM);
-}
-
 static void background_shows_through(void **state)
 {
     (void)state;
@@ -472,7 +437,6 @@ int main(void)
         cmocka_unit_test(large_jpegs_are_halved),
         cmocka_unit_test(large_pictures_are_reduced),
         cmocka_unit_test(memory_can_be_lent),
-        cmocka_unit_test(a_decoder_takes_what_lies_ready),
         cmocka_unit_test(background_shows_through),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(png_round_trip),

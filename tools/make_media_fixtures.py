@@ -133,7 +133,5 @@ save(picture, "animated.gif", save_all=True, append_images=[second], duration=10
 save(Image.fromarray(scene(64, 48)), "photo.heic", 6, quality=90)
 save(Image.fromarray(scene(64, 48)), "photo.avif", 6, quality=90, subsampling="4:4:4")
 save(Image.fromarray(np.dstack([scene(64, 48), np.resize(alpha, (48, 64))])), "clear.avif", 6, quality=95, subsampling="4:4:4")
-# As large as a phone's photographs; not in the list, for its samples would take 37 MB.
-Image.new("RGB", (4032, 3024), (64, 96, 160)).save(os.path.join(folder, "large.heic"), quality=30)
 with open(os.path.join(folder, "list.txt"), "w") as out:
     out.writelines(lines)

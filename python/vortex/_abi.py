@@ -121,6 +121,7 @@ class OpenParams(c.Structure):
         ("log", ON_LOG),
         ("log_arg", c.c_void_p),
         ("log_level", c.c_char_p),
+        ("only_count", c.c_size_t),
     ]
 
 

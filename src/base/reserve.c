@@ -118,34 +118,3 @@ void vx_unreserve(void *base, size_t bytes)
     vx_unpoison(base, rounded);
     munmap(base, rounded);
 }
-
-/* The whole pages; the number of their bytes. */
-static size_t whole_pages(char **at, size_t bytes)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)*at + page - 1) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)*at + bytes) & ~(page - 1);
-    *at = (char *)first;
-    return end > first ? end - first : 0;
-}
-
-size_t vx_lend(void *at, size_t bytes)
-{
-    char *first = at;
-    size_t whole = whole_pages(&first, bytes);
-    return whole > 0 && madvise(first, whole, MADV_DONTNEED) == 0 ? whole : 0;
-}
-
-vx_status vx_take_back(void *at, size_t bytes, vx_error *err)
-{
-    char *first = at;
-    size_t whole = whole_pages(&first, bytes);
-#ifdef MADV_POPULATE_WRITE
-    if (whole > 0 && !touch(first, whole))
-        return vx_fail(
-            err, VX_ERR_MEMORY, "no_memory",
-            "others have taken %zu bytes while a picture was decoded; end other programs", whole);
-#endif
-    (void)whole, (void)err;
-    return VX_OK;
-}

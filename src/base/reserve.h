@@ -26,14 +26,6 @@
 vx_status vx_reserve(size_t bytes, void **out, vx_error *err);
 void vx_unreserve(void *base, size_t bytes); /* safe on NULL */
 
-/* Gives the whole pages of [at, at + bytes) of a reservation back to the system, for a library that
- * takes memory of its own and is to take these in effect; what was in them is lost. How many bytes
- * that is; 0 for memory that is no process's own. */
-size_t vx_lend(void *at, size_t bytes);
-/* They are the reservation's again, touched. VX_ERR_MEMORY when others have taken them meanwhile:
- * they may be used nevertheless, at the risk that the system has none. */
-vx_status vx_take_back(void *at, size_t bytes, vx_error *err);
-
 /* Nobody reads [at, at + bytes) until vx_unpoison; nothing happens without VX_POISON. */
 void vx_poison(void *at, size_t bytes);
 void vx_unpoison(void *at, size_t bytes);

@@ -48,8 +48,7 @@ typedef struct vx_image_reading {
     const uint8_t *background; /* three bytes that show through transparency; NULL: white */
     int side_max;              /* > 0: a longest side of twice this or more is averaged down to
                                   between this and twice this */
-    void *memory;              /* for the decoder's picture, which is then no larger; of a
-                                  reservation (base/reserve.h), and what is in it is lost */
+    void *memory;              /* for the decoder's picture, which is then no larger */
     size_t memory_bytes;
     size_t heap_max; /* > 0: most that decoders may take beside that, of what grows with the size */
     int width, height; /* out: what the file says, upright; the picture may be smaller */

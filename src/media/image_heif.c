@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/reserve.h"
 #include "media/image_convert.h"
 
 typedef struct heif_error {
@@ -104,16 +103,16 @@ static vx_status fail_heif(heif_error error, const void *data, const char *name,
                       "the image %s is broken: %s; save it again as PNG", name, error.message);
 }
 
-/* Decodes and hands over row by row. `lent`: what the library may take beside heap_max. */
+/* Decodes and hands over row by row. */
 static vx_status take(const void *handle, vx_picture *picture, const void *data, const char *name,
-                      vx_image_reading *reading, size_t lent, bool *blended, vx_error *err)
+                      vx_image_reading *reading, bool *blended, vx_error *err)
 {
     bool clear = library.image_handle_has_alpha_channel(handle) != 0;
     int channels = clear ? 4 : 3, stride;
     int width = library.image_handle_get_width(handle);
     int height = library.image_handle_get_height(handle);
     size_t pixels = width > 0 && height > 0 ? (size_t)width * (size_t)height : 0;
-    if (reading->heap_max > 0 && pixels > (reading->heap_max + lent) / DECODER_BYTES)
+    if (reading->heap_max > 0 && pixels > reading->heap_max / DECODER_BYTES)
         return vx_fail_at(
             err, VX_ERR_INPUT, "bad_image", name, 0,
             "the image %s is %dx%d, more than the plan has room for to decode HEIC or "
@@ -177,23 +176,9 @@ vx_status vx_heif_decode(vx_picture *picture, const void *data, size_t bytes, co
     library.context_set_maximum_image_size_limit(context, VX_IMAGE_SIDE_MAX);
     heif_error error = library.context_read_from_memory_without_copy(context, data, bytes, NULL);
     if (error.code == 0) error = library.context_get_primary_image_handle(context, &handle);
-    /* It takes memory of its own alone. So that this is no more than what there is for pictures,
-     * the pages that lie ready for them are the system's meanwhile. */
-    size_t lent = 0;
-    vx_status status = VX_OK;
-    if (error.code != 0) {
-        status = fail_heif(error, data, name, err);
-    } else {
-        if (reading->memory != NULL) lent = vx_lend(reading->memory, reading->memory_bytes);
-        status = take(handle, picture, data, name, reading, lent, blended, err);
-    }
+    vx_status status = error.code != 0 ? fail_heif(error, data, name, err)
+                                       : take(handle, picture, data, name, reading, blended, err);
     if (handle != NULL) library.image_handle_release(handle);
     library.context_free(context);
-    if (lent == 0) return status;
-    vx_error left = {0};
-    vx_status taken = vx_take_back(reading->memory, reading->memory_bytes, &left);
-    if (status != VX_OK || taken == VX_OK) return status;
-    vx_image_free(picture);
-    if (err != NULL) *err = left;
-    return taken;
+    return status;
 }

@@ -37,6 +37,7 @@ static const struct abbreviation {
     {"Art", "article", BEFORE_NUMBER, NEVER},
     {"Assn", "association", ALWAYS, COMPANY},
     {"Asst", "assistant", ALWAYS, NEVER},
+    {"Attn", "attention", ALWAYS, NEVER},
     {"Atty", "attorney", TITLE, NEVER},
     {"Ave", "avenue", AFTER_NAME, STREET},
     {"Bldg", "building", ALWAYS, STREET},
@@ -115,6 +116,7 @@ static const struct abbreviation {
     {"apt", "apartment", BEFORE_NUMBER, NEVER},
     {"art", "article", BEFORE_NUMBER, NEVER},
     {"assn", "association", ALWAYS, WORD},
+    {"attn", "attention", ALWAYS, NEVER},
     {"avg", "average", ALWAYS, WORD},
     {"ca", "circa", BEFORE_NUMBER, NEVER},
     {"cf", "compare", ALWAYS, NEVER},
@@ -342,7 +344,11 @@ static bool expand_abbreviation(vx_expansion *x, size_t i)
     size_t unit;
     if (digit_at(x, previous) && vx_unit_at(word, length, 0, true, &unit) != NULL) applies = false;
     if (!applies) return false;
-    vx_expand_read(x, i, found->reading);
+    /* "est. 1985" is a year of founding. */
+    size_t year;
+    vx_expand_word(x, next, &year);
+    bool founded = strcmp(found->text, "est") == 0 && year == 4;
+    vx_expand_read(x, i, founded ? "established" : found->reading);
     if (!ends_sentence(x, point, found->stop)) silence_point(x, i, point);
     return true;
 }
@@ -429,6 +435,10 @@ static bool expand_calendar(vx_expansion *x, size_t i)
     const char *after_word = vx_expand_word(x, after, &after_length);
     bool date = digit_at(x, after) || vx_month(after_word, after_length) > 0 ||
                 vx_day_name(after_word, after_length) != NULL;
+    if (vx_in_list(" & and ", after_word, after_length)) { /* "Mon & Wed" */
+        after_word = vx_expand_word(x, vx_expand_next(x, after), &after_length);
+        date |= vx_day_name(after_word, after_length) != NULL;
+    }
     /* "Sat, Sun" */
     size_t earlier_length;
     const char *earlier = vx_expand_word(x, i > 1 ? i - 2 : count, &earlier_length);

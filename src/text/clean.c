@@ -75,6 +75,7 @@ static fate fate_of(uint32_t cp)
     if (vx_currency_at(sign, vx_utf8_encode(cp, sign)) != NULL) return KEEP;
     if (!vx_cp_letter(cp) && vx_sign_reading(cp, '0') != NULL) return KEEP;
     if (vx_phoneme_known(cp)) return KEEP; /* folding would change given phonemes: ᵊ to ə */
+    if (cp >= 0x3371 && cp <= 0x33DF) return FOLD; /* units in one cell: ㎞ */
     utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
     /* Fractions such as ½ keep their sign; other numbers such as ① fold to digits. */
     if (c == UTF8PROC_CATEGORY_NO)

@@ -132,6 +132,7 @@ static const rule rules[] = {
      " their many send sent of the our submitted reviewing hundred thousand ", NULL,
      " hiring recruiter applicants candidates "},
     {"number", "nˈʌməɹ", "nˈʌmə", " grew felt feel feels growing ", NULL, NULL},
+    {"polish", "pˈɑlɪʃ", "pˈɒlɪʃ", NULL, " the your my his our them it up off ", NULL},
     {"polish", "pˈOlɪʃ", "pˈQlɪʃ", NULL,
      " sausage government army people president language border ", NULL},
     {"bases", "bˈAsᵻz", "bˈAsɪz",

@@ -30,8 +30,10 @@ static const char trades[] =
     "team teams technician training work worker workers official officials report guidelines ";
 
 static const char *const names[][2] = {
-    {"PhD", "P.H.D"},  {"PhDs", "P.H.D's"}, {"IPv4", "I.P V four"}, {"IPv6", "I.P V six"},
-    {"WIFI", "wi fi"}, {"MSc", "M.S.C"},    {"BSc", "B.S.C"},
+    {"PhD", "P.H.D"},          {"PhDs", "P.H.D's"}, {"IPv4", "I.P V four"},
+    {"IPv6", "I.P V six"},     {"WIFI", "wi fi"},   {"MSc", "M.S.C"},
+    {"BSc", "B.S.C"},          {"JSON", "jason"},   {"WWI", "world war one"},
+    {"WWII", "world war two"},
 };
 
 static bool in_capitals(const char *word, size_t length)
@@ -96,6 +98,8 @@ static bool put_compound(vx_expansion *x, const char *word, size_t length)
 /* "AT&T", "R&D" */
 static bool put_company(vx_expansion *x, const char *word, size_t length)
 {
+    size_t ending = ending_of(word, length);
+    length -= ending;
     size_t first = vx_letters_at(word, length, 0), second = length - first - 1;
     if (first == 0 || first > 3 || first + 1 >= length || word[first] != '&' || second > 3)
         return false;
@@ -103,6 +107,7 @@ static bool put_company(vx_expansion *x, const char *word, size_t length)
     put_letters(x, word, first);
     vx_put_words(x, "and");
     put_letters(x, word + first + 1, second);
+    if (ending > 0) vx_strbuf_put(&x->readings, "'s");
     return true;
 }
 

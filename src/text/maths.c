@@ -4,6 +4,7 @@
 #include "text/numbers.h"
 #include "text/readers.h"
 #include "text/scan.h"
+#include "text/units.h"
 
 size_t vx_dash_at(const char *t, size_t n, size_t at, bool spaced)
 {
@@ -42,10 +43,13 @@ size_t vx_read_range(vx_expansion *x, size_t i, const char *t, size_t n)
         (vx_dash_at(t, n, end, false) > 0 && end + 1 < n && vx_is_digit(t[end + 1])))
         return 0;
     vx_ending ending;
+    /* A 747-400 is an aeroplane. */
+    bool name = a == 3 && b == 3 && t[0] == '7' && t[2] == '7' && t[a] == '-' &&
+                vx_digits_value(t + second, 3) < vx_digits_value(t, 3);
     vx_put_words(x, "");
-    if (!vx_number_token(t, a, true, x->british, &x->readings, &ending)) return 0;
+    if (!vx_number_token(t, a, !name, x->british, &x->readings, &ending)) return 0;
     bool same = t[a] != ':' && a == b && memcmp(t, t + second, a) == 0;
-    vx_put_words(x, same ? "" : "to");
+    vx_put_words(x, same || name ? "" : "to");
     vx_put_words(x, "");
     if (!vx_number_token(t + second, b, true, x->british, &x->readings, &ending)) return 0;
     if (ending == VX_ENDING_S) vx_strbuf_put(&x->readings, "s");
@@ -122,13 +126,47 @@ size_t vx_fraction_at(const char *t, size_t n, size_t at, int *top, const char *
     return slashed_at(t, n, at, top, bottom, count);
 }
 
+/* "9/10 dentists", "4/5 stars": so many of them, where they are counted and not measured. */
+static bool put_out_of(vx_expansion *x, const char *t, size_t n, size_t at, int top,
+                       const char *bottom, size_t count)
+{
+    static const char measures[] = " miles inches cups ounces pounds meters seconds minutes hours "
+                                   "degrees acres points this is was his has as times yards ";
+    size_t noun = vx_word_at(t, n, at, " ") ? vx_letters_at(t, n, at + 1) : 0;
+    int value = vx_digits_value(bottom, count);
+    bool score = value == 5 || value == 10 || value == 100;
+    if (!score || top < 2 || noun < 4 || t[at + noun] != 's' || t[at + noun - 1] == 's' ||
+        vx_in_list(measures, t + at + 1, noun))
+        return false;
+    char digits[2] = {(char)('0' + top / 10), (char)('0' + top % 10)};
+    vx_put_cardinal(x, top > 9 ? digits : digits + 1, top > 9 ? 2 : 1);
+    vx_put_words(x, "out of");
+    vx_put_cardinal(x, bottom, count);
+    return true;
+}
+
+/* "2/3rds", "3/8ths" */
+static size_t read_part_ending(vx_expansion *x, const char *t, size_t n)
+{
+    size_t a = vx_digits_at(t, n, 0), b = vx_word_at(t, n, a, "/") ? vx_digits_at(t, n, a + 1) : 0;
+    size_t end = a + 1 + b, ending = b > 0 ? vx_letters_at(t, n, end) : 0, count;
+    int top;
+    const char *bottom;
+    if (ending == 0 || !vx_in_list(" rd rds th ths ", t + end, ending)) return 0;
+    if (!vx_boundary_at(t, n, end + ending) || slashed_at(t, end, 0, &top, &bottom, &count) == 0)
+        return 0;
+    vx_put_fraction(x, top, bottom, count);
+    return end + ending;
+}
+
 size_t vx_read_fraction(vx_expansion *x, size_t i, const char *t, size_t n)
 {
     (void)i;
     int top;
     const char *bottom;
     size_t count, used = vx_fraction_at(t, n, 0, &top, &bottom, &count);
-    if (used == 0) return 0;
+    if (used == 0) return read_part_ending(x, t, n);
+    if (put_out_of(x, t, n, used, top, bottom, count)) return used;
     vx_put_fraction(x, top, bottom, count);
     /* "a 3/4-inch bolt" */
     size_t letters = vx_word_at(t, n, used, "-") ? vx_letters_at(t, n, used + 1) : 0;
@@ -179,6 +217,9 @@ size_t vx_read_height(vx_expansion *x, size_t i, const char *t, size_t n)
     vx_put_words(x, b == 1 && t[second] == '1' ? "inch" : "inches");
     return second + b + close;
 }
+
+/* A product's result stands no farther behind its first sign than that. */
+enum { RESULT_NEAR = 24 };
 
 /* A number or one letter that is reckoned with. */
 static size_t operand_at(const char *t, size_t n, size_t at)
@@ -261,24 +302,67 @@ size_t vx_read_power(vx_expansion *x, size_t i, const char *t, size_t n)
         if (word == NULL || operand_at(t, n, at + bytes) == 0) break;
         char sign = t[at + (t[at] == ' ')];
         sum |= sign == '*' || sign == '=' || sign == (char)0xC3 || sign == 'x';
-        vx_put_words(x, word);
+        /* "2 x 4 = 8" is reckoned, "2 x 4" may be a size. */
+        size_t ahead = n - at < RESULT_NEAR ? n - at : RESULT_NEAR;
+        vx_put_words(x, sign == 'x' && memchr(t + at, '=', ahead) != NULL ? "times" : word);
         at += bytes;
     }
     return sum && last > 0 ? last : 0;
 }
 
-/* "w/o", "24/7", "50/50", "n/a": pairs that are said in their own way. */
+/* "120/80 mmHg", "2x/week" */
+static size_t read_pressure(vx_expansion *x, const char *t, size_t n)
+{
+    size_t a = vx_digits_at(t, n, 0), b = vx_word_at(t, n, a, "/") ? vx_digits_at(t, n, a + 1) : 0;
+    size_t end = a + 1 + b, bytes;
+    if (a > 0 && vx_word_at(t, n, a, "x/")) {
+        const char *per = vx_per_at(t, n, a + 2, &bytes);
+        if (per == NULL) return 0;
+        vx_put_cardinal(x, t, a);
+        vx_put_words(x, a == 1 && t[0] == '1' ? "time" : "times");
+        vx_put_words(x, strcmp(per, "hour") == 0 ? "an" : "a");
+        vx_put_words(x, per);
+        return a + 2 + bytes;
+    }
+    if (a < 2 || a > 3 || b < 2 || b > 3 || !vx_word_at(t, n, end, " mmHg")) return 0;
+    vx_put_cardinal(x, t, a);
+    vx_put_words(x, "over");
+    vx_put_cardinal(x, t + a + 1, b);
+    vx_put_words(x, "millimeters of mercury");
+    return vx_boundary_at(t, n, end + 5) ? end + 5 : 0;
+}
+
+/* "w/o", "24/7", "50/50", "n/a", "CO2": pairs that are said in their own way. */
 size_t vx_read_slashed(vx_expansion *x, size_t i, const char *t, size_t n)
 {
-    static const char *const words[][2] = {{"w/o", "without"},       {"w/", "with"},
-                                           {"c/o", "care of"},       {"b/c", "because"},
-                                           {"b/w", "between"},       {"n/a", "N A"},
-                                           {"N/A", "N A"},           {"24/7", "twenty four seven"},
-                                           {"9/11", "nine eleven"},  {"7/11", "seven eleven"},
-                                           {"50/50", "fifty fifty"}, {"and/or", "and or"},
-                                           {"a/c", "A C"},           {"A/C", "A C"},
-                                           {"s/he", "she or he"},    {"he/she", "he or she"}};
+    static const char *const words[][2] = {{"w/o", "without"},
+                                           {"w/", "with"},
+                                           {"c/o", "care of"},
+                                           {"b/c", "because"},
+                                           {"b/w", "between"},
+                                           {"n/a", "N A"},
+                                           {"N/A", "N A"},
+                                           {"24/7", "twenty four seven"},
+                                           {"9/11", "nine eleven"},
+                                           {"7/11", "seven eleven"},
+                                           {"50/50", "fifty fifty"},
+                                           {"and/or", "and or"},
+                                           {"a/c", "A C"},
+                                           {"A/C", "A C"},
+                                           {"s/he", "she or he"},
+                                           {"he/she", "he or she"},
+                                           {"AM/FM", "A.M F.M"},
+                                           {"H2O", "H two oh"},
+                                           {"CO2", "C.O two"},
+                                           {"NO2", "N.O two"},
+                                           {"SO2", "S.O two"},
+                                           {"N2O", "N two oh"},
+                                           {"H2SO4", "H two S.O four"},
+                                           {"CH4", "C.H four"},
+                                           {"NH3", "N.H three"}};
     (void)i;
+    size_t pressure = read_pressure(x, t, n);
+    if (pressure > 0) return pressure;
     for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
         size_t end = strlen(words[k][0]);
         bool slash = words[k][0][end - 1] == '/';

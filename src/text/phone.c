@@ -102,10 +102,13 @@ static bool is_phone(const char *t, const groups *g)
 
 size_t vx_read_phone(vx_expansion *x, size_t i, const char *t, size_t n)
 {
-    (void)i;
+    static const char books[] = " ISBN ISSN EIN VIN IMEI SSN ";
     groups g;
+    size_t length;
     if (n == 0 || (t[0] != '+' && t[0] != '(' && !vx_is_digit(t[0]))) return 0;
-    if (!scan_groups(t, n, &g) || !is_phone(t, &g)) return 0;
+    const char *before = vx_expand_word(x, vx_expand_previous(x, i), &length);
+    bool book = vx_in_list(books, before, length);
+    if (!scan_groups(t, n, &g) || (!book && !is_phone(t, &g))) return 0;
     put_groups(x, t, &g);
     return g.end;
 }
@@ -164,9 +167,12 @@ size_t vx_read_code(vx_expansion *x, size_t i, const char *t, size_t n)
         (end < n && strchr("-:/%,.", t[end]) != NULL && end + 1 < n && vx_is_digit(t[end + 1])))
         return 0;
     const char *before = vx_expand_word(x, vx_expand_previous(x, i), &length);
+    if (length == 0 && i > 1 && strcmp(x->tokens->token[i - 1].mark, ":") == 0) /* "PIN: 1234" */
+        before = vx_expand_word(x, i - 2, &length);
     bool emergency = vx_text_is(t, digits, "911") || vx_text_is(t, digits, "999") ||
                      vx_text_is(t, digits, "112");
-    bool said = digits == 5 && vx_in_list(states, before, length);
+    /* A postal code of nine digits shows itself. */
+    bool said = digits == 5 && (end == 10 || vx_in_list(states, before, length));
     said |= vx_in_list(secrets, before, length) && digits > 3;
     if (digits == 3 && length > 0) {
         char small[16] = "";

@@ -31,6 +31,7 @@ typedef struct amount {
     size_t unit_at, unit_bytes; /* with what it is divided by */
     size_t space;               /* where one parts the number from scale or unit; 0 for none */
     size_t end;
+    bool adjunct; /* "a $20 bill", "a 5 km run": said in the singular */
 } amount;
 
 /* Three digits behind a space or an apostrophe that part thousands; its bytes with them. */
@@ -87,6 +88,12 @@ static size_t scan_number(const char *t, size_t n, size_t at, amount *a)
         at += tail + 1;
     }
     size_t points = whole > 0 && whole <= 3 && !decimal ? point_groups(t, n, at) : 0;
+    /* "1.234,56" */
+    bool euro = points == 0 && whole > 0 && whole <= 3 && t[first] != '0' &&
+                vx_word_at(t, n, at, ".") && vx_digits_at(t, n, at + 1) == 3 &&
+                vx_word_at(t, n, at + 4, ",") && vx_digits_at(t, n, at + 5) == 2 &&
+                vx_boundary_at(t, n, at + 7);
+    points += euro;
     for (size_t k = 0; k < points; k++, at += 4, a->grouped = true)
         if (!add_digits(a, t + at + 1, 3)) return 0;
     if (whole > 0 && whole <= 3 && t[first] != '0')
@@ -94,6 +101,11 @@ static size_t scan_number(const char *t, size_t n, size_t at, amount *a)
             if (!add_digits(a, t + at + group - 3, 3)) return 0;
     /* "1 800 555 0199" and "12 345 6789" are no thousands. */
     if (a->grouped && at < n && t[at] == ' ' && vx_digits_at(t, n, at + 1) > 0) return 0;
+    if (points > 0 && vx_word_at(t, n, at, ",") && vx_digits_at(t, n, at + 1) == 2) {
+        if (!add_digits(a, ".", 1) || !add_digits(a, t + at + 1, 2)) return 0;
+        at += 3;
+        decimal = true;
+    }
     size_t commas = a->grouped || decimal ? 0 : comma_groups(t, n, at, a);
     if (commas == 0 && !a->grouped && !decimal && vx_word_at(t, n, at, ",") && tail > 0) return 0;
     at += commas;
@@ -142,8 +154,8 @@ static size_t scan_scale(const char *t, size_t n, size_t at, amount *a)
     /* Short forms are money's, for "5 m" is a length; "10K" is said as it stands. */
     bool spelt = space > 0 && (a->money == NULL || length < 2);
     const char *scale = vx_magnitude(t + at + space, length, spelt || a->money == NULL);
-    if (scale == NULL && space == 0 && length == 1 && (t[at] == 'K' || t[at] == 'M')) {
-        scale = t[at] == 'K' ? "thousand" : "million";
+    if (scale == NULL && space == 0 && length == 1 && strchr("kKM", t[at]) != NULL) {
+        scale = t[at] == 'M' ? "million" : "thousand";
         a->letter = true;
     }
     if (scale == NULL) return at;
@@ -166,6 +178,22 @@ static size_t scan_money_behind(const char *t, size_t n, size_t at, amount *a)
     if (vx_digits_at(t, n, end) > 0) return at; /* the next amount's sign */
     a->money = money;
     return end;
+}
+
+/* "$50 USD": whose dollars they are. */
+static size_t scan_nation_behind(const char *t, size_t n, size_t at, amount *a)
+{
+    static const char *const codes[][2] = {{" USD", "U S"},        {" CAD", "canadian"},
+                                           {" AUD", "australian"}, {" NZD", "new zealand"},
+                                           {" HKD", "hong kong"},  {" SGD", "singapore"}};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        size_t end = at + strlen(codes[i][0]);
+        if (!vx_word_at(t, n, at, codes[i][0]) || !vx_boundary_at(t, n, end)) continue;
+        a->nation = codes[i][1];
+        a->space = 0;
+        return end;
+    }
+    return at;
 }
 
 static size_t power_at(const char *t, size_t n, size_t at, int *power)
@@ -285,6 +313,8 @@ static bool scan_amount(const char *t, size_t n, size_t at, amount *a)
     }
     at = scan_scale(t, n, at, a);
     if (a->money == NULL) at = scan_money_behind(t, n, at, a);
+    if (a->nation == NULL && a->money != NULL && a->money->sign[0] == '$')
+        at = scan_nation_behind(t, n, at, a);
     if (a->money == NULL) at = scan_unit(t, n, at, a);
     a->end = at;
     return vx_boundary_at(t, n, at) || a->unit != NULL;
@@ -312,9 +342,22 @@ static void put_number(vx_expansion *x, const amount *a, bool counts)
     if (a->top > 0) vx_put_and_fraction(x, a->top, a->bottom, a->bottom_count);
 }
 
+/* Behind "a" and before a noun: "a $5 million deal". Cents are not said so. */
+static bool is_adjunct(const vx_expansion *x, size_t i, const char *t, size_t n, const amount *a)
+{
+    static const char links[] = " and but for from into off out over per plus than that the then "
+                                "this under was were when which will with worth more less each ";
+    size_t length, noun = vx_word_at(t, n, a->end, " ") ? vx_letters_at(t, n, a->end + 1) : 0;
+    const char *before = vx_expand_word(x, vx_expand_previous(x, i), &length);
+    if (!vx_in_list(" a an another every A An Another Every ", before, length)) return false;
+    if (noun < 3 || t[a->end + 1] < 'a' || t[a->end + 1] > 'z') return false;
+    bool cents = a->money != NULL && a->scale == NULL && memchr(a->number, '.', a->count) != NULL;
+    return !cents && !vx_in_list(links, t + a->end + 1, noun);
+}
+
 static void put_money(vx_expansion *x, const amount *a)
 {
-    bool plain = a->scale == NULL && a->nation == NULL && a->top == 0;
+    bool plain = a->scale == NULL && a->nation == NULL && a->top == 0 && !a->adjunct;
     if (plain) {
         if (a->minus) vx_put_words(x, "minus");
         vx_put_words(x, "");
@@ -325,7 +368,7 @@ static void put_money(vx_expansion *x, const amount *a)
     vx_expand_split(x, a->space);
     if (a->scale != NULL) vx_put_words(x, a->scale);
     if (a->nation != NULL) vx_put_words(x, a->nation);
-    vx_put_words(x, is_one(a) ? a->money->one : a->money->many);
+    vx_put_words(x, is_one(a) || a->adjunct ? a->money->one : a->money->many);
 }
 
 static void put_amount(vx_expansion *x, const char *t, size_t n, const amount *a)
@@ -340,7 +383,7 @@ static void put_amount(vx_expansion *x, const char *t, size_t n, const amount *a
     if (a->unit == NULL) return;
     bool part = a->count == 0 && a->unit->text[0] != '%';
     if (part) vx_put_words(x, a->top == 1 && a->bottom[0] == '2' ? "a" : "of a");
-    walk_unit(x, t, n, a->unit_at, a->unit, a->unit_bytes, is_one(a) || part);
+    walk_unit(x, t, n, a->unit_at, a->unit, a->unit_bytes, is_one(a) || part || a->adjunct);
 }
 
 /* The first end of a range without what the second says for both. */
@@ -411,17 +454,19 @@ static bool has_kind(const amount *a)
 }
 
 /* A range without money, unit or size is a reader's of its own (maths.c). */
-static size_t read_two(vx_expansion *x, const char *t, size_t n, amount *a)
+static size_t read_two(vx_expansion *x, size_t i, const char *t, size_t n, amount *a)
 {
     amount b;
     size_t dash = vx_dash_at(t, n, a->end, true), at = a->end + dash;
-    if (dash == 0 || !scan_amount(t, n, at, &b) || b.plus || b.minus) return 0;
+    if (dash == 0 || !scan_amount(t, n, at, &b) || b.plus) return 0;
+    if (b.minus && !a->minus) return 0;
     if (b.money == NULL && b.unit == NULL && a->money != NULL) {
         b.money = a->money;
         b.nation = a->nation;
     }
     if (!has_kind(&b) || (a->unit != NULL && b.unit == NULL)) return 0;
     if (vx_dash_at(t, n, b.end, false) > 0 && vx_digits_at(t, n, b.end + 1) > 0) return 0;
+    b.adjunct = is_adjunct(x, i, t, n, &b);
     put_first(x, t, n, a, &b);
     vx_put_words(x, "to");
     put_amount(x, t, n, &b);
@@ -431,10 +476,10 @@ static size_t read_two(vx_expansion *x, const char *t, size_t n, amount *a)
 
 size_t vx_read_quantity(vx_expansion *x, size_t i, const char *t, size_t n)
 {
-    (void)i;
     amount a;
     if (!scan_amount(t, n, 0, &a)) return 0;
-    size_t before = x->readings.length, used = read_two(x, t, n, &a);
+    a.adjunct = is_adjunct(x, i, t, n, &a);
+    size_t before = x->readings.length, used = read_two(x, i, t, n, &a);
     if (used > 0) return used;
     vx_strbuf_cut(&x->readings, before);
     if ((used = put_size(x, t, n, &a)) > 0) return used;

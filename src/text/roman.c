@@ -138,7 +138,9 @@ bool vx_expand_roman(vx_expansion *x, size_t i)
     bool ruler =
         vx_in_list(rulers, before, before_length) && value < 40 && !vx_text_is(word, end, "I");
     bool name = value < 100 && names_number(before, before_length, word, end);
-    if (!year && !ruler && !name && !(count && value < 200 && end > 0)) return false;
+    /* "I, II, and III": two strokes are nobody's initials. */
+    bool strokes = end > 1 && value < 40 && vx_word_at(word, end, end - 2, "II");
+    if (!year && !ruler && !name && !strokes && !(count && value < 200 && end > 0)) return false;
     /* "Part I am" would be odd; "Class C" and "Type D" are letters. */
     if (count && !name && !ruler && !year && end == 1 && strchr("CDLM", word[0]) != NULL)
         return false;

@@ -25,6 +25,7 @@ static const struct sign {
     {0xAC, "not"},
     {0xB0, "degrees"},
     {0xB1, "plus or minus"},
+    {0xB6, "paragraph"},
     {0xB2, "squared"},
     {0xB3, "cubed"},
     {0xD7, "times"},

@@ -65,7 +65,10 @@ size_t vx_read_days(vx_expansion *x, size_t i, const char *t, size_t n)
     vx_put_words(x, from);
     vx_put_words(x, "to");
     vx_put_words(x, to);
-    return second + b;
+    /* "Mon.–Fri. 9–5": the point before a number ends no sentence. */
+    size_t end = second + b;
+    if (vx_word_at(t, n, end, ". ") && vx_digits_at(t, n, end + 2) > 0) end++;
+    return end;
 }
 
 static void put_year(vx_expansion *x, const char *digits, size_t count)
@@ -216,17 +219,49 @@ static size_t read_military(vx_expansion *x, const char *t, size_t n)
     return 0;
 }
 
-/* 3:45, 15:00, 3:45:20, 3pm, 9.30 am; 10:30-11:45, 9am-5pm, 9-5pm. */
+/* The end of a range that is a word: "9 a.m.-noon". */
+static size_t noon_at(const char *t, size_t n, size_t at, const char **word)
+{
+    static const char *const words[] = {"noon", "midnight"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t end = at + strlen(words[i]);
+        if (!vx_word_at_any_case(t, n, at, words[i]) || !vx_boundary_at(t, n, end)) continue;
+        *word = words[i];
+        return end;
+    }
+    return 0;
+}
+
+/* 3:45, 15:00, 3:45:20, 3pm, 9.30 am; 10:30-11:45, 9am-5pm, 9-5pm, 6 a.m.–10 p.m. */
 size_t vx_read_time(vx_expansion *x, size_t i, const char *t, size_t n)
 {
     (void)i;
     clock_time a, b;
     size_t military = read_military(x, t, n);
     if (military > 0) return military;
+    const char *from;
+    size_t noon_dash, noon_end = noon_at(t, n, 0, &from);
+    if (noon_end > 0) { /* "noon-1pm" */
+        noon_dash = vx_dash_at(t, n, noon_end, false);
+        if (noon_dash == 0 || !scan_time(t, n, noon_end + noon_dash, &b)) return 0;
+        vx_put_words(x, from);
+        vx_put_words(x, "to");
+        put_time(x, &b, false);
+        return b.end;
+    }
     if (!scan_time(t, n, 0, &a)) return 0;
     bool time = a.half != NULL || (a.minutes != NULL && !a.point);
-    size_t dash = vx_dash_at(t, n, a.end, true);
-    bool two = dash > 0 && scan_time(t, n, a.end + dash, &b);
+    size_t point = a.half != NULL && vx_word_at(t, n, a.end, ".") ? 1 : 0;
+    size_t dash = vx_dash_at(t, n, a.end + point, true), second = a.end + point + dash;
+    const char *word;
+    size_t noon = time && dash > 0 ? noon_at(t, n, second, &word) : 0;
+    if (noon > 0) {
+        put_time(x, &a, false);
+        vx_put_words(x, "to");
+        vx_put_words(x, word);
+        return noon;
+    }
+    bool two = dash > 0 && scan_time(t, n, second, &b);
     if (two && (b.half != NULL || (time && b.minutes != NULL && !b.point))) {
         put_time(x, &a, b.half != NULL);
         vx_put_words(x, "to");

@@ -294,6 +294,15 @@ printf 't_s,jaw,yaw\n0,0,0\n0.04,0.5,1\n0.08,1,2\n0.12,0.5,3\n0.16,0,4\n0.2,0,4\
         grep -q '^{"width":512,"height":512,"faces":\[{"index":0,"score":0.[0-9]*,"box":{"x":.*"angle":.*"image_left_eye":\[20.*"image_right_eye":\[30.*"nose":\[.*"mouth":\[25' ||
         fault "face"
     checks=$((checks + 1))
+    # A photograph under a pack that knows drawings.
+    for picture in "$source/tests/data/face/astronaut_face.png" "$face"; do
+        "$vortex" --pack "$source/packs/toon" animate "$picture" --motion m.csv --frames-out frames --json \
+            >stdout.txt 2>stderr.txt || fault "a picture under toon"
+        grep -c '"code": "not_a_drawing"' stdout.txt >>told.txt
+        checks=$((checks + 1))
+    done
+    [ "$(tr '\n' ' ' <told.txt)" = "1 0 " ] || fault "who is told that a picture is no drawing"
+    rm -r frames told.txt
     expect 3 "outside the picture" --pack "$source/tests/data/animate/published" \
         animate "$face" --motion m.csv -o out.mp4 --face 1,1,9999,1,5,5
     mkdir wrong

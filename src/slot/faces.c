@@ -15,8 +15,8 @@ enum { PART_SIDE_MIN = VX_FACE_SIDE / 2, LEVELS = 3 };
  * face_landmark_landmarks_to_roi.pbtxt). */
 static const double LOOK = 1.5;
 
-/* Presences: nothing can be better; hardly a face. And how far one look may turn the next one when
- * there is no need for a third. */
+/* Presences: enough to believe that a face lies on its side; hardly a face. And how far one look
+ * may turn the next one when there is no need for a third. */
 static const double SURE = 0.9, FAINT = 0.1, STILL_DEGREES = 3;
 
 /* Points of the mesh (mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization).
@@ -232,8 +232,8 @@ static vx_square quarter_turned(vx_square s, int quarters)
     return s;
 }
 
-/* The best look at what lies in a square: where the finder's points may mislead, as on faces that
- * lie on their side, from all four sides; then again and again, until the face stands still. */
+/* The best look at what lies in a square: where the finder's points mislead, as on faces that lie
+ * on their side, from all four sides; then again and again, until the face stands still. */
 static vx_status look_closely(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_square first,
                               vx_found *best)
 {
@@ -241,10 +241,10 @@ static vx_status look_closely(vx_faces *f, vx_ctx *ctx, const vx_picture *pictur
     vx_square next = first, at;
     vx_found found;
     *best = (vx_found){.score = 0};
-    for (int i = 0; i < 4 && best->score < SURE; i++) {
+    for (int i = 0; i < 4 && best->score < 0.5; i++) {
         at = quarter_turned(first, i);
         VX_TRY(look(f, ctx, picture, &at, &found));
-        if (!(found.score > best->score)) continue;
+        if (!(found.score > (i == 0 ? 0 : SURE))) continue;
         *best = found;
         next = at;
     }

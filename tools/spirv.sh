@@ -16,6 +16,8 @@ maps maps
 product_lanes product -DLANES
 product_tiles product
 rows rows
+heads heads
+columns columns
 attention attention
 '
 

@@ -47,3 +47,35 @@ void vx_vk_layer_norm(vx_vk_work *work, const vx_layer_norm_args *a)
     if (a->sum_out != NULL) vx_vk_zero_halo(work, a->sum_out);
     vx_vk_zero_halo(work, a->out);
 }
+
+typedef struct head_push {
+    uint64_t x, weight, table, out;
+    uint32_t heads, width, ldx, ldo;
+    float eps;
+} head_push;
+
+void vx_vk_qk_norm(vx_vk_work *work, const vx_qk_norm_args *a)
+{
+    const head_push push = {.x = vx_vk_at(a->x),
+                            .weight = vx_vk_at(a->weight),
+                            .table = vx_vk_at(a->table),
+                            .out = vx_vk_at(a->out),
+                            .heads = (uint32_t)a->heads,
+                            .width = (uint32_t)(vx_cols(a->x) / a->heads),
+                            .ldx = vx_vk_ld(a->x),
+                            .ldo = vx_vk_ld(a->out),
+                            .eps = a->eps};
+    vx_vk_dispatch d = {.shader = VX_VK_heads,
+                        .constant = {row_group(work->vk), vx_vk_type(a->x), vx_vk_type(a->out),
+                                     (a->weight ? 1 : 0) | (a->table ? 2 : 0)},
+                        .constants = 4,
+                        .push = &push,
+                        .push_bytes = sizeof push};
+    vx_vk_reads(&d, a->x);
+    vx_vk_reads(&d, a->weight);
+    vx_vk_reads(&d, a->table);
+    vx_vk_writes(&d, a->out);
+    vx_vk_each(&d, vx_rows(a->x) * a->heads * d.constant[0]);
+    vx_vk_do(work, &d);
+    vx_vk_zero_halo(work, a->out);
+}

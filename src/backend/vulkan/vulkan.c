@@ -56,6 +56,13 @@ static bool supports(vx_backend *backend, vx_op op, const void *args)
     }
 VX_VK_OPS(VX_VK_RUN)
 
+#define VX_VK_NEED(op)                                                                             \
+    static size_t scratch_##op(vx_backend *backend, const void *args)                              \
+    {                                                                                              \
+        return vx_vk_##op##_scratch(backend, args);                                                \
+    }
+VX_VK_SCRATCH(VX_VK_NEED)
+
 static void close_vulkan(vx_backend *backend)
 {
     vx_vk *vk = vx_vk_of(backend);
@@ -82,8 +89,9 @@ static const vx_backend_ops vulkan_ops = {.name = "vulkan",
                                           .weight_plan = vx_vk_weight_plan,
                                           .weight_pack = vx_vk_weight_pack,
                                           .weight_pack_stored = vx_vk_weight_pack_stored,
-#define VX_VK_LINE(name) .op[VX_OP_##name].run = run_##name,
-                                          VX_VK_OPS(VX_VK_LINE)};
+#define VX_VK_LINE(name)      .op[VX_OP_##name].run = run_##name,
+#define VX_VK_NEED_LINE(name) .op[VX_OP_##name].scratch = scratch_##name,
+                                          VX_VK_OPS(VX_VK_LINE) VX_VK_SCRATCH(VX_VK_NEED_LINE)};
 
 /* ---- the device ---- */
 

@@ -18,6 +18,8 @@ product_tiles product
 rows rows
 heads heads
 columns columns
+planes planes
+motion motion
 attention attention
 '
 

@@ -222,7 +222,16 @@ uint32_t vx_vk_group(const vx_vk *vk);
     X(instance_norm)                                                                               \
     X(group_norm)                                                                                  \
     X(spade)                                                                                       \
-    X(response_norm)
+    X(response_norm)                                                                               \
+    X(depthwise_up2)                                                                               \
+    X(pool2)                                                                                       \
+    X(depthwise)                                                                                   \
+    X(row_gate)                                                                                    \
+    X(motion_input)                                                                                \
+    X(motion_field)                                                                                \
+    X(warp)                                                                                        \
+    X(to_picture)                                                                                  \
+    X(from_picture)
 
 #define VX_VK_OP(op) void vx_vk_##op(vx_vk_work *work, const vx_##op##_args *a);
 VX_VK_OPS(VX_VK_OP)

@@ -20,6 +20,8 @@ heads heads
 columns columns
 planes planes
 motion motion
+speech speech
+lstm lstm
 attention attention
 '
 

@@ -231,13 +231,18 @@ uint32_t vx_vk_group(const vx_vk *vk);
     X(motion_field)                                                                                \
     X(warp)                                                                                        \
     X(to_picture)                                                                                  \
-    X(from_picture)
+    X(from_picture)                                                                                \
+    X(lstm)                                                                                        \
+    X(harmonic_source)                                                                             \
+    X(stft)                                                                                        \
+    X(istft)
 
 #define VX_VK_OP(op) void vx_vk_##op(vx_vk_work *work, const vx_##op##_args *a);
 VX_VK_OPS(VX_VK_OP)
 #undef VX_VK_OP
 /* Those of them that need scratch. */
-#define VX_VK_SCRATCH(X) X(instance_norm) X(group_norm) X(spade) X(response_norm)
+#define VX_VK_SCRATCH(X)                                                                           \
+    X(instance_norm) X(group_norm) X(spade) X(response_norm) X(lstm) X(harmonic_source)
 #define VX_VK_BYTES(op)                                                                            \
     size_t vx_vk_##op##_scratch(vx_backend *backend, const vx_##op##_args *args);
 VX_VK_SCRATCH(VX_VK_BYTES)

@@ -42,7 +42,8 @@ static void published_work_is_counted(void **state)
     vx_liveportrait_config config;
     rig_open(&r, "cpu", 1);
     rig_must(&r, vx_liveportrait_config_read(NULL, &config, &r.err), "config");
-    rig_must(&r, vx_liveportrait_open(&model, &config, VX_BF16, VX_BF16, 4, &r.err), "open");
+    rig_must(&r, vx_liveportrait_open(&model, &config, VX_BF16, r.backend->native, 4, &r.err),
+             "open");
     rig_plan(&r, bind_model, plan_frames, model);
     double gf = r.planned.flops / 4e9;
     print_message("a frame: %.2f GFLOP; weights %.1f MB, workspace of 4 frames %.1f MB\n", gf,

@@ -100,12 +100,11 @@ static vx_status read_file(vx_stage_run *run, uint8_t *block, size_t room, size_
     return VX_OK;
 }
 
-static vx_status read_into_workspaces(vx_stage_run *run, vx_image_reading *reading,
-                                      vx_picture *picture)
+static vx_status read_into_workspaces(vx_stage_run *run, uint8_t *block, size_t room,
+                                      vx_image_reading *reading, vx_picture *picture)
 {
     const vx_slot *slot = run->slot;
-    size_t room, bytes = 0;
-    uint8_t *block = vx_engine_idle(slot->crew->engine, &room);
+    size_t bytes = 0;
     VX_TRY(read_file(run, block, room, &bytes));
     size_t taken = vx_align_up(bytes + VX_FILE_PADDING);
     reading->padded = true;
@@ -140,8 +139,11 @@ vx_status vx_stage_image(vx_stage_run *run, int side_max, vx_picture *picture, i
     const char *colour = slot->recipe->visual.background;
     bool alone = slot->recipe->kind != VX_FILM && vx_engine_side(slot->crew->engine) == 0;
     if (colour != NULL && vx_colour_read(colour, background)) reading.background = background;
-    VX_TRY(alone ? read_onto_heap(run, &reading, picture)
-                 : read_into_workspaces(run, &reading, picture));
+    /* Where the workspaces are a device's own, the machine's memory is not what is short. */
+    size_t room = 0;
+    uint8_t *block = alone ? NULL : vx_engine_idle(slot->crew->engine, &room);
+    VX_TRY(block == NULL ? read_onto_heap(run, &reading, picture)
+                         : read_into_workspaces(run, block, room, &reading, picture));
     if (width != NULL) *width = reading.width;
     if (height != NULL) *height = reading.height;
     return VX_OK;

@@ -1,4 +1,5 @@
-/* Norms by columns. Their scratch: what chunks of rows measured, then factors (shaders/columns.comp). */
+/* Norms by columns. Their scratch: what chunks of rows measured, then factors
+ * (shaders/columns.comp). */
 #include "backend/vulkan/vulkan.h"
 
 /* As the shader has them. */

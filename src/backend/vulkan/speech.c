@@ -3,8 +3,8 @@
 
 /* ---- LSTM ---- */
 
-/* Steps of one dispatch: a submission may end between two, so that a cancel is seen. HIDDEN_MAX is the
- * shader's. */
+/* Steps of one dispatch: a submission may end between two, so that a cancel is seen.
+ * HIDDEN_MAX is the shader's. */
 enum { STEPS = 128, HIDDEN_MAX = 1024 };
 
 typedef struct lstm_push {

@@ -1,17 +1,8 @@
-/* Norms by columns. Their scratch: what chunks of rows measured, then factors
- * (shaders/columns.comp). */
-*(shaders / columns.comp).* /
+/* Norms by columns. Their scratch: what chunks of rows measured, then factors: columns.comp. */
 #include "backend/vulkan/vulkan.h"
 
-    /* As the shader has them. */
-    enum {
-        MEASURE,
-        JOIN,
-        GIVEN,
-        LENGTH,
-        RESPONSE,
-        APPLY
-    };
+/* As the shader has them. */
+enum { MEASURE, JOIN, GIVEN, LENGTH, RESPONSE, APPLY };
 enum { HAS_SCALE = 1, HAS_SHIFT = 2, HAS_ONE = 4, HAS_ALPHA = 8, HAS_NO_MEAN = 16, HAS_BETA = 32 };
 /* At least so many rows a chunk, at most so many chunks. */
 enum { CHUNK = 64, CHUNKS = 256 };

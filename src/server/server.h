@@ -132,7 +132,8 @@ struct vx_live {
     pthread_mutex_t lock;
     char stage[16];
     double share;
-    bool moved; /* since it was told */
+    json_t *speech; /* its words, until they are told */
+    bool moved;     /* since it was told */
     double told_s;
     struct {
         char name[16];
@@ -179,6 +180,9 @@ double vx_work_progress(vx_live *live);
 void vx_work_cancel_all(vx_server *server);
 /* Takes what waits out of the engine; it stays on the disk and is the next server's. */
 void vx_work_leave(vx_server *server);
+
+/* Writes down how a job ended; the engine may have refused it. */
+void vx_work_settle(vx_live *live, const vx_result *result);
 
 /* A file of a job: the key of its link, its name, its type. Ended by one without a key. */
 typedef struct vx_work_file {

@@ -126,6 +126,10 @@ class Slots(ServerTest):
         self.assertEqual(seen[-1]["event"], "result")
         self.assertEqual(seen[-1]["data"]["status"], "completed")
         self.assertIn("stage", [e["event"] for e in seen])
+        speech = [e["data"] for e in seen if e["event"] == "speech"]
+        self.assertEqual(len(speech), 1)
+        self.assertEqual(len(speech[0]["words"]), len(LONG.split()))
+        self.assertGreaterEqual(speech[0]["seconds"], speech[0]["words"][-1]["end_s"])
         numbers = [int(e["id"]) for e in seen]
         self.assertEqual(numbers, sorted(numbers))
         middle = len(seen) // 2

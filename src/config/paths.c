@@ -95,6 +95,7 @@ static void beside(vx_path *out, const char *way, const char *name)
 
 bool vx_path_shared(int index, const char *name, vx_path *out)
 {
+    static const char *const ways[] = {VX_DATA_FROM_BIN, VX_DATA_FROM_LIB};
     out->text[0] = '\0';
     switch (index) {
     case 0:

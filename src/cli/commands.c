@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
-/* clang-format off: one a line, so that two additions do not meet. */
+/* One a line, so that two additions do not meet. */
+/* clang-format off */
 const vx_command *const vx_commands[] = {
     &vx_command_generate,
     &vx_command_say,

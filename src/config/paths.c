@@ -102,10 +102,8 @@ bool vx_path_shared(int index, const char *name, vx_path *out)
         vx_path_data(out, name);
         break;
     case 1:
-        beside(out, VX_DATA_FROM_BIN, name);
-        break;
     case 2:
-        beside(out, VX_DATA_FROM_LIB, name);
+        beside(out, ways[index - 1], name);
         break;
     case 3:
         vx_path_join(out, VX_INSTALL_DATADIR, name);

@@ -143,8 +143,7 @@ static void add_scores(const vx_slot *slot, json_t *report)
                                                  "ensemble", s->ensemble, "softmax", share[i],
                                                  "pass", s->pass, "outlier", s->outlier));
     }
-    json_object_set_new(report, "media",
-                        text_or_null(r->visual.image_file.name));
+    json_object_set_new(report, "media", text_or_null(r->visual.image_file.name));
     json_object_set_new(report, "frames", frames);
     json_object_set_new(report, "prompts", prompts);
     if (r->score.embeddings)

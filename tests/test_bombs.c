@@ -438,6 +438,8 @@ static void read_back(const char *name, char *text, size_t room)
     close(fd);
 }
 
+static int limited = RLIMIT_AS; /* what run limits */
+
 static void start(const char *const *arguments, size_t space_max)
 {
     struct rlimit limit = {space_max, space_max}, seconds = {60, 60};
@@ -445,7 +447,7 @@ static void start(const char *const *arguments, size_t space_max)
     int errors = open(scratch("err"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    if (space_max > 0) setrlimit(RLIMIT_AS, &limit);
+    if (space_max > 0) setrlimit((__rlimit_resource_t)limited, &limit);
     setrlimit(RLIMIT_CPU, &seconds);
     ptrace(PTRACE_TRACEME, 0, NULL, NULL);
     execv(PROGRAM, (char *const *)(uintptr_t)arguments);
@@ -663,6 +665,13 @@ static void little_address_space(void **state)
         refused += o.code == 5;
         failed += check(limit, &o, &ordinary, ordinary.resident + MORE_BYTES);
     }
+    /* Memory of its own has a limit too: from less than is reserved to all that there may be. */
+    limited = RLIMIT_DATA;
+    for (size_t most = 64 << 20; most <= (size_t)256 << 20; most += 32 << 20) {
+        run(arguments, most, &o);
+        failed += check("data", &o, &ordinary, ordinary.resident + MORE_BYTES);
+    }
+    limited = RLIMIT_AS;
     assert_int_equal(failed, 0);
     assert_true(refused > 0);
     clear_scratch();

@@ -190,7 +190,8 @@ static void plans_are_refused_by_the_smallest(void **state)
     vx_device cpu = {.name = "cpu"};
     vx_limits l = {.memory = {100000000, "control group /a, memory.max"},
                    .free = {20000000, "control group /b, memory.high"},
-                   .address = {100000000, "the address space"}};
+                   .address = {100000000, "the address space"},
+                   .data = {20000000, "the data"}};
     vx_budget b = vx_budget_of(&(vx_settings){0}, &cpu, &l);
     vx_plan plan;
     vx_plan_init(&plan, &cpu, &b);
@@ -199,6 +200,10 @@ static void plans_are_refused_by_the_smallest(void **state)
     assert_int_equal(vx_plan_check(&plan, NULL, &err), VX_OK);
     assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "the address space has 100.0 MB left"));
+    l.address.value = SIZE_MAX;
+    assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
+    assert_non_null(strstr(err.message, "the data has 20.0 MB left"));
+    l.data.value = SIZE_MAX;
     l.address.value = 300000000; /* what comes beside the reservation has room too */
     assert_int_equal(vx_plan_check(&plan, &l, &err), VX_ERR_MEMORY);
     assert_non_null(strstr(err.message, "20.0 MB are free (control group /b, memory.high)"));

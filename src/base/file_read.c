@@ -62,7 +62,7 @@ vx_status vx_file_open(const char *path, vx_file_kind kind, int *fd, int64_t *le
                           "a document cannot name the standard input; give a file");
     *fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (*fd < 0) return vx_fail_read(err, errno, path);
+    if (*fd < 0) return vx_fail_read(err, errno, standard ? "standard input" : path);
     bool known = fstat(*fd, &info) == 0;
     if (!known || (kind == VX_FILE_REGULAR && !vx_file_is_plain(*fd))) {
         close(*fd);

@@ -215,17 +215,22 @@ vx_limit vx_limits_free(const char *root)
     return limit;
 }
 
-static void read_address(vx_limit *address, const char *root)
+/* What a limit of the process leaves beside the pages that it has already, of which the field of
+ * /proc/self/statm counts its kind (proc(5)); all of it where there is no /proc. */
+static void read_limit(vx_limit *left, int resource, int field, const char *who, const char *root)
 {
     path name;
     char text[128];
     struct rlimit limit;
-    *address = (vx_limit){.value = SIZE_MAX};
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-    size_t used = 0, all = limit.rlim_cur;
+    size_t pages[6] = {0}, page = (size_t)sysconf(_SC_PAGESIZE);
+    *left = (vx_limit){.value = SIZE_MAX};
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return;
     if (read_text(join(&name, root, "/proc/self", "statm"), text, sizeof text))
-        used = strtoull(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
-    lower(address, all > used ? all - used : 0, "the address space (RLIMIT_AS, ulimit -v)", "");
+        (void)!sscanf(text, "%zu %zu %zu %zu %zu %zu", &pages[0], &pages[1], &pages[2], &pages[3],
+                      &pages[4], &pages[5]);
+    size_t used = pages[field] * page, all = limit.rlim_cur;
+    lower(left, all > used ? all - used : 0, who, "");
 }
 
 /* ---- processors ----------------------------------------------------------------------------- */
@@ -270,7 +275,10 @@ void vx_limits_read(vx_limits *limits, const char *root)
     limits->proc = access(join(&name, root, "/proc/self", "status"), R_OK) == 0;
     read_memory(&limits->memory, root);
     limits->free = vx_limits_free(root);
-    read_address(&limits->address, root);
+    enum { ALL_PAGES = 0, DATA_PAGES = 5 };
+    read_limit(&limits->address, RLIMIT_AS, ALL_PAGES, "the address space (RLIMIT_AS, ulimit -v)",
+               root);
+    read_limit(&limits->data, RLIMIT_DATA, DATA_PAGES, "the data (RLIMIT_DATA, ulimit -d)", root);
     lower(&limits->processors, affinity(), "the affinity mask", "");
     walk_groups(root, "cpu", add_processors, &limits->processors);
 }

@@ -1,10 +1,10 @@
 /* What this process may take of the machine: memory and processors.
  *
  * Asked are the machine itself, every level of the process's control group (versions 1 and 2,
- * wherever they are mounted), the limit of its address space and its affinity mask. The smallest
- * wins and is named, because who is refused wants to know by what. All is read anew by each call: a
- * group's limits may be changed while the process runs. Reading takes no heap of ours and some
- * hundred microseconds. */
+ * wherever they are mounted), the limits of its address space and data, and its affinity mask. The
+ * smallest wins and is named, because who is refused wants to know by what. All is read anew by
+ * each call: a group's limits may be changed while the process runs. Reading takes no heap of ours
+ * and some hundred microseconds. */
 #ifndef VX_BASE_LIMITS_H
 #define VX_BASE_LIMITS_H
 
@@ -24,6 +24,7 @@ typedef struct vx_limits {
     vx_limit memory;     /* bytes that the process and its neighbours in a group may have in all */
     vx_limit free;       /* bytes of it that are not in use; the page cache counts as free */
     vx_limit address;    /* bytes of address space that RLIMIT_AS leaves to what there is already */
+    vx_limit data;       /* bytes of memory of its own that RLIMIT_DATA leaves, in the same way */
     vx_limit processors; /* at least 1 */
 } vx_limits;
 

@@ -74,19 +74,18 @@ static vx_status check_budget(const vx_plan *plan, const char *advice, vx_error 
                                     "raise budget.hard_bytes");
 }
 
-static vx_status check_address(const vx_plan *plan, const vx_limits *limits, const char *advice,
-                               vx_error *err)
+/* Whether a limit of the process has room for the reservation and for what comes beside it. */
+static vx_status check_limit(const vx_plan *plan, const vx_limit *limit, size_t beside,
+                             const char *kind, const char *advice, vx_error *err)
 {
-    size_t beside = plan->total_bytes - plan->reservation_bytes + plan->address_bytes;
-    if (limits->address.value == SIZE_MAX ||
-        plan->reservation_bytes + beside <= limits->address.value)
-        return VX_OK;
-    return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
-                   "the plan reserves %.1f MB and needs %.1f MB of address space beside it, and "
-                   "%s has %.1f MB left; %s",
-                   (double)plan->reservation_bytes / 1e6, (double)beside / 1e6,
-                   limits->address.name, (double)limits->address.value / 1e6,
-                   advice != NULL ? advice : "raise that limit or choose a smaller pack");
+    if (limit->value == SIZE_MAX || plan->reservation_bytes + beside <= limit->value) return VX_OK;
+    return vx_fail(
+        err, VX_ERR_MEMORY, "does_not_fit",
+        "the plan reserves %.1f MB and needs %.1f MB of %s beside it, and %s has %.1f MB "
+        "left; %s",
+        (double)plan->reservation_bytes / 1e6, (double)beside / 1e6, kind, limit->name,
+        (double)limit->value / 1e6,
+        advice != NULL ? advice : "raise that limit or choose a smaller pack");
 }
 
 vx_status vx_plan_check(const vx_plan *plan, const vx_limits *limits, vx_error *err)
@@ -94,7 +93,10 @@ vx_status vx_plan_check(const vx_plan *plan, const vx_limits *limits, vx_error *
     const char *advice = plan->advice[0] != '\0' ? plan->advice : NULL;
     VX_TRY(check_budget(plan, advice, err));
     if (limits == NULL) return VX_OK;
-    VX_TRY(check_address(plan, limits, advice, err));
+    size_t beside = plan->total_bytes - plan->reservation_bytes;
+    VX_TRY(check_limit(plan, &limits->address, beside + plan->address_bytes, "address space",
+                       advice, err));
+    VX_TRY(check_limit(plan, &limits->data, beside, "memory", advice, err));
     if (plan->total_bytes <= limits->free.value) return VX_OK;
     return vx_fail(err, VX_ERR_MEMORY, "does_not_fit",
                    "the plan needs %.1f MB, and only %.1f MB are free (%s); end other programs%s%s",

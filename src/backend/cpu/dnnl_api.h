@@ -11,17 +11,21 @@
 #include <dnnl.h>
 #include <sys/mman.h>
 
-/* dnnl_primitive_create. oneDNN maps memory for a kernel's code and writes into it whether or not
- * it got any (2.6.3 ends in SIGSEGV under RLIMIT_AS), so it is seen to that there is some: a
- * kernel takes a quarter of a megabyte, and other threads may take a part at the same time. */
+/* Whether there is memory for oneDNN to describe or compile something. It writes into memory
+ * whether or not it got any, and its exceptions end the process (2.6.3 under RLIMIT_AS and
+ * RLIMIT_DATA), so it is seen to that there is some: a kernel takes a quarter of a megabyte, and
+ * other threads may take a part at the same time. */
+static inline int vx_dnnl_has_room(void)
+{
+    enum { ROOM_BYTES = 16 << 20 };
+    void *room = mmap(NULL, ROOM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && munmap(room, ROOM_BYTES) == 0;
+}
+
 static inline dnnl_status_t vx_dnnl_create(dnnl_primitive_t *primitive,
                                            const_dnnl_primitive_desc_t desc)
 {
-    enum { CODE_BYTES = 16 << 20 };
-    void *room = mmap(NULL, CODE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED) return dnnl_out_of_memory;
-    munmap(room, CODE_BYTES);
-    return dnnl_primitive_create(primitive, desc);
+    return vx_dnnl_has_room() ? dnnl_primitive_create(primitive, desc) : dnnl_out_of_memory;
 }
 
 typedef dnnl_memory_desc_t vx_layout;
@@ -65,6 +69,7 @@ static inline dnnl_status_t vx_dnnl_describe(dnnl_primitive_desc_t *desc, dnnl_e
                                              vx_layout_ref out, const_dnnl_primitive_attr_t attr)
 {
     static const dnnl_dims_t none = {0, 0};
+    if (!vx_dnnl_has_room()) return dnnl_out_of_memory;
     if (op->strides == NULL)
         return dnnl_matmul_primitive_desc_create(desc, engine, x, w, NULL, out, attr);
     return dnnl_convolution_forward_primitive_desc_create(
@@ -103,6 +108,7 @@ static inline dnnl_status_t vx_dnnl_describe(dnnl_primitive_desc_t *desc, dnnl_e
                                              vx_layout_ref out, const_dnnl_primitive_attr_t attr)
 {
     static const dnnl_dims_t none = {0, 0};
+    if (!vx_dnnl_has_room()) return dnnl_out_of_memory;
     if (op->strides == NULL) {
         dnnl_matmul_desc_t matmul;
         dnnl_status_t status = dnnl_matmul_desc_init(&matmul, x, w, NULL, out);

@@ -395,6 +395,7 @@ static dnnl_status_t reorder(vx_onednn *onednn, vx_layout_ref from, const void *
     dnnl_memory_t source = NULL, target = NULL;
     dnnl_stream_t stream = NULL;
     dnnl_engine_t engine = onednn->engine;
+    if (!vx_dnnl_has_room()) return dnnl_out_of_memory;
     dnnl_status_t status =
         dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL);
     if (status == dnnl_success) status = vx_dnnl_create(&primitive, desc);

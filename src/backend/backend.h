@@ -75,6 +75,16 @@ vx_status vx_backend_open_ref(vx_backend **backend, vx_error *err);
 /* A GPU, or what poses as one (backend/vulkan): "" the best that there is, a number of the list
  * that `vortex doctor` prints, or part of a name. VX_ERR_MISSING where there is none. */
 vx_status vx_backend_open_vulkan(vx_backend **backend, const char *name, vx_error *err);
+/* What the machine's Vulkan lists, in the order of the numbers that devices are named by. */
+typedef struct vx_found_device {
+    char name[256], driver[256];
+    size_t memory_bytes;
+    bool software;  /* a CPU that poses as a device: it must be named */
+    char lacks[64]; /* what it would need; "": nothing */
+} vx_found_device;
+enum { VX_FOUND_DEVICES = 16 };
+/* At most VX_FOUND_DEVICES. VX_ERR_MISSING where there is no Vulkan. */
+vx_status vx_backend_find_vulkan(vx_found_device *found, int *count, vx_error *err);
 /* A device by its datasheet: plans, never runs. VX_ERR_USAGE for an unknown name, listing the
  * known. */
 vx_status vx_backend_open_datasheet(vx_backend **backend, const char *name, vx_error *err);

@@ -63,6 +63,28 @@ static vx_status check_processor(doctor *d, vx_error *err)
     return status;
 }
 
+/* With the names that --device takes. */
+static void check_devices(doctor *d)
+{
+    vx_found_device found[VX_FOUND_DEVICES];
+    vx_error err = {0};
+    int count;
+    if (vx_backend_find_vulkan(found, &count, &err) != VX_OK || count == 0) {
+        report(d, CHECK_NOTE, "GPU", NULL, "%s",
+               err.message[0] != '\0' ? err.message : "Vulkan lists no device");
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        const vx_found_device *f = &found[i];
+        char name[32];
+        snprintf(name, sizeof name, "vulkan:%d", i);
+        report(d, f->lacks[0] != '\0' ? CHECK_NOTE : CHECK_OK, name, NULL, "%s, %.1f GB, %s%s%s%s",
+               f->name, (double)f->memory_bytes / 1e9, f->driver,
+               f->software ? "; software, used when it is named" : "",
+               f->lacks[0] != '\0' ? "; cannot be used, it lacks " : "", f->lacks);
+    }
+}
+
 static void check_media(doctor *d)
 {
     unsigned version = avcodec_version();
@@ -197,6 +219,7 @@ static vx_status run_doctor(vx_cli *cli, void *params, vx_error *err)
     doctor d = {.cli = cli, .checks = cli->json ? json_array() : NULL};
     if (!cli->json) printf("vortex " VX_VERSION "\n");
     vx_status status = check_processor(&d, err);
+    if (status == VX_OK) check_devices(&d);
     if (status == VX_OK) {
         check_media(&d);
         check_espeak(&d);

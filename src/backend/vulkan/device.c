@@ -161,22 +161,30 @@ static void read_facts(vx_vk *vk, VkPhysicalDevice device, vx_vk_facts *facts)
 
 static vx_status enumerate(vx_vk *vk, VkPhysicalDevice *device, uint32_t *count, vx_error *err)
 {
-    *count = VX_VK_DEVICES;
+    *count = VX_FOUND_DEVICES;
     VkResult result = vk->api.EnumeratePhysicalDevices(vk->instance, count, device);
     if (result == VK_INCOMPLETE) result = VK_SUCCESS; /* sixteen are enough to choose from */
     return vx_vk_check(result, "vkEnumeratePhysicalDevices", err);
 }
 
-vx_status vx_vk_list(vx_vk_facts *facts, int *count, vx_error *err)
+vx_status vx_backend_find_vulkan(vx_found_device *found, int *count, vx_error *err)
 {
     vx_vk vk = {0};
-    VkPhysicalDevice device[VX_VK_DEVICES];
-    uint32_t found = 0;
+    VkPhysicalDevice device[VX_FOUND_DEVICES];
+    vx_vk_facts facts;
+    uint32_t devices = 0;
     *count = 0;
     vx_status status = open_instance(&vk, err);
-    if (status == VX_OK) status = enumerate(&vk, device, &found, err);
-    for (uint32_t i = 0; i < found && status == VX_OK; i++)
-        read_facts(&vk, device[i], &facts[(*count)++]);
+    if (status == VX_OK) status = enumerate(&vk, device, &devices, err);
+    for (uint32_t i = 0; i < devices && status == VX_OK; i++) {
+        vx_found_device *f = &found[(*count)++];
+        read_facts(&vk, device[i], &facts);
+        snprintf(f->name, sizeof f->name, "%s", facts.name);
+        snprintf(f->driver, sizeof f->driver, "%s", facts.driver);
+        snprintf(f->lacks, sizeof f->lacks, "%s", facts.lacks);
+        f->memory_bytes = facts.memory_bytes;
+        f->software = facts.type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    }
     close_instance(&vk);
     return status;
 }
@@ -226,8 +234,8 @@ static vx_status choose(const vx_vk_facts *facts, int count, const char *name, i
 
 static vx_status choose_device(vx_vk *vk, const char *name, vx_error *err)
 {
-    VkPhysicalDevice device[VX_VK_DEVICES];
-    vx_vk_facts facts[VX_VK_DEVICES];
+    VkPhysicalDevice device[VX_FOUND_DEVICES];
+    vx_vk_facts facts[VX_FOUND_DEVICES];
     uint32_t count;
     int chosen;
     VX_TRY(enumerate(vk, device, &count, err));

@@ -25,8 +25,7 @@
 enum {
     VX_VK_CONSTANTS = 16,   /* of a pipeline; the first is the workgroup's size */
     VX_VK_PUSH_BYTES = 128, /* what every device has (Vulkan 1.3, required limits) */
-    VX_VK_RANGES = 8,       /* of a command */
-    VX_VK_DEVICES = 16      /* that are listed */
+    VX_VK_RANGES = 8        /* of a command */
 };
 
 /* ---- devices */
@@ -90,8 +89,6 @@ static inline vx_vk *vx_vk_of(vx_backend *backend)
  * none, VX_ERR_USAGE where two match. */
 vx_status vx_vk_device_open(vx_vk *vk, const char *name, vx_error *err);
 void vx_vk_device_close(vx_vk *vk);
-/* The machine's devices in the loader's order. */
-vx_status vx_vk_list(vx_vk_facts *facts, int *count, vx_error *err);
 
 /* ---- memory */
 

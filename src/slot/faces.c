@@ -15,9 +15,12 @@ enum { PART_SIDE_MIN = VX_FACE_SIDE / 2, LEVELS = 3 };
  * face_landmark_landmarks_to_roi.pbtxt). */
 static const double LOOK = 1.5;
 
-/* Presences: enough to believe that a face lies on its side; hardly a face. And how far one look
- * may turn the next one when there is no need for a third. */
-static const double SURE = 0.9, FAINT = 0.1, STILL_DEGREES = 3;
+/* Presences: a face that is surely upright; hardly one. And how far one look may turn the next one
+ * when there is no need for a third. */
+static const double SURE = 0.99, STILL_DEGREES = 3;
+static const float FAINT = 0.1f;
+/* By how much the finder must be surer of a face that is turned. */
+static const float AS_IT_IS = 0.15f;
 
 /* Points of the mesh (mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization).
  * Eyes: both corners, upper and lower lid; the mouth: corners and the lips' inner edges. */
@@ -39,8 +42,8 @@ static const double WHOLE_SCALE = 2.73, WHOLE_UP = 0.05;
 struct vx_faces {
     vx_face *model;
     double least;
-    uint8_t *tile; /* [VX_FACE_SIDE, VX_FACE_SIDE, 3] */
-    vx_face_seen *seen;
+    uint8_t *tile;                  /* [VX_FACE_SIDE, VX_FACE_SIDE, 3] */
+    vx_face_seen *seen, *seen_near; /* of a part, of what lies in it */
     vx_face_mesh *mesh;
     vx_found found[VX_FACES_MAX];
     int count;
@@ -66,10 +69,12 @@ vx_status vx_faces_open(vx_faces **out, vx_engine *engine, vx_error *err)
         f->least = vx_engine_settings(engine)->face_score;
         f->tile = vx_heap_alloc((size_t)3 * VX_FACE_SIDE * VX_FACE_SIDE);
         f->seen = vx_heap_alloc(VX_FACE_SEEN_MAX * sizeof *f->seen);
+        f->seen_near = vx_heap_alloc(VX_FACE_SEEN_MAX * sizeof *f->seen_near);
         f->mesh = vx_heap_alloc(sizeof *f->mesh);
         assert(f->model != NULL);
     }
-    if (f != NULL && f->tile != NULL && f->seen != NULL && f->mesh != NULL) return VX_OK;
+    if (f != NULL && f->tile != NULL && f->seen != NULL && f->seen_near != NULL && f->mesh != NULL)
+        return VX_OK;
     vx_faces_close(out);
     return vx_fail(err, VX_ERR_MEMORY, "no_memory", "no memory to look for faces");
 }
@@ -80,6 +85,7 @@ void vx_faces_close(vx_faces **handle)
     if (f == NULL) return;
     vx_heap_free(f->tile);
     vx_heap_free(f->seen);
+    vx_heap_free(f->seen_near);
     vx_heap_free(f->mesh);
     vx_heap_free(f);
     *handle = NULL;
@@ -232,26 +238,49 @@ static vx_square quarter_turned(vx_square s, int quarters)
     return s;
 }
 
-/* The best look at what lies in a square: where the finder's points mislead, as on faces that lie
- * on their side, from all four sides; then again and again, until the face stands still. */
+/* Which side of a face is up. The mesh finds one in a face that stands on its head too; the finder
+ * is surer of one that does not. */
+static vx_status turn_up(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_square *square)
+{
+    float most = 0;
+    int best = 0;
+    for (int i = 0; i < 4; i++) {
+        vx_square at = quarter_turned(*square, i);
+        int count;
+        at.side *= 2;
+        show(f, picture, &at);
+        VX_TRY(vx_face_find(f->model, ctx, f->tile, FAINT, f->seen_near, &count));
+        for (int k = 0; k < count; k++) {
+            const vx_face_seen *s = &f->seen_near[k];
+            float off = fmaxf(fabsf(s->x - VX_FACE_SIDE / 2), fabsf(s->y - VX_FACE_SIDE / 2));
+            float score = s->score + (i == 0 ? AS_IT_IS : 0);
+            if (off > VX_FACE_SIDE / 6 || score <= most) continue;
+            most = score;
+            best = i;
+        }
+    }
+    *square = quarter_turned(*square, best);
+    return VX_OK;
+}
+
+/* The best look at what lies in a square: where the mesh is not sure, the right side up; then again
+ * and again, until the face stands still. */
 static vx_status look_closely(vx_faces *f, vx_ctx *ctx, const vx_picture *picture, vx_square first,
                               vx_found *best)
 {
     enum { LOOKS = 4 };
-    vx_square next = first, at;
+    vx_square next = first;
     vx_found found;
-    *best = (vx_found){.score = 0};
-    for (int i = 0; i < 4 && best->score < 0.5; i++) {
-        at = quarter_turned(first, i);
-        VX_TRY(look(f, ctx, picture, &at, &found));
-        if (!(found.score > (i == 0 ? 0 : SURE))) continue;
-        *best = found;
-        next = at;
+    VX_TRY(look(f, ctx, picture, &next, best));
+    if (best->score < SURE) {
+        next = first;
+        VX_TRY(turn_up(f, ctx, picture, &next));
+        VX_TRY(look(f, ctx, picture, &next, best));
     }
-    for (int i = 0; i < LOOKS && best->score >= FAINT; i++) {
+    for (int i = 0; i < LOOKS && best->score >= (double)FAINT; i++) {
         double before = vx_square_angle(&best->frame);
         VX_TRY(look(f, ctx, picture, &next, &found));
-        if (found.score < best->score - FAINT) break;
+        if (found.score < best->score - (double)FAINT) break;
         *best = found;
         if (fabs(remainder(vx_square_angle(&found.frame) - before, 360)) < STILL_DEGREES) break;
     }

@@ -11,8 +11,9 @@
  * vx_dev. Time: work is put on a lane in order, goes to the device when the lane is flushed, and is
  * done after a finish.
  *
- * Backends: `ref` (plain C, the oracle of every test), `cpu` (oneDNN and own kernels), and devices
- * that are known by their datasheet only, which can plan but not run (backend/plan). */
+ * Backends: `ref` (plain C, the oracle of every test), `cpu` (oneDNN and own kernels), `vulkan`
+ * (GPUs), and devices that are known by their datasheet only, which can plan but not run
+ * (backend/plan). */
 #ifndef VX_BACKEND_BACKEND_H
 #define VX_BACKEND_BACKEND_H
 

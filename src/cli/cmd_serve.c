@@ -7,8 +7,8 @@
 
 typedef struct serve_params {
     vx_flag_words listen, allow_hosts, cors;
-    const char *api_key_file, *public_url, *results;
-    bool metrics_open;
+    const char *api_key_file, *public_url, *results, *studio_dir;
+    bool metrics_open, no_studio;
 } serve_params;
 
 typedef struct command {
@@ -31,6 +31,8 @@ static void apply(serve_params *p, vx_settings *settings)
     if (p->api_key_file != NULL) s->api_key_file = p->api_key_file;
     if (p->public_url != NULL) s->public_url = p->public_url;
     if (p->results != NULL) s->results = p->results;
+    if (p->studio_dir != NULL) s->studio_dir = p->studio_dir;
+    if (p->no_studio) s->studio = false;
     if (p->metrics_open) s->metrics_open = true;
 }
 
@@ -81,6 +83,9 @@ static const vx_flag flags[] = {
             "pages of this origin may ask, several times"),
     VX_FLAG("results", 0, "DIR", serve_params, results, WORD,
             "the folder of jobs and films; $XDG_STATE_HOME/vortex/results"),
+    VX_FLAG("studio-dir", 0, "DIR", serve_params, studio_dir, WORD,
+            "the studio's files from a folder instead of those compiled in"),
+    VX_FLAG("no-studio", 0, NULL, serve_params, no_studio, BOOL, "no pages at /"),
     VX_FLAG("metrics-open", 0, NULL, serve_params, metrics_open, BOOL, "/metrics needs no key"),
     VX_FLAGS_END,
 };

@@ -40,6 +40,8 @@ const vx_field vx_serve_rows[] = {
     VX_ROW(vx_serve_settings, cors, LIST, .element = &origin_element, .size = sizeof(char *),
            .min = 0, .max = 64),
     VX_ROW(vx_serve_settings, results, WORD, .min = 1, .max = 1000),
+    VX_ROW(vx_serve_settings, studio, BOOL, .fallback = "true"),
+    VX_ROW(vx_serve_settings, studio_dir, WORD, .min = 1, .max = 1000),
     VX_ROW(vx_serve_settings, keep_seconds, INT, .min = 0, .max = 1e9, .fallback = "86400"),
     VX_ROW(vx_serve_settings, keep_bytes, INT, .min = 0, .max = 1e15, .fallback = "2000000000"),
     VX_ROW(vx_serve_settings, keep_count, INT, .min = 0, .max = 100000, .fallback = "1000"),

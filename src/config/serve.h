@@ -12,6 +12,8 @@ typedef struct vx_serve_settings {
     const char *public_url;   /* "https://HOST/BASE" as clients see us; NULL: as we listen */
     vx_list allow_hosts;      /* const char *: more values of Host */
     vx_list cors;             /* const char *: origins */
+    bool studio;              /* the pages at / */
+    const char *studio_dir;   /* NULL: those compiled in */
     const char *results;      /* NULL: $XDG_STATE_HOME/vortex/results */
     int64_t keep_seconds, keep_bytes, keep_count;
     int64_t body_bytes, upload_bytes, header_bytes;

@@ -36,7 +36,8 @@ enum {                         /* of a route */
        VX_ROUTE_JSON = 2,      /* takes application/json */
        VX_ROUTE_MULTIPART = 4, /* takes multipart/form-data */
        VX_ROUTE_EMPTY = 8,     /* a POST that needs no body */
-       VX_ROUTE_TICKET = 16    /* ?ticket= will do for a key */
+       VX_ROUTE_TICKET = 16,   /* ?ticket= will do for a key */
+       VX_ROUTE_PAGE = 32      /* other sites may link to it: it starts nothing, says nothing */
 };
 
 typedef struct vx_route {

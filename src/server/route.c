@@ -10,6 +10,10 @@
 static const char JSON[] = "application/json";
 
 const vx_route vx_routes[] = {
+    {VX_GET, "/", vx_service_studio, VX_ROUTE_OPEN | VX_ROUTE_PAGE, "The studio, for people",
+     "text/html"},
+    {VX_GET, "/studio/{name}", vx_service_studio, VX_ROUTE_OPEN | VX_ROUTE_PAGE,
+     "What the studio's page consists of", "text/javascript"},
     {VX_GET, "/healthz", vx_service_health, VX_ROUTE_OPEN, "The process listens", JSON},
     {VX_GET, "/readyz", vx_service_ready, VX_ROUTE_OPEN, "Jobs are taken", JSON},
     {VX_GET, "/metrics", vx_service_metrics, 0, "Metrics for Prometheus", "text/plain"},
@@ -51,6 +55,7 @@ const vx_route vx_routes[] = {
 static bool fits(const char *path, const vx_uri *uri, const char **id, const char **name)
 {
     *id = *name = NULL;
+    if (uri->segments == 0) return strcmp(path, "/") == 0;
     for (int i = 0; i < uri->segments; i++) {
         if (*path != '/') return false;
         size_t length = strcspn(++path, "/");
@@ -60,7 +65,7 @@ static bool fits(const char *path, const vx_uri *uri, const char **id, const cha
             return false;
         path += length;
     }
-    return *path == '\0' && uri->segments > 0;
+    return *path == '\0';
 }
 
 static const char *method_name(vx_method method)

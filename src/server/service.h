@@ -6,6 +6,8 @@
 
 vx_status vx_service_health(vx_request *request, vx_error *err);
 vx_status vx_service_ready(vx_request *request, vx_error *err);
+/* Open to links of other sites, as pages are; they can only be looked at. */
+vx_status vx_service_studio(vx_request *request, vx_error *err);
 vx_status vx_service_metrics(vx_request *request, vx_error *err);
 vx_status vx_service_info(vx_request *request, vx_error *err);
 vx_status vx_service_plan(vx_request *request, vx_error *err);

@@ -1,0 +1,17 @@
+# Writes the studio's files as C: cmake -DFOLDER=studio -DOUT=studio_files.c -P studio.cmake
+file(GLOB files ${FOLDER}/*.html ${FOLDER}/*.css ${FOLDER}/*.js)
+list(SORT files)
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(path IN LISTS files)
+  get_filename_component(name ${path} NAME)
+  file(READ ${path} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND arrays "static const unsigned char file_${number}[] = {${bytes}0};\n")
+  string(APPEND rows "    {\"${name}\", (const char *)file_${number}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT}.new "#include \"server/studio.h\"\n\n${arrays}
+const vx_studio_file vx_studio_files[] = {\n${rows}    {0},\n};\n")
+file(RENAME ${OUT}.new ${OUT})

@@ -56,7 +56,7 @@ class Hostile(ServerTest):
             answer = self.server.raw(f"GET {path} HTTP/1.1\r\n{HOST}Connection: close\r\n\r\n".encode())
             self.assertEqual(status_of(answer), 400, path)
             self.assertIn(b"bad_path", answer)
-        for path in ("/", "/api", "/etc/passwd", "/api/v1/slots/x/y/z", "/HEALTHZ", "/a/b/c/d/e/f"):
+        for path in ("/api", "/etc/passwd", "/api/v1/slots/x/y/z", "/HEALTHZ", "/a/b/c/d/e/f"):
             self.refuse(404, "not_found", path=path)
         identity = self.server.slot(seed=60)
         self.server.wait_for(identity)

@@ -139,6 +139,8 @@ rm v.yaml
 
 # ---- limits: the smallest is named, and a setting that would make it fit
 total=$("$vortex" --json --pack "$source/packs/full" plan --device rtx3060 | sed -n 's/.*"total_bytes": \([0-9]*\).*/\1/p')
+frames=$("$vortex" --json --pack "$source/packs/full" plan --device rtx3060 | grep -A1 '"name": "frame"' | grep -c '"runs": 1080.0')
+[ "$frames" = 1 ] || fault "a slot of 45 s must have 1080 runs of the stage frame"
 echo "budget: {hard_bytes: $((total - 500000000))}" >tight.yaml
 expect 5 "(budget.hard_bytes)" --config tight.yaml --pack "$source/packs/full" plan --device rtx3060
 expect 5 "set flux.modulations: streamed, which saves" --config tight.yaml --pack "$source/packs/full" \

@@ -138,6 +138,11 @@ static void plans_need_no_device(void **state)
         assert_int_equal(vx_engine_plan(&params, devices[i], &plan, &b.err), VX_OK);
         assert_true(plan.total_bytes > 100000000 && plan.stage_count == 1);
         assert_true(plan.stage[0].counts.flops > 1e12 && plan.stage[0].roofline_s > 0);
+        /* 45 s are a stretch of 1,200 frames of 25 ms and half of another. */
+        double roofline_s, projected_s;
+        vx_plan_slot(&plan, &roofline_s, &projected_s);
+        assert_true(plan.seconds == 45 && plan.stage[0].runs == 1.5);
+        assert_true(roofline_s == 1.5 * plan.stage[0].roofline_s && projected_s >= roofline_s);
     }
     vx_plan plan;
     assert_int_equal(vx_engine_plan(&params, "abacus", &plan, &b.err), VX_ERR_USAGE);

@@ -28,12 +28,20 @@ static void print_plan(const vx_plan *plan, const vx_pack *pack, bool fits)
     printf("budget: soft %.2f GB, hard %.2f GB (%s): %s\n\n", (double)plan->budget.soft_bytes / 1e9,
            (double)plan->budget.hard_bytes / 1e9, plan->budget.limit,
            fits ? "fits" : "does not fit");
-    printf("%-18s %12s %12s %12s %12s\n", "stage", "GFLOP", "MB moved", "roofline", "projected");
+    printf("%-18s %12s %12s %12s %12s %8s\n", "stage", "GFLOP", "MB moved", "roofline", "projected",
+           "runs");
     for (int i = 0; i < plan->stage_count; i++) {
         const vx_stage *s = &plan->stage[i];
-        printf("%-18s %12.1f %12.1f %10.3f s %10.3f s\n", s->name, s->counts.flops / 1e9,
-               s->counts.bytes_moved / 1e6, s->roofline_s, s->projected_s);
+        printf("%-18s %12.1f %12.1f %10.3f s %10.3f s %8.1f\n", s->name, s->counts.flops / 1e9,
+               s->counts.bytes_moved / 1e6, s->roofline_s, s->projected_s, s->runs);
     }
+    double roofline_s, projected_s;
+    vx_plan_slot(plan, &roofline_s, &projected_s);
+    if (plan->seconds > 0)
+        printf(
+            "a slot of %.0f s: %.1f s by the roofline, about %.1f s projected (runs are those of "
+            "the longest slot, stages one after the other)\n",
+            plan->seconds, roofline_s, projected_s);
 }
 
 static vx_status write_svg(const char *path, const vx_plan *plan, const vx_pack *pack,

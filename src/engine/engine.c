@@ -139,8 +139,10 @@ static vx_status plan_stages(vx_engine *e, vx_part *part, size_t lane_bytes[VX_L
         VX_TRY(part->kind->stage[i].plan(part, &ctx));
         if (ctx.counts.ops > 0) {
             vx_plan_stage(&e->plan, part->kind->stage[i].name, &ctx.counts, compute);
-            e->plan.stage[e->plan.stage_count - 1].lane = part->kind->lane;
-            e->roofline_s[part - e->part] += e->plan.stage[e->plan.stage_count - 1].roofline_s;
+            vx_stage *stage = &e->plan.stage[e->plan.stage_count - 1];
+            stage->lane = part->kind->lane;
+            if (part->kind->stage[i].runs != NULL) stage->runs = part->kind->stage[i].runs(part);
+            e->roofline_s[part - e->part] += stage->roofline_s;
         }
         if (workspace.peak > lane_bytes[part->kind->lane])
             lane_bytes[part->kind->lane] = workspace.peak;
@@ -173,6 +175,8 @@ static vx_status make_plan(vx_engine *e, vx_error *err)
     memset(e->buffer_region, -1, sizeof e->buffer_region);
     vx_budget budget = vx_budget_of(e->params.settings, &e->backend->device, &e->limits);
     vx_plan_init(&e->plan, &e->backend->device, &budget);
+    e->plan.seconds =
+        e->params.speech_seconds > 0 ? e->params.speech_seconds : e->params.pack->max_seconds;
     VX_TRY(describe(e, err));
     VX_TRY(plan_parts(e, lane_bytes, err));
     for (int lane = 0; lane < VX_LANES; lane++) {

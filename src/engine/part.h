@@ -29,6 +29,7 @@ struct vx_part_kind {
     struct {
         const char *name;
         vx_status (*plan)(vx_part *part, vx_ctx *ctx); /* NULL ends the list */
+        double (*runs)(const vx_part *part);           /* in the longest slot; NULL: once */
     } stage[VX_PART_STAGES];
 };
 

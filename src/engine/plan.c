@@ -35,11 +35,20 @@ void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_
 {
     assert(plan->stage_count < VX_PLAN_STAGES);
     vx_stage *stage = &plan->stage[plan->stage_count++];
-    *stage = (vx_stage){.counts = *counts};
+    *stage = (vx_stage){.counts = *counts, .runs = 1};
     snprintf(stage->name, sizeof stage->name, "%s", name);
     vx_roofline time = vx_roofline_of(&plan->device, counts, compute);
     stage->roofline_s = time.roofline_s;
     stage->projected_s = time.projected_s;
+}
+
+void vx_plan_slot(const vx_plan *plan, double *roofline_s, double *projected_s)
+{
+    *roofline_s = *projected_s = 0;
+    for (int i = 0; i < plan->stage_count; i++) {
+        *roofline_s += plan->stage[i].runs * plan->stage[i].roofline_s;
+        *projected_s += plan->stage[i].runs * plan->stage[i].projected_s;
+    }
 }
 
 const char *vx_plan_largest(const vx_plan *plan, size_t *bytes)
@@ -117,18 +126,22 @@ json_t *vx_plan_document(const vx_plan *plan, bool fits)
     }
     for (int i = 0; i < plan->stage_count; i++) {
         const vx_stage *s = &plan->stage[i];
-        json_array_append_new(stages, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", s->name,
-                                                "flops", s->counts.flops, "bytes_moved",
-                                                s->counts.bytes_moved, "roofline_s", s->roofline_s,
-                                                "projected_s", s->projected_s));
+        json_array_append_new(stages, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f}", "name", s->name,
+                                                "runs", s->runs, "flops", s->counts.flops,
+                                                "bytes_moved", s->counts.bytes_moved, "roofline_s",
+                                                s->roofline_s, "projected_s", s->projected_s));
     }
     size_t bytes;
+    double roofline_s, projected_s;
+    vx_plan_slot(plan, &roofline_s, &projected_s);
     const char *largest = vx_plan_largest(plan, &bytes);
     const char *advice = plan->advice[0] != '\0' ? plan->advice : NULL;
     return json_pack(
-        "{s:s, s:o, s:I, s:{s:I, s:I, s:s}, s:b, s:s?, s:{s:s, s:I}, s:o}", "device",
-        plan->device.name, "regions", regions, "total_bytes", (json_int_t)plan->total_bytes,
-        "budget", "soft_bytes", (json_int_t)plan->budget.soft_bytes, "hard_bytes",
-        (json_int_t)plan->budget.hard_bytes, "limit", plan->budget.limit, "fits", fits, "advice",
-        advice, "largest", "component", largest, "bytes", (json_int_t)bytes, "stages", stages);
+        "{s:s, s:o, s:I, s:{s:I, s:I, s:s}, s:b, s:s?, s:{s:s, s:I}, s:o, s:{s:f, s:f, s:f}}",
+        "device", plan->device.name, "regions", regions, "total_bytes",
+        (json_int_t)plan->total_bytes, "budget", "soft_bytes", (json_int_t)plan->budget.soft_bytes,
+        "hard_bytes", (json_int_t)plan->budget.hard_bytes, "limit", plan->budget.limit, "fits",
+        fits, "advice", advice, "largest", "component", largest, "bytes", (json_int_t)bytes,
+        "stages", stages, "slot", "seconds", plan->seconds, "roofline_s", roofline_s, "projected_s",
+        projected_s);
 }

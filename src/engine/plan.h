@@ -31,6 +31,7 @@ typedef struct vx_stage {
     vx_counts counts;   /* work of one run of the stage at its largest size */
     double roofline_s;  /* max(compute, traffic) at the device's peaks */
     double projected_s; /* with the share of the peak that the device is expected to reach */
+    double runs;        /* in the longest slot */
 } vx_stage;
 
 /* Limits of a plan: five models with a handful of regions and stages each. */
@@ -41,6 +42,7 @@ typedef struct vx_plan {
     int region_count, stage_count;
     vx_region region[VX_PLAN_REGIONS];
     vx_stage stage[VX_PLAN_STAGES];
+    double seconds;           /* of the longest slot; 0: not known */
     size_t total_bytes;       /* all regions, overhead included */
     size_t reservation_bytes; /* all regions but the overhead */
     size_t address_bytes;     /* of address space that is no memory: stacks and heaps of threads */
@@ -57,6 +59,9 @@ int vx_plan_region(vx_plan *plan, vx_region_kind kind, vx_place place, const cha
                    const char *name, size_t bytes);
 /* Appends a stage with its roofline on the plan's device; `compute` is the type of its products. */
 void vx_plan_stage(vx_plan *plan, const char *name, const vx_counts *counts, vx_dtype compute);
+
+/* The longest slot as a roofline and as projected, its stages one after the other. */
+void vx_plan_slot(const vx_plan *plan, double *roofline_s, double *projected_s);
 
 /* The component that takes the most bytes, and how many. */
 const char *vx_plan_largest(const vx_plan *plan, size_t *bytes);

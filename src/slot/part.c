@@ -311,12 +311,42 @@ static vx_status look_plan(vx_part *part, vx_ctx *ctx)
     return vx_face_look(part->model, ctx, NULL, &mesh);
 }
 
-/* ---- buffers -------------------------------------------------------------------------------- */
+/* ---- runs of a stage in the longest slot ---------------------------------------------------- */
 
 static double speech_seconds(const vx_engine_params *params)
 {
     return params->speech_seconds > 0 ? params->speech_seconds : params->pack->max_seconds;
 }
+
+/* A run is the longest stretch that is made at once, 40 duration frames a second. */
+static double speech_runs(const vx_part *part)
+{
+    return speech_seconds(part->params) * 40 / vx_kokoro_frames_max(part->model);
+}
+
+static double step_runs(const vx_part *part)
+{
+    return actor_of(part)->steps;
+}
+
+/* Only a picture that begins with another is encoded. */
+static double encode_runs(const vx_part *part)
+{
+    (void)part;
+    return 0;
+}
+
+static int64_t film_frames(const vx_engine_params *p)
+{
+    return p->frames > 0 ? p->frames : (int64_t)ceil(p->pack->max_seconds * (double)p->pack->fps);
+}
+
+static double frame_runs(const vx_part *part)
+{
+    return (double)film_frames(part->params);
+}
+
+/* ---- buffers -------------------------------------------------------------------------------- */
 
 static int film_width(const vx_engine_params *p)
 {
@@ -388,12 +418,10 @@ static void actor_buffer(const vx_part *part, vx_buffer_list *list)
 static void video_buffers(const vx_part *part, vx_buffer_list *list)
 {
     const vx_engine_params *p = part->params;
-    int64_t frames = p->frames;
-    if (frames == 0) frames = (int64_t)ceil(p->pack->max_seconds * (double)p->pack->fps);
     vx_buffer_add(list, VX_BUFFER_PORTRAIT, "liveportrait", "portrait", VX_PLACE_DEVICE,
                   vx_liveportrait_source_bytes(part->model), false);
     vx_buffer_add(list, VX_BUFFER_MOTION, "liveportrait", "motion table", VX_PLACE_HOST,
-                  vx_animate_table_bytes(frames), false);
+                  vx_animate_table_bytes(film_frames(p)), false);
     vx_buffer_add(list, VX_BUFFER_RING, "liveportrait", "frame ring", VX_PLACE_SHARED,
                   vx_animate_ring_bytes(part->model, film_width(p), film_height(p)), false);
 }
@@ -410,7 +438,7 @@ const vx_part_kind vx_part_kinds[] = {
      .close = kokoro_close,
      .bind = kokoro_bind,
      .buffers = speech_buffers,
-     .stage = {{"speech", kokoro_plan}}},
+     .stage = {{"speech", kokoro_plan, speech_runs}}},
     {.component = VX_COMPONENT_CLIP_B,
      .want = VX_WANT_VERIFY,
      .lane = VX_LANE_PICTURE,
@@ -453,7 +481,7 @@ const vx_part_kind vx_part_kinds[] = {
      .close = flux_close,
      .bind = flux_bind,
      .buffers = latents_buffer,
-     .stage = {{"prompt", prompt_plan}, {"step", step_plan}}},
+     .stage = {{"prompt", prompt_plan}, {"step", step_plan, step_runs}}},
     {.component = VX_COMPONENT_FLUX_VAE,
      .want = VX_WANT_ACTOR,
      .lane = VX_LANE_PICTURE,
@@ -462,7 +490,7 @@ const vx_part_kind vx_part_kinds[] = {
      .close = vae_close,
      .bind = vae_bind,
      .buffers = actor_buffer,
-     .stage = {{"vae", decode_plan}, {"vae_encode", encode_plan}}},
+     .stage = {{"vae", decode_plan}, {"vae_encode", encode_plan, encode_runs}}},
     {.component = VX_COMPONENT_LIVEPORTRAIT,
      .want = VX_WANT_VIDEO,
      .lane = VX_LANE_PICTURE,
@@ -471,7 +499,7 @@ const vx_part_kind vx_part_kinds[] = {
      .close = portrait_close,
      .bind = portrait_bind,
      .buffers = video_buffers,
-     .stage = {{"portrait", portrait_plan}, {"frame", frame_plan}}},
+     .stage = {{"portrait", portrait_plan}, {"frame", frame_plan, frame_runs}}},
     {.component = VX_COMPONENT_FACE,
      .want = VX_WANT_FACE,
      .lane = VX_LANE_PICTURE,

@@ -65,6 +65,11 @@ static bool supports(vx_backend *backend, vx_op op, const void *args)
     return (int)op != ((later *)backend)->refused_op;
 }
 
+static void forget(vx_lane *lane)
+{
+    ((later *)lane->backend)->waiting = 0;
+}
+
 static void open_later(later *l, double flush_s)
 {
     *l = (later){.refused_op = -1};
@@ -74,6 +79,7 @@ static void open_later(later *l, double flush_s)
     l->backend.ops = &l->ops;
     l->ops.op[VX_OP_blend].run = write_down;
     l->ops.flush = run_waiting;
+    l->ops.abandon = forget;
     l->ops.supports = supports;
     l->backend.flush_s = flush_s;
     l->backend.flops_per_s = 1e9;
@@ -177,6 +183,30 @@ static void a_cancel_is_seen_before_each_flush(void **state)
     close_scene(&s);
 }
 
+/* A stage that fails leaves nothing on the lane for the next one to run. */
+static void what_is_abandoned_never_runs(void **state)
+{
+    (void)state;
+    scene s;
+    vx_cancel cancel = {0};
+    open_scene(&s, 1);
+    assert_int_equal(twice(&s), VX_OK);
+    vx_abandon(&s.ctx);
+    assert_true(s.lane.pending_s == 0);
+    assert_int_equal(vx_finish(&s.ctx), VX_OK);
+    assert_int_equal(s.later.ran, 0);
+    /* Nor does what a cancel kept from being flushed. */
+    assert_int_equal(twice(&s), VX_OK);
+    s.ctx.cancel = &cancel;
+    vx_cancel_ask(&cancel);
+    assert_int_equal(vx_finish(&s.ctx), VX_ERR_CANCELLED);
+    s.ctx.cancel = NULL;
+    assert_int_equal(vx_finish(&s.ctx), VX_OK);
+    assert_int_equal(s.later.ran, 0);
+    assert_true(s.y[0] == 0);
+    close_scene(&s);
+}
+
 static void what_is_not_supported_is_refused_by_name(void **state)
 {
     (void)state;
@@ -265,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_flush_is_bounded_by_planned_seconds),
         cmocka_unit_test(an_op_of_an_eager_backend_is_a_flush),
         cmocka_unit_test(a_cancel_is_seen_before_each_flush),
+        cmocka_unit_test(what_is_abandoned_never_runs),
         cmocka_unit_test(what_is_not_supported_is_refused_by_name),
         cmocka_unit_test(copies_are_counted_and_ordered),
         cmocka_unit_test(no_room_straddles_two_allocations),

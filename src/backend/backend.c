@@ -162,10 +162,19 @@ vx_status vx_flush(vx_ctx *ctx)
 vx_status vx_finish(vx_ctx *ctx)
 {
     if (ctx->plan) return VX_OK;
-    vx_status status = vx_flush(ctx), waited = VX_OK;
+    vx_status status = vx_flush(ctx);
     const vx_backend_ops *ops = ctx->backend->ops;
-    if (ops->finish != NULL) waited = ops->finish(ctx->lane, status == VX_OK ? ctx->err : NULL);
-    return status != VX_OK ? status : waited;
+    if (status != VX_OK) {
+        vx_abandon(ctx);
+        return status;
+    }
+    return ops->finish != NULL ? ops->finish(ctx->lane, ctx->err) : VX_OK;
+}
+
+void vx_abandon(vx_ctx *ctx)
+{
+    ctx->lane->pending_s = 0;
+    if (ctx->backend->ops->abandon != NULL) ctx->backend->ops->abandon(ctx->lane);
 }
 
 /* ---- the lane's stack ----------------------------------------------------------------------- */

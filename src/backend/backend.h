@@ -284,6 +284,10 @@ vx_status vx_flush(vx_ctx *ctx);
  * returns. Nothing in a plan. */
 vx_status vx_finish(vx_ctx *ctx);
 
+/* After a failure: forgets what was not flushed and what reads would have brought, and waits for
+ * the rest, so that the device is idle and no host memory is written later. */
+void vx_abandon(vx_ctx *ctx);
+
 /* A tensor on the lane's stack; contents undefined. Give back with vx_release. */
 vx_status vx_take(vx_ctx *ctx, vx_dtype dtype, int rank, const int64_t *dim, vx_tensor *out);
 static inline vx_status vx_take2(vx_ctx *ctx, vx_dtype dtype, int64_t rows, int64_t cols,

@@ -465,6 +465,7 @@ struct vx_backend_ops {
     void (*lane_close)(vx_lane *lane);
     vx_status (*flush)(vx_lane *lane, vx_error *err);
     vx_status (*finish)(vx_lane *lane, vx_error *err);
+    void (*abandon)(vx_lane *lane); /* NULL: nothing ever waits on a lane */
     vx_status (*write)(vx_lane *lane, vx_dev to, const void *host, size_t bytes, vx_error *err);
     vx_status (*read)(vx_lane *lane, vx_dev from, void *host, size_t bytes, vx_error *err);
     vx_status (*upload)(vx_ctx *ctx, const void *host, vx_tensor *out);

@@ -204,6 +204,7 @@ static vx_status work(vx_watch_lane *l)
     vx_status status = vx_monitor_check(&slot->crew->monitor, &l->err);
     if (status == VX_OK) status = vx_stage_step(&l->run, 0);
     if (status == VX_OK) status = l->run.kind->run(&l->run);
+    if (status != VX_OK) vx_abandon(&l->run.ctx);
     vx_release(&l->run.ctx, mark);
     return status;
 }

@@ -258,16 +258,19 @@ static vx_status settle(vx_vk_lane *l, vx_error *err)
     return status;
 }
 
-/* After a cancel what was not submitted is forgotten. */
 vx_status vx_vk_finish(vx_lane *lane, vx_error *err)
 {
+    return settle(lane->state, err);
+}
+
+/* Failures are not told: one has been already. */
+void vx_vk_abandon(vx_lane *lane)
+{
     vx_vk_lane *l = lane->state;
-    l->count = 0;
-    if (l->recording) {
-        l->vk->api.EndCommandBuffer(l->buffer[l->at]);
-        l->recording = false;
-    }
-    return settle(l, err);
+    l->count = l->reads = 0;
+    if (l->recording) l->vk->api.EndCommandBuffer(l->buffer[l->at]);
+    l->recording = false;
+    (void)settle(l, NULL);
 }
 
 /* ---- transfers ---- */

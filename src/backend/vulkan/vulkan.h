@@ -142,6 +142,7 @@ vx_status vx_vk_lane_open(vx_lane *lane, vx_error *err);
 void vx_vk_lane_close(vx_lane *lane);
 vx_status vx_vk_flush(vx_lane *lane, vx_error *err);
 vx_status vx_vk_finish(vx_lane *lane, vx_error *err);
+void vx_vk_abandon(vx_lane *lane);
 vx_status vx_vk_write(vx_lane *lane, vx_dev to, const void *host, size_t bytes, vx_error *err);
 vx_status vx_vk_read(vx_lane *lane, vx_dev from, void *host, size_t bytes, vx_error *err);
 vx_status vx_vk_upload(vx_ctx *ctx, const void *host, vx_tensor *out);

@@ -11,7 +11,7 @@ LONG_SHARES="builds:1200 tests:1800 static:300 fuzz:4500 debian:4800"
 # What judges: another version of the formatter or of tidy would judge differently.
 CLANG_VERSION=14
 # The last commit before the first tag at which tidy judged every file.
-TIDY_BASE=6c55a71
+TIDY_BASE=e72b149
 
 # spend SHARE SECONDS
 spend() { eval "spent_$1=\$((\${spent_$1:-0} + $2))"; }

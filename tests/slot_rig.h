@@ -3,6 +3,7 @@
 #ifndef VX_TESTS_SLOT_RIG_H
 #define VX_TESTS_SLOT_RIG_H
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,49 @@ static inline bool slot_rig_make(slot_rig *r, const char *name, char hex[65])
     if (!done) fprintf(stderr, "%s\n", vx_job_result(job)->error.message);
     vx_job_free(&job);
     return done && vx_sha256_file(slot_rig_path(r, name), hex, NULL) == VX_OK;
+}
+
+/* A film that stays in its first frame until it is let go. */
+typedef struct slot_gate {
+    sem_t reached, go;
+} slot_gate;
+
+static inline void slot_gate_stop(void *arg, int64_t index, const vx_frame *frame)
+{
+    slot_gate *g = arg;
+    (void)frame;
+    if (index != 0) return;
+    sem_post(&g->reached);
+    while (sem_wait(&g->go) != 0)
+        ;
+}
+
+/* Returns when the film "gated.mp4" stands in its first frame. */
+static inline vx_job *slot_gate_start(slot_rig *r, slot_gate *g)
+{
+    vx_job *job;
+    sem_init(&g->reached, 0, 0);
+    sem_init(&g->go, 0, 0);
+    vx_submit_params params = {.recipe = r->recipe,
+                               .path = slot_rig_path(r, "gated.mp4"),
+                               .frame = slot_gate_stop,
+                               .arg = g};
+    if (vx_submit(r->vortex, &params, &job, &r->err) != VX_OK) abort();
+    while (sem_wait(&g->reached) != 0)
+        ;
+    if (vx_job_poll(job) != VX_RUNNING) abort();
+    return job;
+}
+
+static inline void slot_gate_open(slot_gate *g)
+{
+    sem_post(&g->go);
+}
+
+static inline void slot_gate_close(slot_gate *g)
+{
+    sem_destroy(&g->go);
+    sem_destroy(&g->reached);
 }
 
 #endif

@@ -309,42 +309,12 @@ static void pictures_and_films_are_judged(void **state)
 
 /* ---- beside a film --------------------------------------------------------------------------- */
 
-/* A film that stays in its first frame until it is let go. */
-typedef struct gate {
-    sem_t reached, go;
-} gate;
-
-static void stop_at_gate(void *arg, int64_t index, const vx_frame *frame)
+static void let_go(slot_gate *g, vx_job **job)
 {
-    gate *g = arg;
-    (void)frame;
-    if (index != 0) return;
-    sem_post(&g->reached);
-    while (sem_wait(&g->go) != 0)
-        ;
-}
-
-static vx_job *start_gated(slot_rig *r, gate *g)
-{
-    sem_init(&g->reached, 0, 0);
-    sem_init(&g->go, 0, 0);
-    vx_submit_params params = {.recipe = r->recipe,
-                               .path = slot_rig_path(r, "gated.mp4"),
-                               .frame = stop_at_gate,
-                               .arg = g};
-    vx_job *job = submit(r, &params);
-    while (sem_wait(&g->reached) != 0)
-        ;
-    return job;
-}
-
-static void let_go(gate *g, vx_job **job)
-{
-    sem_post(&g->go);
+    slot_gate_open(g);
     assert_string_equal(end_of(*job)->outcome, "done");
     vx_job_free(job);
-    sem_destroy(&g->go);
-    sem_destroy(&g->reached);
+    slot_gate_close(g);
 }
 
 /* And neither changes the other's bytes. */
@@ -352,12 +322,12 @@ static void a_sentence_does_not_wait_for_a_film(void **state)
 {
     (void)state;
     slot_rig r;
-    gate g;
+    slot_gate g;
     char alone[65], beside[65];
     slot_rig_open(&r, ALL_PACK, "");
     heard *h = new_heard(), *later = new_heard();
     assert_true(slot_rig_make(&r, "alone.mp4", alone));
-    vx_job *film = start_gated(&r, &g);
+    vx_job *film = slot_gate_start(&r, &g);
     vx_submit_params params = listened(VX_SPEECH, SPEECH, h);
     vx_job *speech = submit(&r, &params);
     assert_string_equal(end_of(speech)->outcome, "done");
@@ -382,14 +352,14 @@ static void a_picture_waits_for_the_lane_and_not_for_the_queue(void **state)
 {
     (void)state;
     slot_rig r;
-    gate g;
+    slot_gate g;
     slot_rig_open(&r, ALL_PACK, "");
     heard *h = new_heard();
-    vx_job *film = start_gated(&r, &g), *next = slot_rig_submit(&r, "next.mp4");
+    vx_job *film = slot_gate_start(&r, &g), *next = slot_rig_submit(&r, "next.mp4");
     vx_submit_params params = listened(VX_PICTURE, PICTURE, h);
     vx_job *picture = submit(&r, &params);
     assert_int_equal(vx_job_position(next, NULL), 1);
-    sem_post(&g.go);
+    slot_gate_open(&g);
     assert_string_equal(end_of(picture)->outcome, "done");
     assert_string_equal(end_of(film)->outcome, "done");
     vx_job_free(&film); /* its lease */
@@ -406,9 +376,9 @@ static void priorities_go_first(void **state)
 {
     (void)state;
     slot_rig r;
-    gate g;
+    slot_gate g;
     slot_rig_open(&r, ALL_PACK, "");
-    vx_job *film = start_gated(&r, &g), *job[3];
+    vx_job *film = slot_gate_start(&r, &g), *job[3];
     const vx_priority priority[3] = {VX_LOW, VX_NORMAL, VX_HIGH};
     char path[3][128];
     for (int i = 0; i < 3; i++) {
@@ -429,7 +399,7 @@ static void priorities_go_first(void **state)
     assert_true(figures.planned_bytes > 0 && figures.hard_bytes >= figures.planned_bytes);
     vx_job_cancel(job[0]);
     end_of(job[0]);
-    sem_post(&g.go);
+    slot_gate_open(&g);
     end_of(film);
     vx_job_free(&film);
     end_of(job[2]);

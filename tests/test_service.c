@@ -1,7 +1,6 @@
 /* The resident engine as a host meets it: waiting jobs that are answered whatever else happens, closing,
  * threads that race with it, versions of the header, the log, arguments that are not there. */
 #include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -18,37 +17,6 @@
 enum { PATIENCE_MS = 60000 };
 
 /* ---- jobs that wait --------------------------------------------------------------------------- */
-
-/* A slot that stays in its first frame until it is let go. */
-typedef struct gate {
-    sem_t reached, go;
-} gate;
-
-static void stop_at_gate(void *arg, int64_t index, const vx_frame *frame)
-{
-    gate *g = arg;
-    (void)frame;
-    if (index != 0) return;
-    sem_post(&g->reached);
-    while (sem_wait(&g->go) != 0)
-        ;
-}
-
-static vx_job *start_gated(slot_rig *r, gate *g)
-{
-    vx_job *job;
-    sem_init(&g->reached, 0, 0);
-    sem_init(&g->go, 0, 0);
-    vx_submit_params params = {.recipe = r->recipe,
-                               .path = slot_rig_path(r, "gated.mp4"),
-                               .frame = stop_at_gate,
-                               .arg = g};
-    assert_int_equal(vx_submit(r->vortex, &params, &job, &r->err), VX_OK);
-    while (sem_wait(&g->reached) != 0)
-        ;
-    assert_int_equal(vx_job_poll(job), VX_RUNNING);
-    return job;
-}
 
 static vx_job *submit_for(slot_rig *r, const char *name, int64_t deadline_ms)
 {
@@ -73,9 +41,9 @@ static void waiting_jobs_are_answered_while_one_runs(void **state)
 {
     (void)state;
     slot_rig r;
-    gate g;
+    slot_gate g;
     slot_rig_open(&r, STILL_PACK, "queue: 3\n");
-    vx_job *running = start_gated(&r, &g);
+    vx_job *running = slot_gate_start(&r, &g);
     vx_job *first = slot_rig_submit(&r, "1.mp4"), *second = slot_rig_submit(&r, "2.mp4");
     vx_job *overdue = submit_for(&r, "3.mp4", 1);
     expect_end(overdue, "deadline", "waited for others");
@@ -96,7 +64,7 @@ static void waiting_jobs_are_answered_while_one_runs(void **state)
     assert_non_null(strstr(metrics, "vortex_queue_waiting 2\n"));
     assert_non_null(strstr(metrics, "vortex_slots_running 1\n"));
     vx_text_free(metrics);
-    sem_post(&g.go);
+    slot_gate_open(&g);
     vx_job_wait(running, -1);
     assert_string_equal(vx_job_result(running)->outcome, "done");
     vx_job_free(&running);

@@ -1,9 +1,11 @@
 #include "base/json_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 enum { ESCAPE_BYTES = 4 };
@@ -29,4 +31,18 @@ json_t *vx_json_text(const char *text)
     json_t *json = json_stringn(clean, used);
     vx_heap_free(clean);
     return json;
+}
+
+vx_status vx_json_file(const char *path, json_t *document, size_t layout, vx_error *err)
+{
+    /* Nine digits hold every float; times and sizes need fewer. */
+    char *text = document != NULL ? json_dumps(document, layout | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(document);
+    if (text == NULL)
+        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to write the JSON");
+    size_t length = strlen(text);
+    text[length] = '\n'; /* over the terminating NUL: the length is given */
+    vx_status status = vx_file_write(path, text, length + 1, err);
+    free(text);
+    return status;
 }

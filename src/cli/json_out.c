@@ -26,29 +26,15 @@ static void add_warnings(json_t *document)
     json_decref(own);
 }
 
-static vx_status write_with(const char *path, json_t *document, size_t layout, vx_error *err)
-{
-    /* Nine digits hold every float; times and sizes need fewer. */
-    char *text = document != NULL ? json_dumps(document, layout | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(document);
-    if (text == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to write the JSON");
-    size_t length = strlen(text);
-    text[length] = '\n'; /* over the terminating NUL: the length is given */
-    vx_status status = vx_file_write(path, text, length + 1, err);
-    free(text);
-    return status;
-}
-
 vx_status vx_json_write(const char *path, json_t *document, vx_error *err)
 {
-    return write_with(path, document, JSON_INDENT(2), err);
+    return vx_json_file(path, document, JSON_INDENT(2), err);
 }
 
 vx_status vx_json_line(json_t *document, vx_error *err)
 {
     printed = true;
-    return write_with("-", document, JSON_COMPACT, err);
+    return vx_json_file("-", document, JSON_COMPACT, err);
 }
 
 vx_status vx_json_print(json_t *document, vx_error *err)

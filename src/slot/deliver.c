@@ -3,25 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/json_text.h"
 #include "media/image_out.h"
 #include "slot/captions.h"
 #include "slot/sheet.h"
-
-static vx_status write_timings(const vx_spoken *spoken, const char *path, vx_error *err)
-{
-    json_t *document = vx_spoken_timings(spoken);
-    char *text =
-        document != NULL ? json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(document);
-    if (text == NULL)
-        return vx_fail(err, VX_ERR_MEMORY, "no_memory", "not enough memory to write the timings");
-    size_t length = strlen(text);
-    text[length] = '\n'; /* over the terminating NUL: the length is given */
-    vx_status status = vx_file_write(path, text, length + 1, err);
-    free(text);
-    return status;
-}
 
 static vx_status write_audio(const vx_spoken *spoken, const char *path, vx_error *err)
 {
@@ -40,7 +25,8 @@ static vx_status write_companions(vx_slot *slot, vx_error *err)
 {
     const vx_slot_request *r = slot->request;
     const vx_spoken *spoken = &slot->spoken;
-    if (r->timings != NULL) VX_TRY(write_timings(spoken, r->timings, err));
+    if (r->timings != NULL)
+        VX_TRY(vx_json_file(r->timings, vx_spoken_timings(spoken), JSON_INDENT(2), err));
     if (r->srt != NULL) VX_TRY(vx_captions_write_srt(spoken, r->srt, err));
     if (r->vtt != NULL) VX_TRY(vx_captions_write_vtt(spoken, r->vtt, err));
     if (r->audio != NULL) VX_TRY(write_audio(spoken, r->audio, err));

@@ -37,7 +37,7 @@ static bool supports(vx_backend *backend, vx_op op, const void *args)
 {
     vx_vk_work work = {.vk = vx_vk_of(backend)};
     switch (op) {
-        VX_VK_OPS(VX_VK_ASK)
+        VX_OPS(VX_VK_ASK)
     default:
         return false;
     }
@@ -54,7 +54,7 @@ static bool supports(vx_backend *backend, vx_op op, const void *args)
         vx_vk_##op(&work, args);                                                                   \
         return work.status;                                                                        \
     }
-VX_VK_OPS(VX_VK_RUN)
+VX_OPS(VX_VK_RUN)
 
 #define VX_VK_NEED(op)                                                                             \
     static size_t scratch_##op(vx_backend *backend, const void *args)                              \
@@ -92,7 +92,7 @@ static const vx_backend_ops vulkan_ops = {.name = "vulkan",
                                           .weight_pack_stored = vx_vk_weight_pack_stored,
 #define VX_VK_LINE(name)      .op[VX_OP_##name].run = run_##name,
 #define VX_VK_NEED_LINE(name) .op[VX_OP_##name].scratch = scratch_##name,
-                                          VX_VK_OPS(VX_VK_LINE) VX_VK_SCRATCH(VX_VK_NEED_LINE)};
+                                          VX_OPS(VX_VK_LINE) VX_VK_SCRATCH(VX_VK_NEED_LINE)};
 
 /* ---- the device ---- */
 

@@ -203,40 +203,9 @@ static inline uint32_t vx_vk_type(const vx_tensor *t)
 /* Invocations of a workgroup that shares nothing. */
 uint32_t vx_vk_group(const vx_vk *vk);
 
-/* The ops of this backend; vulkan.c makes their lines of the table. */
-#define VX_VK_OPS(X)                                                                               \
-    X(copy)                                                                                        \
-    X(gather)                                                                                      \
-    X(broadcast)                                                                                   \
-    X(blend)                                                                                       \
-    X(gate)                                                                                        \
-    X(linear)                                                                                      \
-    X(conv1d)                                                                                      \
-    X(conv)                                                                                        \
-    X(conv_transpose1d)                                                                            \
-    X(attention)                                                                                   \
-    X(layer_norm)                                                                                  \
-    X(qk_norm)                                                                                     \
-    X(instance_norm)                                                                               \
-    X(group_norm)                                                                                  \
-    X(spade)                                                                                       \
-    X(response_norm)                                                                               \
-    X(depthwise_up2)                                                                               \
-    X(pool2)                                                                                       \
-    X(depthwise)                                                                                   \
-    X(row_gate)                                                                                    \
-    X(motion_input)                                                                                \
-    X(motion_field)                                                                                \
-    X(warp)                                                                                        \
-    X(to_picture)                                                                                  \
-    X(from_picture)                                                                                \
-    X(lstm)                                                                                        \
-    X(harmonic_source)                                                                             \
-    X(stft)                                                                                        \
-    X(istft)
-
+/* Every op; vulkan.c makes their lines of the table. */
 #define VX_VK_OP(op) void vx_vk_##op(vx_vk_work *work, const vx_##op##_args *a);
-VX_VK_OPS(VX_VK_OP)
+VX_OPS(VX_VK_OP)
 #undef VX_VK_OP
 /* Those of them that need scratch. */
 #define VX_VK_SCRATCH(X)                                                                           \

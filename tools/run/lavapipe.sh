@@ -25,11 +25,12 @@ lavapipe_unpack() {
     [ -e "$keys" ] || { say "   no keyring of Debian's archive to verify packages by"; return 1; }
     mirror=$(debian_sources | xargs -r cat | grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?( |$)' |
         head -n 1)
+    [ -n "$mirror" ] || { say "   no mirror of Debian's archive among this machine's sources"; return 1; }
     rm -rf "$set"
     mkdir -p "$set/state/lists/partial" "$set/cache/archives/partial" "$set/root"
     : >"$set/status"
     for suite in "$release" "$release-updates" "$release-backports"; do
-        echo "deb [signed-by=$keys] ${mirror:-http://deb.debian.org/debian} $suite main"
+        echo "deb [signed-by=$keys] $mirror $suite main"
     done >"$set/sources.list"
     # shellcheck disable=SC2086
     lavapipe_apt update >"$set/log" 2>&1 &&
